@@ -1,0 +1,234 @@
+"""What the index of a BIDS tree holds, and what was found to be wrong with it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from phmri.exceptions import Problem
+
+__all__ = ["Cell", "Confounds", "DatasetCheck", "DatasetIndex", "Events", "Image", "QuestionCheck", "Run", "Series"]
+
+Status = Literal["ok", "not planned", "missing", "doubled", "short", "space", "broken", "excluded"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One preprocessed run with the files that belong to it.
+
+    Parameters
+    ----------
+    subject, task : str
+        BIDS labels without prefix.
+    session, run, space, resolution, seg : str or None
+        BIDS labels without prefix, None where the name has no such entity.
+    kind : {"volume", "series"}
+        A 4D NIfTI image, or tabular time series of parcels.
+    pipeline : str
+        Name of the program that wrote it (``GeneratedBy`` of its derivative folder).
+    path : Path
+        The image or the table.
+    mask, confounds, events : Path or None
+        Brain mask, confound table and events that belong to it.
+    t_r : float or None
+        Repetition time in seconds.
+    n_volumes : int or None
+    shape : tuple of int or None
+        Spatial shape.
+    affine : ndarray of shape (4, 4) or None
+        Voxel to mm.
+    problems : tuple of Problem
+        All that is wrong with these files as far as their headers tell.
+    """
+
+    subject: str
+    session: str | None
+    task: str
+    run: str | None
+    space: str | None
+    resolution: str | None
+    seg: str | None
+    kind: Literal["volume", "series"]
+    pipeline: str
+    path: Path
+    mask: Path | None
+    confounds: Path | None
+    events: Path | None
+    t_r: float | None
+    n_volumes: int | None
+    shape: tuple[int, int, int] | None
+    affine: Float[np.ndarray, "4 4"] | None
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetIndex:
+    """All runs and tables under a BIDS root and its derivative folders.
+
+    Parameters
+    ----------
+    root : Path
+        The BIDS root.
+    derivatives : tuple of Path
+        Derivative folders searched, in order.
+    runs : tuple of Run
+        Sorted by subject, session, task, run, path.
+    participants : DataFrame
+        ``participants.tsv``, index ``participant_id`` without ``sub-``, text columns as str,
+        ``n/a`` as missing.
+    sessions : DataFrame
+        All ``sessions.tsv`` stacked: columns ``subject``, ``session`` (no prefixes) and the rest.
+    phenotype : dict of str to DataFrame
+        ``phenotype/<stem>.tsv``: columns ``subject``, ``session`` (if there) and the rest.
+    problems : tuple of Problem
+        Problems of the tree as a whole, not of one run.
+    """
+
+    root: Path
+    derivatives: tuple[Path, ...]
+    runs: tuple[Run, ...]
+    participants: pd.DataFrame
+    sessions: pd.DataFrame
+    phenotype: dict[str, pd.DataFrame]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One participant x session x scan of the protocol, and what the data hold for it.
+
+    Parameters
+    ----------
+    subject, session, scan : str
+    group : str or None
+        Arm or sequence of the participant; None where it is unknown.
+    treatment : str or None
+        What the participant received in (parallel: by) this session.
+    status : str
+        ``ok``, ``not planned``, ``missing``, ``doubled``, ``short``, ``space``, ``broken``,
+        ``excluded``.
+    reason : str
+        Empty when ok.
+    run : Run or None
+        The run to be used; None unless ok.
+    """
+
+    subject: str
+    session: str
+    scan: str
+    group: str | None
+    treatment: str | None
+    status: Status
+    reason: str
+    run: Run | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionCheck:
+    """Whether the data at hand can answer a question.
+
+    Parameters
+    ----------
+    question : str
+    role : str
+    n_per_group : dict of str to int
+        Participants with all runs that the question needs, per arm or sequence.
+    answerable : bool
+    reason : str
+        Why not; empty when answerable.
+    """
+
+    question: str
+    role: str
+    n_per_group: dict[str, int]
+    answerable: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetCheck:
+    """The data set seen through the protocol.
+
+    Parameters
+    ----------
+    cells : tuple of Cell
+        Participants x sessions x scans, in that order.
+    questions : tuple of QuestionCheck
+    problems : tuple of Problem
+        Everything wrong, of the tree and of single runs.
+    """
+
+    cells: tuple[Cell, ...]
+    questions: tuple[QuestionCheck, ...]
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A 3D or 4D image in memory.
+
+    Parameters
+    ----------
+    data : ndarray of shape (x, y, z) or (x, y, z, n)
+    affine : ndarray of shape (4, 4)
+        Voxel to mm.
+    """
+
+    data: np.ndarray
+    affine: Float[np.ndarray, "4 4"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confounds:
+    """A confound table.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Column names as written in the file.
+    values : ndarray of shape (n_volumes, n_columns)
+        ``n/a`` is NaN.
+    metadata : dict
+        Sidecar: per column, e.g. ``Method``, ``Mask``, ``Retained``; empty without sidecar.
+    path : str
+        For messages.
+    """
+
+    names: tuple[str, ...]
+    values: Float[np.ndarray, "n_volumes n_columns"]
+    metadata: dict[str, dict[str, object]]
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Events:
+    """The events of one run.
+
+    Parameters
+    ----------
+    onset, duration : ndarray of shape (n_events,)
+        Seconds from the first volume of the file, before any volume is removed.
+    trial_type : tuple of str
+    """
+
+    onset: Float[np.ndarray, " n_events"]
+    duration: Float[np.ndarray, " n_events"]
+    trial_type: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Tabular time series.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Parcels.
+    values : ndarray of shape (n_volumes, n_parcels)
+    """
+
+    names: tuple[str, ...]
+    values: Float[np.ndarray, "n_volumes n_parcels"]

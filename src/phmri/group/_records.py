@@ -1,0 +1,96 @@
+"""What the group room hands on: a question as a linear model of independent units."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+__all__ = ["Estimate", "UnitDesign", "UnitTable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitTable:
+    """Participants that can answer a question, with all that the design needs of them.
+
+    Parameters
+    ----------
+    subjects : tuple of str
+        One independent unit each, sorted.
+    groups : tuple of str
+        Arm or sequence; all ``"unknown"`` when the order of a crossover is not recorded.
+    strata : tuple of str
+        Randomisation stratum; all ``""`` without stratification.
+    covariates : dict of str to ndarray of shape (n_units, n_columns)
+        Per covariate of the question: centred numbers, or indicator columns of a text.
+    """
+
+    subjects: tuple[str, ...]
+    groups: tuple[str, ...]
+    strata: tuple[str, ...]
+    covariates: dict[str, Float[np.ndarray, "n_units n_columns"]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitDesign:
+    """A question reduced to a linear model with one row per independent unit.
+
+    The outcome of unit i is ``Y[i]`` (see ``estimator``); the model is
+    ``Y = X b + baseline * g + e`` with ``baseline`` voxelwise where ``voxelwise_baseline``.
+
+    Parameters
+    ----------
+    estimator : {"ancova", "change", "post", "crossover", "paired"}
+        How the outcome is made of a participant's images: the image at the session (ancova,
+        post), minus the baseline session (change), half of period 1 minus period 2 (crossover),
+        first minus second treatment (paired: order unknown).
+    subjects : tuple of str
+    groups : tuple of str
+    X : ndarray of shape (n_units, n_columns)
+    columns : tuple of str
+    contrast : ndarray of shape (n_columns,)
+        Gives the treatment effect in the measure's own unit.
+    voxelwise_baseline : bool
+        The unit's own baseline image is a further column, per outcome.
+    shuffling : {"permute", "sign_flip"}
+    blocks : ndarray of shape (n_units,)
+        Units are shuffled only within a block; -1 is held fixed.
+    notes : tuple of str
+        Sentences that the claim must carry.
+    sentences : tuple of str
+        The model in words, for the methods text, with citations as ``[doi:...]``.
+    """
+
+    estimator: Literal["ancova", "change", "post", "crossover", "paired"]
+    subjects: tuple[str, ...]
+    groups: tuple[str, ...]
+    X: Float[np.ndarray, "n_units n_columns"]
+    columns: tuple[str, ...]
+    contrast: Float[np.ndarray, " n_columns"]
+    voxelwise_baseline: bool
+    shuffling: Literal["permute", "sign_flip"]
+    blocks: Int[np.ndarray, " n_units"]
+    notes: tuple[str, ...]
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A contrast fitted to every outcome.
+
+    Parameters
+    ----------
+    effect, se, t : ndarray of shape (n_outcomes,)
+        Effect in the measure's unit, its standard error, their ratio.
+    df : float
+        Residual degrees of freedom.
+    d : ndarray of shape (n_outcomes,)
+        Standardised effect: the effect over the residual SD (parallel), or over the SD of a
+        within-person difference (crossover).
+    """
+
+    effect: Float[np.ndarray, " n_outcomes"]
+    se: Float[np.ndarray, " n_outcomes"]
+    t: Float[np.ndarray, " n_outcomes"]
+    df: float
+    d: Float[np.ndarray, " n_outcomes"]

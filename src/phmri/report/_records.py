@@ -1,0 +1,134 @@
+"""What the report is made of; the pipeline gathers it, the report opens no file but its own."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.dataset import DatasetCheck
+from phmri.inference import Claim
+from phmri.protocol import Protocol
+
+__all__ = ["QuestionContent", "RegionContent", "ReportContent", "RunContent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContent:
+    """Quality of one analysed or excluded run.
+
+    Parameters
+    ----------
+    subject, session, scan : str
+    group, treatment : str or None
+    used : bool
+    reason : str
+        Why it was left out; empty when used.
+    mean_fd_mm, mean_std_dvars, tsnr_median, df : float
+        NaN where unknown.
+    n_volumes, n_censored : int
+    region_voxels : dict of str to int
+    region_coverage : dict of str to float
+    """
+
+    subject: str
+    session: str
+    scan: str
+    group: str | None
+    treatment: str | None
+    used: bool
+    reason: str
+    mean_fd_mm: float
+    mean_std_dvars: float
+    tsnr_median: float
+    df: float
+    n_volumes: int
+    n_censored: int
+    region_voxels: dict[str, int]
+    region_coverage: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionContent:
+    """A region to be drawn on anatomy.
+
+    Parameters
+    ----------
+    name : str
+    mask : ndarray of shape (x, y, z) or None
+        Weights on the group grid; None for tabular series.
+    affine : ndarray of shape (4, 4) or None
+    description : str
+        In words, with atlas, version and licence.
+    n_voxels : int
+    """
+
+    name: str
+    mask: Float[np.ndarray, "x y z"] | None
+    affine: Float[np.ndarray, "4 4"] | None
+    description: str
+    n_voxels: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionContent:
+    """A claim with what is drawn beside it.
+
+    Parameters
+    ----------
+    claim : Claim
+    t_map : ndarray of shape (x, y, z) or None
+        Statistic in the tested voxels, NaN elsewhere; None unless the outcome is a map.
+    affine : ndarray of shape (4, 4) or None
+    values : dict of (subject, session) to float
+        The outcome of every participant in every session, at the scalar or the first peak.
+    values_label : str
+        What ``values`` are, e.g. ``pgACC connectivity (Fisher z) at (2, 38, 40) mm, selected``.
+    t_values, names : tuple
+        For parcels and edges: statistic per outcome and their names.
+    """
+
+    claim: Claim
+    t_map: Float[np.ndarray, "x y z"] | None
+    affine: Float[np.ndarray, "4 4"] | None
+    values: dict[tuple[str, str], float]
+    values_label: str
+    t_values: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportContent:
+    """Everything the report shows.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    protocol_sha256 : str
+    check : DatasetCheck
+    groups : dict of str to str
+        Participant -> arm or sequence, every participant of ``participants.tsv``.
+    runs : tuple of RunContent
+    regions : tuple of RegionContent
+    questions : tuple of QuestionContent
+    simulated : bool
+        The data set says that it is simulated: the report says so on every page and figure.
+    methods : tuple of str
+        Sentences of what was actually run, citations as ``[doi:...]``.
+    versions : dict of str to str
+    created : str
+        ISO 8601, UTC.
+    command : str
+    """
+
+    protocol: Protocol
+    protocol_sha256: str
+    check: DatasetCheck
+    groups: dict[str, str]
+    runs: tuple[RunContent, ...]
+    regions: tuple[RegionContent, ...]
+    questions: tuple[QuestionContent, ...]
+    simulated: bool
+    methods: tuple[str, ...]
+    versions: dict[str, str]
+    created: str
+    command: str
