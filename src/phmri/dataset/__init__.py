@@ -1,5 +1,23 @@
-"""Index of BIDS and derivatives, checks against the protocol; the only reader and writer of data files."""
+"""The data set: an index of BIDS and derivatives, its check against the protocol, its files.
 
+A run is one preprocessed image (or table of time series) with the mask, the confounds and the
+events that belong to it. `index_dataset` finds the runs by their names and headers alone,
+`check_dataset` lays them over the protocol's participants x sessions x scans. Nothing outside this
+room opens or writes a data file; what is written is written whole or not at all.
+"""
+
+from phmri.dataset._atlas import AtlasStore
+from phmri.dataset._check import check_dataset
+from phmri.dataset._index import index_dataset
+from phmri.dataset._questions import needed_cells, unit_groups
+from phmri.dataset._read_images import read_image, read_mask
+from phmri.dataset._read_files import file_sha256, read_json
+from phmri.dataset._read_tables import (
+    read_confounds,
+    read_events,
+    read_series,
+    read_table,
+)
 from phmri.dataset._records import (
     Cell,
     Confounds,
@@ -11,8 +29,19 @@ from phmri.dataset._records import (
     Run,
     Series,
 )
+from phmri.dataset._volumes import VolumeReader, open_volumes
+from phmri.dataset._write import (
+    sidecar_path,
+    write_bytes,
+    write_image,
+    write_json,
+    write_table,
+    write_text,
+    write_volumes,
+)
 
 __all__ = [
+    "AtlasStore",
     "Cell",
     "Confounds",
     "DatasetCheck",
@@ -22,4 +51,25 @@ __all__ = [
     "QuestionCheck",
     "Run",
     "Series",
+    "VolumeReader",
+    "check_dataset",
+    "file_sha256",
+    "index_dataset",
+    "needed_cells",
+    "open_volumes",
+    "read_confounds",
+    "read_events",
+    "read_image",
+    "read_json",
+    "read_mask",
+    "read_series",
+    "read_table",
+    "sidecar_path",
+    "unit_groups",
+    "write_bytes",
+    "write_image",
+    "write_json",
+    "write_table",
+    "write_text",
+    "write_volumes",
 ]

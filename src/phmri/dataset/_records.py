@@ -6,11 +6,21 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from phmri.exceptions import Problem
 
-__all__ = ["Cell", "Confounds", "DatasetCheck", "DatasetIndex", "Events", "Image", "QuestionCheck", "Run", "Series"]
+__all__ = [
+    "Cell",
+    "Confounds",
+    "DatasetCheck",
+    "DatasetIndex",
+    "Events",
+    "Image",
+    "QuestionCheck",
+    "Run",
+    "Series",
+]
 
 Status = Literal["ok", "not planned", "missing", "doubled", "short", "space", "broken", "excluded"]
 

@@ -22,9 +22,12 @@ class Connectivity:
         Sampling variance of one z under white noise, :math:`1/(df - 2)`.
     df : float
         Degrees of freedom left by the cleaning.
+    n_undefined : int
+        Voxels whose z is NaN.
     """
 
     z: Float[np.ndarray, "..."]
     names: tuple[str, ...]
     variance: float
     df: float
+    n_undefined: int = 0

@@ -6,7 +6,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["Estimate", "UnitDesign", "UnitTable"]
+__all__ = [
+    "AdjustedOutcomes",
+    "ContrastPartition",
+    "Estimate",
+    "SequenceTest",
+    "UnitDesign",
+    "UnitTable",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,3 +101,80 @@ class Estimate:
     t: Float[np.ndarray, " n_outcomes"]
     df: float
     d: Float[np.ndarray, " n_outcomes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContrastPartition:
+    r"""A design split into its contrast and everything else.
+
+    With :math:`x = Xc/(c^\top c)` and :math:`Z = X\,\mathrm{null}(c^\top)` the model
+    :math:`X\beta` equals :math:`x\,(c^\top\beta) + Zg`, so that the coefficient of :math:`x`
+    is the effect.
+
+    Parameters
+    ----------
+    regressor : ndarray of shape (n_units,)
+        :math:`x` without its projection on the nuisance.
+    nuisance : ndarray of shape (n_units, n_nuisance)
+        Orthonormal basis of :math:`Z`.
+    labels : ndarray of shape (n_units,)
+        :math:`x` itself: units with equal labels are alike under the contrast.
+    df : float
+        Residual degrees of freedom, a voxelwise baseline counted.
+    """
+
+    regressor: Float[np.ndarray, " n_units"]
+    nuisance: Float[np.ndarray, "n_units n_nuisance"]
+    labels: Float[np.ndarray, " n_units"]
+    df: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdjustedOutcomes:
+    r"""Outcomes without their nuisance, and what the voxelwise baseline leaves of the contrast.
+
+    Parameters
+    ----------
+    residual : ndarray of shape (n_units, n_outcomes)
+        Outcomes without nuisance and baseline: residuals under the null hypothesis.
+    baseline : ndarray of shape (n_units, n_outcomes) or None
+        Unit vectors: the baseline without nuisance, over its length.
+    overlap : ndarray of shape (n_outcomes,) or None
+        Inner product of regressor and unit baseline.
+    information : ndarray of shape (n_outcomes,)
+        Squared length of the regressor without nuisance and baseline.
+    degenerate : ndarray of shape (n_outcomes,)
+        The outcome or its baseline does not vary, or the baseline holds the contrast itself.
+    """
+
+    residual: Float[np.ndarray, "n_units n_outcomes"]
+    baseline: Float[np.ndarray, "n_units n_outcomes"] | None
+    overlap: Float[np.ndarray, " n_outcomes"] | None
+    information: Float[np.ndarray, " n_outcomes"]
+    degenerate: Bool[np.ndarray, " n_outcomes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceTest:
+    """Period and carry-over of a 2x2 crossover: reported, never used to choose an analysis.
+
+    Parameters
+    ----------
+    period : Estimate
+        Period 1 minus period 2.
+    period_pvalue : ndarray of shape (n_outcomes,)
+        Two-sided, from Student's t.
+    carry_over : Estimate
+        Difference between sequences of the participants' sums over both periods: carry-over of
+        the first treatment minus that of the second, with between-participant error.
+    carry_over_pvalue : ndarray of shape (n_outcomes,)
+        Two-sided, from Student's t.
+    sentences : tuple of str
+        What was computed and how it may be read, with citations as ``[doi:...]``.
+    """
+
+    period: Estimate
+    period_pvalue: Float[np.ndarray, " n_outcomes"]
+    carry_over: Estimate
+    carry_over_pvalue: Float[np.ndarray, " n_outcomes"]
+    sentences: tuple[str, ...]

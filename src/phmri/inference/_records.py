@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-__all__ = ["Claim", "Peak", "PermutationResult"]
+__all__ = ["Claim", "Outcomes", "Peak", "PermutationResult"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,38 @@ class PermutationResult:
     null_maximum: Float[np.ndarray, " n_permutations"]
     threshold_fwe: float
     sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What the outcomes of a question are called, and where they lie.
+
+    Parameters
+    ----------
+    kind : {"scalar", "map", "parcels", "edges"}
+    unit : str
+        Of the effect, e.g. ``Fisher z``.
+    measure : str
+        In words, as it reads inside a sentence: ``connectivity of pgACC with dmPFC at rest``.
+    labels : tuple of str
+        What the two sides of the contrast are called, e.g. ``("ketamine", "placebo")``.
+    names : tuple of str
+        One per outcome: parcels, edges, or atlas labels of voxels; empty when unknown.
+    positions_mm : ndarray of shape (n_outcomes, 3) or None
+    peaks : tuple of int
+        Outcomes to list; the ten strongest when empty.
+    corrected_over : str
+        What the family-wise p covers, in words; counted out when empty.
+    """
+
+    kind: Literal["scalar", "map", "parcels", "edges"]
+    unit: str
+    measure: str
+    labels: tuple[str, str]
+    names: tuple[str, ...] = ()
+    positions_mm: Float[np.ndarray, "n_outcomes 3"] | None = None
+    peaks: tuple[int, ...] = ()
+    corrected_over: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,33 @@
-"""report"""
+"""The report: one self-contained page that says what was asked, what was found, and from what.
+
+A report is a pure function of its `ReportContent`: the same content gives the same bytes. It
+computes no statistic of its own but means, medians and their intervals for drawing; estimates,
+p-values and verdicts are printed as the claims carry them. Every participant is drawn, maps are
+shown below the threshold as well as above it, an arm has one colour throughout, and a question
+without an answer keeps its place.
+"""
+
+from phmri.report._anatomy import plot_regions
+from phmri.report._flow import plot_completeness, plot_flow
+from phmri.report._maps import plot_statistic_map
+from phmri.report._outcomes import plot_outcomes
+from phmri.report._page import write_report
+from phmri.report._participants import plot_participants
+from phmri.report._quality import plot_coverage, plot_quality
+from phmri.report._records import QuestionContent, RegionContent, ReportContent, RunContent
+
+__all__ = [
+    "QuestionContent",
+    "RegionContent",
+    "ReportContent",
+    "RunContent",
+    "plot_completeness",
+    "plot_coverage",
+    "plot_flow",
+    "plot_outcomes",
+    "plot_participants",
+    "plot_quality",
+    "plot_regions",
+    "plot_statistic_map",
+    "write_report",
+]

@@ -1,0 +1,49 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Both make their own environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEMO ?= demo
+
+.PHONY: demo test check bench schema docs-figure clean help
+
+help:  ## Say what can be made
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "phmri needs Python 3.11 or newer; set PYTHON=/path/to/python3.11"; exit 1; }
+	@# Debian ships Python without its venv module; root can mend that, others are told how.
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	    apt-get update -q && apt-get install -qy python3-venv; } || \
+	  { echo "python3-venv is missing: sudo apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(READY)
+
+demo: $(READY)  ## Simulate a small trial at full size, analyse it, say where the report is
+	$(BIN)/phmri demo weigner2025 $(DEMO)
+
+test: $(READY) check  ## Run all checks and tests
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q
+
+check: $(READY)  ## Style, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell src docs tests examples benchmarks README.md CONTRIBUTING.md
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/numpydoc lint $$(git ls-files 'src/phmri/*.py')
+
+bench: $(READY)  ## Time against named peers: all, or one by `make bench B=seed_connectivity`
+	$(BIN)/python benchmarks/run.py $(B)
+
+lock: $(READY)  ## Renew requirements.lock
+	$(BIN)/pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	  --upgrade --group test pyproject.toml -o requirements.lock
+
+clean:  ## Remove the environment and the demo
+	rm -rf $(VENV) $(DEMO)

@@ -1,0 +1,137 @@
+"""One function per command."""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from phmri.cli._progress import ProgressBars
+from phmri.cli._tables import claims_table, completeness_table, questions_table
+from phmri.dataset import check_dataset, index_dataset
+from phmri.pipeline import RunSummary, run
+from phmri.protocol import read_protocol, write_template
+
+__all__ = ["run_command"]
+
+_OUT = Console(highlight=False, soft_wrap=True)
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """Carry out a parsed command line.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        From `phmri.cli._parser.make_parser`.
+
+    Returns
+    -------
+    int
+        Exit code.
+    """
+    commands: dict[str, Callable[[argparse.Namespace], int]] = {
+        "new": _new,
+        "check": _check,
+        "run": _run,
+        "demo": _demo,
+    }
+    return commands[arguments.command](arguments)
+
+
+def _new(arguments: argparse.Namespace) -> int:
+    path = write_template(arguments.template, arguments.directory)
+    _OUT.print(f"Wrote {path} and its schema. Edit it, then: phmri check {path} BIDS_DIR")
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    protocol = read_protocol(arguments.protocol)
+    index = index_dataset(arguments.bids_dir, tuple(arguments.derivatives))
+    check = check_dataset(protocol, index, _labels(arguments))
+    _OUT.print(completeness_table(protocol, check))
+    _OUT.print(questions_table(check))
+    for problem in check.problems:
+        _OUT.print(f"  - {problem}", markup=False)
+    unanswerable = [
+        item for item in check.questions if item.role == "primary" and not item.answerable
+    ]
+    return 1 if unanswerable else 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    with ProgressBars() as progress:
+        summary = run(
+            arguments.bids_dir,
+            arguments.out_dir,
+            arguments.level,
+            arguments.protocol,
+            derivatives=tuple(arguments.derivatives),
+            participants=_labels(arguments),
+            n_workers=arguments.n_workers or os.cpu_count() or 1,
+            memory_gb=arguments.memory_gb or psutil.virtual_memory().available / 2**30,
+            atlas_dirs=_atlas_dirs(arguments),
+            on_progress=progress.update,
+            command=_command_line(),
+        )
+    return _show_summary(summary)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    # Imported here: the other commands do not need a simulator.
+    from phmri.simulation import simulate_demo  # noqa: PLC0415
+
+    n_workers = arguments.n_workers or os.cpu_count() or 1
+    with ProgressBars() as progress:
+        trial = simulate_demo(
+            arguments.directory,
+            seed=arguments.seed,
+            n_workers=n_workers,
+            on_run=lambda done, total, _: progress.update("Simulating runs", done, total),
+        )
+        summary = run(
+            trial.bids_dir,
+            arguments.directory / "out",
+            "all",
+            trial.protocol,
+            derivatives=(trial.derivatives,),
+            n_workers=n_workers,
+            memory_gb=psutil.virtual_memory().available / 2**30,
+            on_progress=progress.update,
+            command=_command_line(),
+        )
+    _OUT.print("SIMULATED data: the truth that was planted is in", str(trial.truth))
+    return _show_summary(summary)
+
+
+def _show_summary(summary: RunSummary) -> int:
+    if summary.claims:
+        _OUT.print(claims_table(summary.claims))
+    for problem in summary.problems:
+        _OUT.print(f"  - {problem}", markup=False)
+    _OUT.print(
+        f"{summary.n_done} steps done, {summary.n_kept} kept from before, "
+        f"{summary.n_excluded} runs excluded, {summary.n_failed} runs broken."
+    )
+    if summary.report_path is not None:
+        _OUT.print(f"Report: {summary.report_path}")
+    return 0
+
+
+def _labels(arguments: argparse.Namespace) -> tuple[str, ...] | None:
+    if arguments.participant_label is None:
+        return None
+    return tuple(label.removeprefix("sub-") for label in arguments.participant_label)
+
+
+def _atlas_dirs(arguments: argparse.Namespace) -> tuple[Path, ...]:
+    named = os.environ.get("PHMRI_ATLAS_DIR")
+    return (*arguments.atlas_dir, *([Path(named)] if named else []))
+
+
+def _command_line() -> str:
+    return shlex.join(["phmri", *sys.argv[1:]])

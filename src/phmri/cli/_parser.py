@@ -1,0 +1,184 @@
+"""What can be typed after ``phmri``, and the help that teaches it."""
+
+import argparse
+from pathlib import Path
+
+from phmri import __version__
+from phmri.protocol import list_templates
+
+__all__ = ["make_parser"]
+
+_RUN_EXAMPLES = """\
+examples:
+  # the whole trial; a second call does only what is missing or changed
+  phmri run bids out all --protocol trial.yaml
+
+  # first levels of two participants, then the group answers
+  phmri run bids out participant --protocol trial.yaml --participant-label 01 02
+  phmri run bids out group --protocol trial.yaml
+
+  # derivatives somewhere else, 8 workers, at most 32 GB
+  phmri run bids out all --protocol trial.yaml --derivatives /data/fmriprep \\
+        --n-workers 8 --memory-gb 32
+
+exit code: 0 done, 1 the data cannot answer (all reasons are listed), 2 the protocol or the
+command is wrong, 130 interrupted (finished steps are kept).
+"""
+
+_MAIN_EXAMPLES = """\
+a new trial in four commands:
+  phmri new weigner2025 mytrial              # a commented protocol to edit
+  phmri check mytrial/trial.yaml bids        # participants x sessions x scans, what is missing
+  phmri run bids out all --protocol mytrial/trial.yaml
+  xdg-open out/report/index.html
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Describe the command line.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+    """
+    parser = argparse.ArgumentParser(
+        prog="phmri",
+        description="Pharmacological fMRI trials, from protocol to report.",
+        epilog=_MAIN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"phmri {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_new(commands)
+    _add_check(commands)
+    _add_run(commands)
+    _add_demo(commands)
+    return parser
+
+
+def _add_new(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "new",
+        help="write a commented protocol to start from",
+        description="Write DIR/trial.yaml, a commented protocol, and its JSON Schema beside it.",
+    )
+    command.add_argument(
+        "template",
+        choices=list_templates(),
+        metavar="TEMPLATE",
+        help="one of: " + ", ".join(list_templates()),
+    )
+    command.add_argument("directory", type=Path, metavar="DIR")
+
+
+def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "check",
+        help="hold a data set against a protocol",
+        description=(
+            "Print participants x sessions x scans with what is missing, doubled, too short, in "
+            "another space, broken or excluded and why, and whether each question can be "
+            "answered. Exit code 1 when a primary question cannot."
+        ),
+    )
+    command.add_argument("protocol", type=Path, metavar="PROTOCOL", help="trial.yaml")
+    command.add_argument("bids_dir", type=Path, metavar="BIDS_DIR")
+    _add_derivatives(command)
+    _add_participants(command)
+
+
+def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "run",
+        help="analyse a trial",
+        description=(
+            "Run a trial as its protocol says: BIDS data preprocessed by fMRIPrep, XCP-D or "
+            "HALFpipe, or ROI time series, in; maps, tables, claims and a report out."
+        ),
+        epilog=_RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument(
+        "bids_dir", type=Path, metavar="BIDS_DIR", help="root of the BIDS data set"
+    )
+    command.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="results; made when absent")
+    command.add_argument(
+        "level",
+        choices=("participant", "group", "all"),
+        help="first levels only; group answers and report from finished first levels; both",
+    )
+    command.add_argument("--protocol", type=Path, required=True, metavar="TRIAL_YAML")
+    _add_derivatives(command)
+    _add_participants(command)
+    command.add_argument(
+        "--n-workers",
+        type=_positive_int,
+        metavar="N",
+        help="processes (default: all cores); the results do not depend on it",
+    )
+    command.add_argument(
+        "--memory-gb",
+        type=_positive_float,
+        metavar="M",
+        help="use at most this much memory in all (default: what is free now)",
+    )
+    command.add_argument(
+        "--atlas-dir",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder with atlas files (also: PHMRI_ATLAS_DIR); else they are downloaded and kept",
+    )
+
+
+def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "demo",
+        help="simulate a small trial at full size and analyse it",
+        description=(
+            "Simulate a small trial at 2 mm from a template, as a BIDS + fMRIPrep-like tree "
+            "labelled SIMULATED, run all of it and hold the claims against the planted truth."
+        ),
+    )
+    command.add_argument(
+        "template", choices=("weigner2025",), metavar="TEMPLATE", help="weigner2025"
+    )
+    command.add_argument("directory", type=Path, metavar="DIR", help="made when absent")
+    command.add_argument("--n-workers", type=_positive_int, metavar="N")
+    command.add_argument("--seed", type=int, help="of the simulation")
+
+
+def _add_derivatives(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--derivatives",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="derivative folder, may be given again (default: every folder in "
+        "BIDS_DIR/derivatives)",
+    )
+
+
+def _add_participants(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--participant-label",
+        nargs="+",
+        metavar="LABEL",
+        help="only these participants, with or without sub-",
+    )
+
+
+def _positive_int(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
+    return value
+
+
+def _positive_float(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{value} is not above 0")
+    return value

@@ -1,0 +1,104 @@
+"""Tables for the terminal."""
+
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from phmri.dataset import Cell, DatasetCheck
+from phmri.inference import Claim
+from phmri.protocol import Protocol
+
+__all__ = ["claims_table", "completeness_table", "questions_table"]
+
+_COLOURS = {
+    "ok": "green",
+    "not planned": "dim",
+    "excluded": "yellow",
+    "short": "yellow",
+}
+
+
+def completeness_table(protocol: Protocol, check: DatasetCheck) -> Table:
+    """Lay out participants x sessions x scans.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    check : DatasetCheck
+
+    Returns
+    -------
+    rich.table.Table
+    """
+    columns = [
+        (session, scan)
+        for session in protocol.sessions
+        for scan in protocol.scans
+        if any(cell.session == session and cell.scan == scan for cell in check.cells)
+    ]
+    table = Table(title=f"{protocol.title}: participants × sessions × scans", title_justify="left")
+    table.add_column("participant", no_wrap=True)
+    table.add_column("group")
+    for session, scan in columns:
+        table.add_column(f"{session}\n{scan}")
+    rows: dict[str, dict[tuple[str, str], Cell]] = {}
+    for cell in check.cells:
+        rows.setdefault(cell.subject, {})[cell.session, cell.scan] = cell
+    for subject, cells in rows.items():
+        group = next(iter(cells.values())).group or "?"
+        table.add_row(
+            f"sub-{subject}",
+            group,
+            *(_cell_text(cells[key]) if key in cells else "" for key in columns),
+        )
+    return table
+
+
+def _cell_text(cell: Cell) -> str:
+    colour = _COLOURS.get(cell.status, "red")
+    text = cell.status if not cell.reason else f"{cell.status}: {cell.reason}"
+    escaped = text.replace("[", "\\[")
+    return f"[{colour}]{escaped}[/{colour}]"
+
+
+def questions_table(check: DatasetCheck) -> Table:
+    """Lay out which questions the data can answer.
+
+    Parameters
+    ----------
+    check : DatasetCheck
+
+    Returns
+    -------
+    rich.table.Table
+    """
+    table = Table(title="Questions", title_justify="left")
+    for name in ("question", "role", "participants with all runs", "can be answered"):
+        table.add_column(name)
+    for item in check.questions:
+        counts = ", ".join(f"{group} {n}" for group, n in item.n_per_group.items())
+        answer = "[green]yes[/green]" if item.answerable else f"[red]no[/red]: {item.reason}"
+        table.add_row(item.question, item.role, counts, answer)
+    return table
+
+
+def claims_table(claims: Iterable[Claim]) -> Table:
+    """Lay out the answers.
+
+    Parameters
+    ----------
+    claims : iterable of Claim
+
+    Returns
+    -------
+    rich.table.Table
+    """
+    table = Table(title="Claims", title_justify="left", show_lines=True)
+    for name in ("question", "role", "verdict", "answer"):
+        table.add_column(name, overflow="fold")
+    for claim in claims:
+        colour = {"found": "green", "not found": "white", "refused": "red"}[claim.verdict]
+        table.add_row(
+            claim.question, claim.role, f"[{colour}]{claim.verdict}[/{colour}]", claim.sentence
+        )
+    return table

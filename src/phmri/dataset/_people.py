@@ -1,0 +1,160 @@
+"""Who takes part and when they came: ``participants.tsv``, ``sessions.tsv``, ``phenotype``."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from phmri.dataset._read_tables import MISSING, make_frame, table_rows
+from phmri.dataset._tree import Tree
+from phmri.exceptions import DatasetError, Problem
+
+__all__ = ["read_participants", "read_phenotype", "read_sessions"]
+
+
+def read_participants(root: Path) -> tuple[pd.DataFrame, list[Problem]]:
+    """Read ``participants.tsv``.
+
+    Parameters
+    ----------
+    root : Path
+
+    Returns
+    -------
+    table : DataFrame
+        Index ``participant_id`` without ``sub-``; empty when the file cannot be used. Of a
+        participant who stands there twice, the first row is kept.
+    problems : list of Problem
+    """
+    path = root / "participants.tsv"
+    empty = pd.DataFrame(index=pd.Index([], dtype="str", name="participant_id"))
+    if not path.is_file():
+        what = "the table of participants is missing"
+        return empty, [Problem(what=what, file=str(path))]
+    try:
+        names, rows = table_rows(path)
+    except DatasetError as error:
+        return empty, list(error.problems)
+    if "participant_id" not in names:
+        return empty, [_no_column(path, "participant_id", names)]
+    column = names.index("participant_id")
+    kept: dict[str, list[str]] = {}
+    problems = []
+    for line, row in enumerate(rows, start=2):
+        subject = row[column] = row[column].removeprefix("sub-")
+        if subject in MISSING:
+            what = "a row without participant"
+            problems.append(Problem(what=what, file=str(path), line=line))
+        elif subject in kept:
+            what = "the participant stands in the table twice"
+            problems.append(Problem(what=what, file=str(path), line=line, subject=subject))
+        else:
+            kept[subject] = row
+    table = make_frame(names, list(kept.values()), ("participant_id",))
+    return table.set_index("participant_id"), problems
+
+
+def read_sessions(tree: Tree) -> tuple[pd.DataFrame, list[Problem]]:
+    """Stack the ``sessions.tsv`` of all participants.
+
+    Parameters
+    ----------
+    tree : Tree
+        The BIDS root.
+
+    Returns
+    -------
+    table : DataFrame
+        Columns ``subject``, ``session`` and the rest.
+    problems : list of Problem
+        Among them a session without date where the table has a column ``acq_time``.
+    """
+    records: list[dict[str, str]] = []
+    problems: list[Problem] = []
+    for subject in tree.subjects:
+        for file in tree.of(subject, "sessions", ".tsv"):
+            found = _session_rows(file.path, subject, problems)
+            records += found
+    return _stack(records, ("subject", "session"), ("subject", "session", "acq_time")), problems
+
+
+def _session_rows(path: Path, subject: str, problems: list[Problem]) -> list[dict[str, str]]:
+    try:
+        names, rows = table_rows(path)
+    except DatasetError as error:
+        problems.extend(error.problems)
+        return []
+    if "session_id" not in names:
+        problems.append(_no_column(path, "session_id", names))
+        return []
+    records = []
+    for line, row in enumerate(rows, start=2):
+        record = dict(zip(names, row, strict=True))
+        session = record.pop("session_id").removeprefix("ses-")
+        if record.get("acq_time", "given") in MISSING:
+            problems.append(
+                Problem(
+                    what="the session has no date",
+                    file=str(path),
+                    line=line,
+                    subject=subject,
+                    session=session,
+                    field="acq_time",
+                    found="n/a",
+                    expected="a date such as 2024-03-01T09:30:00",
+                )
+            )
+        records.append({"subject": subject, "session": session, **record})
+    return records
+
+
+def read_phenotype(root: Path) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
+    """Read the tables in ``phenotype``.
+
+    Parameters
+    ----------
+    root : Path
+
+    Returns
+    -------
+    tables : dict of str to DataFrame
+        By stem; columns ``subject``, ``session`` (if there) and the rest.
+    problems : list of Problem
+    """
+    tables: dict[str, pd.DataFrame] = {}
+    problems: list[Problem] = []
+    for path in sorted((root / "phenotype").glob("*.tsv")):
+        try:
+            names, rows = table_rows(path)
+        except DatasetError as error:
+            problems.extend(error.problems)
+            continue
+        if "participant_id" not in names:
+            problems.append(_no_column(path, "participant_id", names))
+            continue
+        labels = {"participant_id": ("subject", "sub-"), "session_id": ("session", "ses-")}
+        for column, name in enumerate(names):
+            if name in labels:
+                for row in rows:
+                    row[column] = row[column].removeprefix(labels[name][1])
+        new_names = tuple(labels[name][0] if name in labels else name for name in names)
+        tables[path.stem] = make_frame(new_names, rows, ("subject", "session"))
+    return tables, problems
+
+
+def _stack(
+    records: list[dict[str, str]], first: tuple[str, ...], text_columns: tuple[str, ...]
+) -> pd.DataFrame:
+    names = tuple(dict.fromkeys((*first, *(name for record in records for name in record))))
+    rows = [[record.get(name, "n/a") for name in names] for record in records]
+    return make_frame(names, rows, text_columns)
+
+
+def _no_column(path: Path, column: str, names: tuple[str, ...]) -> Problem:
+    return Problem(
+        what="the table lacks a column",
+        file=str(path),
+        line=1,
+        field=column,
+        found=", ".join(names),
+        expected=column,
+    )

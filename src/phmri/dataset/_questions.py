@@ -1,0 +1,237 @@
+"""Who can answer a question: the cells that it needs of each participant.
+
+A parallel question needs the outcome session and, for ANCOVA and change, the baseline session. A
+crossover question needs one session under each of its two treatments.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+
+from phmri.dataset._records import Cell, DatasetCheck, QuestionCheck
+from phmri.exceptions import DatasetError, Problem
+from phmri.protocol import Crossover, Parallel, Protocol, Question, treatment_of
+
+__all__ = ["check_question", "needed_cells", "unit_groups"]
+
+_UNKNOWN = "unknown"
+_MIN_UNITS = 2
+
+
+def needed_cells(
+    protocol: Protocol,
+    question: str,
+    check: DatasetCheck,
+    participants: pd.DataFrame | None = None,
+) -> dict[str, dict[str, Cell]]:
+    """List the runs that answer a question, per participant and role.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : str
+        Key in ``protocol.questions``.
+    check : DatasetCheck
+    participants : DataFrame, optional
+        ``DatasetIndex.participants``: leaves out who lacks a covariate or a stratum, as
+        `check_dataset` does when it counts.
+
+    Returns
+    -------
+    dict of str to dict of str to Cell
+        Participants in order; roles ``outcome`` and ``baseline`` (parallel; no baseline for
+        ``post``), or ``first`` and ``second`` (crossover: the treatments of the contrast in its
+        order). All cells are ``ok``.
+
+    Raises
+    ------
+    DatasetError
+        The protocol has no such question.
+    """
+    if question not in protocol.questions:
+        what = "the protocol has no such question"
+        raise DatasetError(
+            Problem(what=what, field=question, expected=", ".join(protocol.questions))
+        )
+    usable, _ = _sort(protocol, protocol.questions[question], check.cells, participants)
+    return usable
+
+
+def unit_groups(
+    protocol: Protocol,
+    question: str,
+    check: DatasetCheck,
+    participants: pd.DataFrame | None = None,
+) -> dict[str, str]:
+    """Give the arm or sequence of every participant who answers a question.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : str
+    check : DatasetCheck
+    participants : DataFrame, optional
+        As in `needed_cells`.
+
+    Returns
+    -------
+    dict of str to str
+        ``"unknown"`` where the order of a crossover is not recorded.
+    """
+    found = needed_cells(protocol, question, check, participants)
+    return {
+        subject: next(iter(roles.values())).group or _UNKNOWN for subject, roles in found.items()
+    }
+
+
+def check_question(
+    protocol: Protocol, name: str, cells: Sequence[Cell], participants: pd.DataFrame
+) -> QuestionCheck:
+    """Tell whether the data at hand can answer a question.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    name : str
+    cells : sequence of Cell
+    participants : DataFrame
+
+    Returns
+    -------
+    QuestionCheck
+    """
+    question = protocol.questions[name]
+    columns = (*question.covariates, *protocol.design.strata)
+    absent = [column for column in columns if column not in participants.columns]
+    usable, lost = _sort(protocol, question, cells, participants)
+    counts = dict.fromkeys(_groups_of(protocol, question), 0)
+    for roles in usable.values():
+        counts[next(iter(roles.values())).group or _UNKNOWN] += 1
+    faults = [f"participants.tsv has no column {column}" for column in absent]
+    faults += _too_few(protocol, question, counts)
+    reasons = list(faults)
+    if faults and lost:
+        reasons.append("left out: " + ", ".join(f"{n} {why}" for why, n in sorted(lost.items())))
+    return QuestionCheck(
+        question=name,
+        role=question.role,
+        n_per_group=counts,
+        answerable=not faults,
+        reason="; ".join(reasons),
+    )
+
+
+def _groups_of(protocol: Protocol, question: Question) -> tuple[str, ...]:
+    """Arms of the contrast, or sequences that hold both treatments."""
+    design = protocol.design
+    if isinstance(design, Parallel):
+        return tuple(question.contrast)
+    if design.order == _UNKNOWN:
+        return (_UNKNOWN,)
+    return tuple(
+        name
+        for name, sequence in design.sequences.items()
+        if set(question.contrast) <= set(sequence.treatments)
+    )
+
+
+def _too_few(protocol: Protocol, question: Question, counts: dict[str, int]) -> list[str]:
+    needed = max(_MIN_UNITS, protocol.exclusions.min_participants_per_group)
+    design = protocol.design
+    if isinstance(design, Crossover) and design.order == "recorded":
+        counts = _per_order(design, question, counts)
+    return [
+        f"{group}: {n} of at least {needed} participants have all that the question needs"
+        for group, n in counts.items()
+        if n < needed
+    ]
+
+
+def _per_order(design: Crossover, question: Question, counts: dict[str, int]) -> dict[str, int]:
+    """Count who had the first treatment first, and who had it second."""
+    one, two = question.contrast
+    orders = {f"{one} before {two}": 0, f"{two} before {one}": 0}
+    for name, n in counts.items():
+        treatments = design.sequences[name].treatments
+        early, late = (one, two) if treatments.index(one) < treatments.index(two) else (two, one)
+        orders[f"{early} before {late}"] += n
+    return orders
+
+
+def _sort(
+    protocol: Protocol,
+    question: Question,
+    cells: Sequence[Cell],
+    participants: pd.DataFrame | None,
+) -> tuple[dict[str, dict[str, Cell]], Counter[str]]:
+    """Part the participants of the question's groups into usable and lost, with the reason."""
+    scan = protocol.measures[question.measure].scan
+    by_subject: dict[str, dict[str, Cell]] = {}
+    for cell in cells:
+        if cell.scan == scan:
+            by_subject.setdefault(cell.subject, {})[cell.session] = cell
+    relevant = set(_groups_of(protocol, question))
+    usable: dict[str, dict[str, Cell]] = {}
+    lost: Counter[str] = Counter()
+    for subject, visits in by_subject.items():
+        group = next(iter(visits.values())).group
+        if (group or _UNKNOWN) not in relevant:
+            continue
+        roles, why = _roles(protocol, question, group, visits)
+        why = why or _lacking(protocol, question, subject, participants)
+        if why:
+            lost[why] += 1
+        else:
+            usable[subject] = roles
+    return usable, lost
+
+
+def _roles(
+    protocol: Protocol, question: Question, group: str | None, visits: dict[str, Cell]
+) -> tuple[dict[str, Cell], str]:
+    if isinstance(protocol.design, Parallel):
+        sessions = {"outcome": question.session}
+        if question.estimator in {"ancova", "change"}:
+            sessions["baseline"] = question.baseline
+    else:
+        sessions = {
+            role: _session_under(protocol, treatment, group, visits)
+            for role, treatment in zip(("first", "second"), question.contrast, strict=True)
+        }
+    roles = {}
+    for role, session in sessions.items():
+        if session is None or session not in visits:
+            return {}, f"without a session for the {role}"
+        cell = visits[session]
+        if cell.status != "ok":
+            return {}, f"with {cell.scan} in ses-{session} {cell.status}"
+        roles[role] = cell
+    return roles, ""
+
+
+def _session_under(
+    protocol: Protocol, treatment: str, group: str | None, visits: dict[str, Cell]
+) -> str | None:
+    """Find the session of a treatment: the acute one where a period has several."""
+    found = [
+        session
+        for session, cell in visits.items()
+        if cell.status != "not planned" and treatment_of(protocol, group, session) == treatment
+    ]
+    if len(found) > 1:
+        found = [s for s in found if protocol.sessions[s].phase == "acute"]
+    return found[0] if len(found) == 1 else None
+
+
+def _lacking(
+    protocol: Protocol, question: Question, subject: str, participants: pd.DataFrame | None
+) -> str:
+    if participants is None:
+        return ""
+    for column in (*question.covariates, *protocol.design.strata):
+        if column in participants.columns and (
+            subject not in participants.index or bool(participants[column].isna()[subject])
+        ):
+            return f"without {column}"
+    return ""

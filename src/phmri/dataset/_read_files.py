@@ -1,0 +1,109 @@
+"""Whole text files, JSON and hashes."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from phmri.exceptions import DatasetError, Problem
+
+__all__ = ["file_sha256", "read_json", "read_text", "unreadable"]
+
+
+def file_sha256(path: Path) -> str:
+    """Hash the bytes of a file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+        SHA-256 in hexadecimal.
+
+    Raises
+    ------
+    DatasetError
+        The file cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DatasetError(unreadable(path, error)) from error
+
+
+def read_json(path: Path) -> dict[str, object]:
+    """Read a JSON object.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    DatasetError
+        Missing, not JSON, or not an object.
+    """
+    text = read_text(Path(path))
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DatasetError(
+            Problem(what="not valid JSON", file=str(path), line=error.lineno, found=error.msg)
+        ) from error
+    if not isinstance(content, dict):
+        raise DatasetError(
+            Problem(
+                what="not a JSON object",
+                file=str(path),
+                found=type(content).__name__,
+                expected="keys and values in braces",
+            )
+        )
+    return content
+
+
+def read_text(path: Path) -> str:
+    """Read UTF-8 text, with or without a byte order mark.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    DatasetError
+        Missing, unreadable or not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DatasetError(unreadable(path, error)) from error
+    except UnicodeDecodeError as error:
+        what = "not UTF-8 text"
+        raise DatasetError(Problem(what=what, file=str(path), found=error.reason)) from error
+
+
+def unreadable(path: Path, error: OSError) -> Problem:
+    """Say why a file cannot be read.
+
+    Parameters
+    ----------
+    path : Path
+    error : OSError
+
+    Returns
+    -------
+    Problem
+    """
+    reason = error.strerror or str(error)
+    return Problem(what="the file cannot be read", file=str(path), found=reason)

@@ -1,0 +1,353 @@
+"""Tables: confounds, events, time series, participants.
+
+Tables are tab-separated with one line of names, ``n/a`` for a missing value. Errors name the
+line and the column.
+"""
+
+import math
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from phmri.dataset._read_files import read_json, read_text, unreadable
+from phmri.dataset._records import Confounds, Events, Series
+from phmri.dataset._write import sidecar_path
+from phmri.exceptions import DatasetError, Problem
+
+__all__ = [
+    "MISSING",
+    "lacks_names",
+    "make_frame",
+    "read_confounds",
+    "read_events",
+    "read_series",
+    "read_table",
+    "table_rows",
+]
+
+MISSING = frozenset({"n/a", "", "N/A", "NA", "nan", "NaN"})
+_MAX_PROBLEMS = 20
+
+
+def read_table(path: Path, *, text_columns: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Read a tab-separated table.
+
+    Parameters
+    ----------
+    path : Path
+    text_columns : tuple of str
+        Columns kept as text even when every entry is a number, such as labels with zeros in front.
+
+    Returns
+    -------
+    DataFrame
+        A column is float (or int, when whole and complete) if all its entries are numbers, else
+        text; ``n/a`` is missing.
+
+    Notes
+    -----
+    A table that is missing, empty, names a column twice or has a line with another number of
+    fields makes a `DatasetError` with all of that at once.
+    """
+    names, rows = table_rows(Path(path))
+    return make_frame(names, rows, text_columns)
+
+
+def make_frame(
+    names: tuple[str, ...], rows: list[list[str]], text_columns: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Turn fields into columns of numbers or text.
+
+    Parameters
+    ----------
+    names : tuple of str
+    rows : list of list of str
+    text_columns : tuple of str
+        Never numbers.
+
+    Returns
+    -------
+    DataFrame
+    """
+    data: dict[str, object] = {}
+    for column, name in enumerate(names):
+        entries = [row[column] for row in rows]
+        data[name] = _text(entries) if name in text_columns else _typed(entries)
+    return pd.DataFrame(data, columns=list(names))
+
+
+def _typed(entries: list[str]) -> object:
+    try:
+        values = np.array([math.nan if e in MISSING else float(e) for e in entries], dtype=float)
+    except ValueError:
+        return _text(entries)
+    whole = all(e.lstrip("+-").isdigit() for e in entries)
+    if whole and entries and bool((np.abs(values) < 2**53).all()):
+        return values.astype(np.int64)
+    return values
+
+
+def _text(entries: list[str]) -> object:
+    return pd.array([pd.NA if e in MISSING else e for e in entries], dtype="str")
+
+
+def table_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Split a table into its names and rows, all of one length.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    names : tuple of str
+    rows : list of list of str
+
+    Raises
+    ------
+    DatasetError
+        Missing, empty, a name twice, or a line with another number of fields; all at once.
+    """
+    lines = read_text(path).splitlines()
+    while lines and not lines[-1].strip():
+        lines.pop()
+    if not lines:
+        raise DatasetError(Problem(what="the table is empty", file=str(path)))
+    names = tuple(name.strip() for name in lines[0].split("\t"))
+    problems = [
+        Problem(what="two columns have the same name", file=str(path), line=1, field=name or "''")
+        for name, count in Counter(names).items()
+        if count > 1
+    ]
+    rows = [[field.strip() for field in line.split("\t")] for line in lines[1:]]
+    problems += [
+        Problem(
+            what="another number of fields than names",
+            file=str(path),
+            line=number,
+            found=str(len(row)),
+            expected=str(len(names)),
+        )
+        for number, row in enumerate(rows, start=2)
+        if len(row) != len(names)
+    ]
+    if problems:
+        raise DatasetError(*problems[:_MAX_PROBLEMS])
+    return names, rows
+
+
+def _numbers(
+    path: Path, names: tuple[str, ...], rows: list[list[str]], *, first_line: int = 2
+) -> Float[np.ndarray, "n_rows n_columns"]:
+    """Turn fields into numbers, missing ones into NaN; name every field that is no number.
+
+    Raises
+    ------
+    DatasetError
+        A field is neither a number nor missing.
+    """
+    flat = [math.nan if f in MISSING else f for row in rows for f in row]
+    try:
+        return np.array(flat, dtype=np.float64).reshape(len(rows), len(names))
+    except ValueError as error:
+        problems = [
+            Problem(
+                what="not a number",
+                file=str(path),
+                line=line,
+                field=name,
+                found=repr(field),
+                expected="a number or n/a",
+            )
+            for line, row in enumerate(rows, start=first_line)
+            for name, field in zip(names, row, strict=True)
+            if not _is_number(field)
+        ]
+        raise DatasetError(*problems[:_MAX_PROBLEMS]) from error
+
+
+def _is_number(field: str) -> bool:
+    if field in MISSING:
+        return True
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def read_confounds(path: Path) -> Confounds:
+    """Read a confound table and its sidecar.
+
+    Parameters
+    ----------
+    path : Path
+        fMRIPrep's ``_desc-confounds_timeseries.tsv`` or ``_desc-confounds_regressors.tsv``.
+
+    Returns
+    -------
+    Confounds
+        ``n/a`` is NaN.
+
+    Raises
+    ------
+    DatasetError
+        Missing, damaged, or a field that is neither a number nor ``n/a``.
+    """
+    path = Path(path)
+    names, rows = table_rows(path)
+    values = _numbers(path, names, rows)
+    if not rows:
+        raise DatasetError(Problem(what="the table has no rows", file=str(path)))
+    metadata: dict[str, dict[str, object]] = {}
+    sidecar = sidecar_path(path)
+    if sidecar.is_file():
+        entries = read_json(sidecar).items()
+        metadata = {key: entry for key, entry in entries if isinstance(entry, dict)}
+    return Confounds(names=names, values=values, metadata=metadata, path=str(path))
+
+
+def read_events(path: Path) -> Events:
+    """Read the events of a run.
+
+    Parameters
+    ----------
+    path : Path
+        ``_events.tsv``; without a column ``trial_type`` every event is called ``event``.
+
+    Returns
+    -------
+    Events
+        A duration of ``n/a`` is NaN; a trial type of ``n/a`` stays ``n/a``.
+
+    Raises
+    ------
+    DatasetError
+        A column is missing, an onset is no number, a duration is negative.
+    """
+    path = Path(path)
+    names, rows = table_rows(path)
+    missing = [name for name in ("onset", "duration") if name not in names]
+    if missing:
+        raise DatasetError(
+            *(
+                Problem(
+                    what="the events have no such column",
+                    file=str(path),
+                    field=name,
+                    found=", ".join(names),
+                )
+                for name in missing
+            )
+        )
+    where = [names.index("onset"), names.index("duration")]
+    times = _numbers(path, ("onset", "duration"), [[row[i] for i in where] for row in rows])
+    problems = [
+        Problem(what="the onset is missing", file=str(path), line=int(i) + 2, field="onset")
+        for i in np.flatnonzero(~np.isfinite(times[:, 0]))
+    ] + [
+        Problem(
+            what="the duration is negative",
+            file=str(path),
+            line=int(i) + 2,
+            field="duration",
+            found=f"{times[i, 1]:g}",
+        )
+        for i in np.flatnonzero(times[:, 1] < 0)
+    ]
+    if problems:
+        raise DatasetError(*problems[:_MAX_PROBLEMS])
+    kind = names.index("trial_type") if "trial_type" in names else None
+    return Events(
+        onset=times[:, 0].copy(),
+        duration=times[:, 1].copy(),
+        trial_type=tuple("event" if kind is None else (row[kind] or "n/a") for row in rows),
+    )
+
+
+def read_series(path: Path) -> Series:
+    """Read tabular time series.
+
+    Parameters
+    ----------
+    path : Path
+        ``_timeseries.tsv``. A table whose first line holds numbers with decimals has no names
+        (as HALFpipe writes them); its columns are then called ``1``, ``2``, ...
+
+    Returns
+    -------
+    Series
+
+    Raises
+    ------
+    DatasetError
+        Missing, damaged, or a field that is not a finite number.
+    """
+    path = Path(path)
+    names, rows = table_rows(path) if not lacks_names(path) else _nameless_rows(path)
+    first_line = 1 if lacks_names(path) else 2
+    values = _numbers(path, names, rows, first_line=first_line)
+    if not rows:
+        raise DatasetError(Problem(what="the table has no rows", file=str(path)))
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        raise DatasetError(
+            *(
+                Problem(
+                    what="the time series is not finite",
+                    file=str(path),
+                    line=int(row) + first_line,
+                    field=names[column],
+                    found=rows[row][column] or "nothing",
+                )
+                for row, column in bad[:_MAX_PROBLEMS]
+            )
+        )
+    return Series(names=names, values=values)
+
+
+def lacks_names(path: Path) -> bool:
+    """Tell whether a table of time series starts with data instead of column names.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+        All fields of the first line are numbers and not all of them whole.
+
+    Raises
+    ------
+    DatasetError
+        The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            fields = file.readline().decode("utf-8-sig", errors="replace").split("\t")
+    except OSError as error:
+        raise DatasetError(unreadable(path, error)) from error
+    fields = [field.strip() for field in fields]
+    return all(_is_number(f) for f in fields) and not all(f.isdigit() for f in fields)
+
+
+def _nameless_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
+    rows = [line.split("\t") for line in read_text(path).splitlines() if line.strip()]
+    problems = [
+        Problem(
+            what="another number of fields than in the first line",
+            file=str(path),
+            line=number,
+            found=str(len(row)),
+            expected=str(len(rows[0])),
+        )
+        for number, row in enumerate(rows, start=1)
+        if len(row) != len(rows[0])
+    ]
+    if problems:
+        raise DatasetError(*problems[:_MAX_PROBLEMS])
+    return tuple(str(i + 1) for i in range(len(rows[0]))), rows

@@ -1,0 +1,166 @@
+"""Columns of a unit model: indicators of groups, centred strata and covariates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.exceptions import Problem
+from phmri.group._records import UnitTable
+
+__all__ = ["Adjustment", "find_aliased", "indicators", "make_adjustment"]
+
+TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adjustment:
+    """Columns that a model is adjusted for.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_units, n_columns)
+        Each of mean zero, linearly independent of each other and of the constant.
+    names : tuple of str
+    notes : tuple of str
+        What was left out because it says nothing new.
+    """
+
+    columns: Float[np.ndarray, "n_units n_columns"]
+    names: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def indicators(labels: Sequence[str], levels: Sequence[str]) -> Float[np.ndarray, "n k"]:
+    """Make one 0/1 column per level.
+
+    Parameters
+    ----------
+    labels : sequence of str
+    levels : sequence of str
+
+    Returns
+    -------
+    ndarray of shape (len(labels), len(levels))
+    """
+    return np.array([[float(label == level) for level in levels] for label in labels]).reshape(
+        len(labels), len(levels)
+    )
+
+
+def in_span(column: Float[np.ndarray, " n_units"], basis: Float[np.ndarray, "n_units k"]) -> bool:
+    """Tell whether a column is a linear combination of others.
+
+    Parameters
+    ----------
+    column : ndarray of shape (n_units,)
+    basis : ndarray of shape (n_units, k)
+
+    Returns
+    -------
+    bool
+    """
+    coefficients, *_ = np.linalg.lstsq(basis, column, rcond=None)
+    left = float(np.linalg.norm(column - basis @ coefficients))
+    return left <= TOLERANCE * float(np.linalg.norm(column))
+
+
+def make_adjustment(table: UnitTable, strata: Sequence[str], *, with_strata: bool) -> Adjustment:
+    """Collect centred columns of strata and covariates, without redundant ones.
+
+    Parameters
+    ----------
+    table : UnitTable
+    strata : sequence of str
+        Stratum of each unit.
+    with_strata : bool
+        Whether strata enter the model.
+
+    Returns
+    -------
+    Adjustment
+    """
+    candidates: list[tuple[str, str, Float[np.ndarray, " n_units"]]] = []
+    if with_strata:
+        levels = sorted(set(strata))[1:]
+        dummies = indicators(strata, levels)
+        candidates += [("", f"stratum:{level}", dummies[:, k]) for k, level in enumerate(levels)]
+    for name, columns in table.covariates.items():
+        width = columns.shape[1]
+        candidates += [
+            (name, name if width == 1 else f"{name}:{k + 1}", columns[:, k].astype(np.float64))
+            for k in range(width)
+        ]
+    basis = np.ones((len(table.subjects), 1))
+    names: list[str] = []
+    for _, column_name, column in candidates:
+        scale = float(np.abs(column).max(initial=0.0)) or 1.0
+        centred = (column - column.mean()) / scale
+        constant = np.linalg.norm(centred) <= TOLERANCE * np.sqrt(centred.size)
+        if not constant and not in_span(centred, basis):
+            basis = np.column_stack([basis, centred * scale])
+            names.append(column_name)
+    used = {source for source, column_name, _ in candidates if column_name in names}
+    notes = tuple(
+        f"Covariate {name} is constant over the participants or follows from the other "
+        "columns, and was left out of the model."
+        for name in table.covariates
+        if name not in used
+    )
+    return Adjustment(columns=basis[:, 1:], names=tuple(names), notes=notes)
+
+
+def find_aliased(
+    groups: Float[np.ndarray, "n_units n_groups"],
+    group_names: Sequence[str],
+    adjustment: Adjustment,
+) -> tuple[Problem, ...]:
+    """Name the columns that cannot be told apart from the groups.
+
+    Parameters
+    ----------
+    groups : ndarray of shape (n_units, n_groups)
+        Indicators of the groups; they sum to one.
+    group_names : sequence of str
+    adjustment : Adjustment
+
+    Returns
+    -------
+    tuple of Problem
+        Empty when the model has full rank.
+    """
+    X = np.column_stack([groups, adjustment.columns])
+    if (
+        X.shape[1] <= X.shape[0]
+        and np.linalg.matrix_rank(X, tol=TOLERANCE * _norm(X)) == X.shape[1]
+    ):
+        return ()
+    if X.shape[1] >= X.shape[0]:
+        return (
+            Problem(
+                what="the model leaves no residual degrees of freedom",
+                found=f"{X.shape[0]} participants, {X.shape[1]} columns "
+                f"({', '.join((*group_names, *adjustment.names))})",
+                expected="more participants than columns",
+            ),
+        )
+    aliased = tuple(
+        name
+        for k, name in enumerate(adjustment.names)
+        if in_span(
+            adjustment.columns[:, k],
+            np.column_stack([groups, np.delete(adjustment.columns, k, axis=1)]),
+        )
+    )
+    return (
+        Problem(
+            what="the effect cannot be told apart from the columns it is adjusted for",
+            found=f"{', '.join(aliased)} collinear with {', '.join(group_names)}",
+            expected="covariates and strata that vary within a group",
+        ),
+    )
+
+
+def _norm(X: Float[np.ndarray, "n k"]) -> float:
+    return float(np.linalg.norm(X, 2))

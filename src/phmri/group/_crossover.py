@@ -1,0 +1,261 @@
+"""Crossover trials of two periods, with the order of treatments recorded or lost."""
+
+from collections import Counter
+
+import numpy as np
+
+from phmri.exceptions import DesignError, Problem
+from phmri.group._columns import find_aliased, indicators, make_adjustment
+from phmri.group._records import UnitDesign, UnitTable
+from phmri.protocol import Crossover, Question
+
+__all__ = ["make_crossover_design", "make_paired_design"]
+
+
+def make_crossover_design(
+    question: Question, design: Crossover, table: UnitTable, *, min_per_group: int
+) -> UnitDesign:
+    """Compare two treatments of a two-period crossover whose order is recorded.
+
+    Parameters
+    ----------
+    question : Question
+    design : Crossover
+    table : UnitTable
+        Groups are names of sequences.
+    min_per_group : int
+        Least number of participants with either order.
+
+    Returns
+    -------
+    UnitDesign
+
+    Raises
+    ------
+    DesignError
+        When sequences or participants at hand cannot answer the question.
+    """
+    _refuse_sequences(question, design, table)
+    first, second = question.contrast
+    orders = (f"{first} first", f"{second} first")
+    order = tuple(
+        orders[0] if design.sequences[group].treatments[0] == first else orders[1]
+        for group in table.groups
+    )
+    strata = _strata(design, table)
+    groups = indicators(order, orders)
+    adjustment = make_adjustment(table, strata, with_strata=True)
+    problems = _too_few(order, orders, min_per_group)
+    problems = problems or list(find_aliased(groups, orders, adjustment))
+    X = np.column_stack([groups, adjustment.columns])
+    if not problems and X.shape[0] <= X.shape[1]:
+        problems.append(
+            Problem(
+                what="the model leaves no residual degrees of freedom",
+                found=f"{X.shape[0]} participants, {X.shape[1]} columns",
+            )
+        )
+    pairs = Counter(strata[i] for i in range(len(order)) if order[i] == orders[0])
+    if not problems and not any(
+        pairs[strata[i]] for i in range(len(order)) if order[i] == orders[1]
+    ):
+        problems.append(
+            Problem(
+                what="no stratum holds participants of both orders, so that nothing can be "
+                "shuffled",
+                found=", ".join(sorted(set(strata))),
+            )
+        )
+    if problems:
+        raise DesignError(*problems)
+    levels = sorted(set(strata))
+    adjusted = f" The model was adjusted for {', '.join(adjustment.names)}."
+    return UnitDesign(
+        estimator="crossover",
+        subjects=table.subjects,
+        groups=table.groups,
+        X=X,
+        columns=(*orders, *adjustment.names),
+        contrast=np.array([1.0, -1.0] + [0.0] * (X.shape[1] - 2)),
+        voxelwise_baseline=False,
+        shuffling="permute",
+        blocks=np.array([levels.index(stratum) for stratum in strata], dtype=np.int64),
+        notes=adjustment.notes,
+        sentences=(
+            "The treatment effect is the difference between the two orders of treatment in "
+            "half of period 1 minus period 2, so that the period effect drops out "
+            "[doi:10.1002/0470854596]." + (adjusted if adjustment.names else ""),
+            "Orders of treatment were shuffled between participants"
+            + (" within strata." if len(levels) > 1 else "."),
+        ),
+    )
+
+
+def make_paired_design(
+    question: Question, design: Crossover, table: UnitTable, *, min_per_group: int
+) -> UnitDesign:
+    """Compare two treatments within participants when nobody knows the order any more.
+
+    Parameters
+    ----------
+    question : Question
+    design : Crossover
+    table : UnitTable
+    min_per_group : int
+        Least number of participants.
+
+    Returns
+    -------
+    UnitDesign
+
+    Raises
+    ------
+    DesignError
+        When treatments or participants at hand cannot answer the question.
+    """
+    known = {treatment for s in design.sequences.values() for treatment in s.treatments}
+    problems = [
+        Problem(
+            what="the contrast names a treatment that no sequence holds",
+            field="contrast",
+            found=treatment,
+            expected=", ".join(sorted(known)),
+        )
+        for treatment in question.contrast
+        if treatment not in known
+    ]
+    if question.contrast[0] == question.contrast[1]:
+        problems.append(
+            Problem(what="a treatment cannot be compared with itself", field="contrast")
+        )
+    n_units = len(table.subjects)
+    adjustment = make_adjustment(table, table.strata, with_strata=False)
+    X = np.column_stack([np.ones(n_units), adjustment.columns])
+    needed = max(2, min_per_group, X.shape[1] + 1)
+    if n_units < needed:
+        problems.append(
+            Problem(
+                what="too few participants with both treatments",
+                found=str(n_units),
+                expected=f"at least {needed}",
+            )
+        )
+    if problems:
+        raise DesignError(*problems)
+    adjusted = f" It was adjusted for {', '.join(adjustment.names)}."
+    first, second = question.contrast
+    return UnitDesign(
+        estimator="paired",
+        subjects=table.subjects,
+        groups=table.groups,
+        X=X,
+        columns=(f"{first} - {second}", *adjustment.names),
+        contrast=np.array([1.0] + [0.0] * (X.shape[1] - 1)),
+        voxelwise_baseline=False,
+        shuffling="sign_flip",
+        blocks=np.zeros(n_units, dtype=np.int64),
+        notes=(
+            (
+                "The order of treatments is not recorded: a difference between first and second "
+                "visit stays in the estimate unless the orders were balanced, and in its error "
+                "even then."
+            ),
+            (
+                "Sign flipping assumes that the within-participant differences are symmetric "
+                "about their mean."
+            ),
+            *adjustment.notes,
+        ),
+        sentences=(
+            "The treatments were compared by the mean within-participant difference, since the "
+            "order of treatments is not recorded." + (adjusted if adjustment.names else ""),
+            "The sign of each participant's difference was flipped [doi:10.1002/hbm.1058].",
+        ),
+    )
+
+
+def _refuse_sequences(question: Question, design: Crossover, table: UnitTable) -> None:
+    """Refuse questions and participants whose sequences are not 'these two treatments'.
+
+    Parameters
+    ----------
+    question : Question
+    design : Crossover
+    table : UnitTable
+
+    Raises
+    ------
+    DesignError
+        With every participant and sequence that does not fit.
+    """
+    pair = set(question.contrast)
+    problems = []
+    if len(pair) == 1:
+        problems.append(
+            Problem(what="a treatment cannot be compared with itself", field="contrast")
+        )
+    for subject, group in zip(table.subjects, table.groups, strict=True):
+        if group not in design.sequences:
+            problems.append(
+                Problem(
+                    what="participant belongs to no sequence of the design",
+                    subject=subject,
+                    found=group,
+                    expected=", ".join(design.sequences),
+                )
+            )
+        elif not pair <= set(design.sequences[group].treatments):
+            problems.append(
+                Problem(
+                    what="participant's sequence does not hold both treatments",
+                    subject=subject,
+                    found=group,
+                    expected=" and ".join(question.contrast),
+                )
+            )
+    used = [g for g in dict.fromkeys(table.groups) if g in design.sequences]
+    problems.extend(
+        Problem(
+            what="sequences of more than the two compared treatments need the mixed model, which "
+            "this version does not have",
+            field=f"design.sequences.{group}",
+            found=", ".join(design.sequences[group].treatments),
+            expected=f"{' and '.join(question.contrast)} in two periods",
+        )
+        for group in used
+        if pair <= set(design.sequences[group].treatments)
+        and len(design.sequences[group].treatments) != 2  # noqa: PLR2004 - two periods
+    )
+    if problems:
+        raise DesignError(*problems)
+
+
+def _strata(design: Crossover, table: UnitTable) -> tuple[str, ...]:
+    """Join a participant's experiment and stratum."""
+    return tuple(
+        " / ".join(part for part in (design.sequences[group].experiment, stratum) if part)
+        for group, stratum in zip(table.groups, table.strata, strict=True)
+    )
+
+
+def _too_few(order: tuple[str, ...], orders: tuple[str, str], min_per_group: int) -> list[Problem]:
+    counts = Counter(order)
+    if min(counts[name] for name in orders) == 0:
+        return [
+            Problem(
+                what="only one order of treatment is present, so that treatment and period "
+                "cannot be told apart",
+                found=next(iter(counts)),
+                expected=" and ".join(orders),
+            )
+        ]
+    return [
+        Problem(
+            what="too few participants with this order of treatment",
+            field=name,
+            found=str(counts[name]),
+            expected=f"at least {max(2, min_per_group)}",
+        )
+        for name in orders
+        if counts[name] < max(2, min_per_group)
+    ]

@@ -1,0 +1,133 @@
+"""Least squares of one contrast in every outcome."""
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.exceptions import DesignError, Problem
+from phmri.group._partition import VANISHING, adjust_outcomes, partition_contrast
+from phmri.group._records import ContrastPartition, Estimate, UnitDesign
+
+__all__ = ["fit_contrast"]
+
+BLOCK = 4096
+"""Outcomes fitted at once: bounds the memory, changes no number."""
+
+
+def fit_contrast(
+    design: UnitDesign,
+    Y: Float[np.ndarray, "n_units n_outcomes"],
+    baseline: Float[np.ndarray, "n_units n_outcomes"] | None = None,
+) -> Estimate:
+    r"""Estimate the treatment effect in every outcome.
+
+    Parameters
+    ----------
+    design : UnitDesign
+    Y : ndarray of shape (n_units, n_outcomes)
+        As `make_outcome` gives it; float32 is summed in float64.
+    baseline : ndarray of shape (n_units, n_outcomes), optional
+        Each unit's own baseline, needed when ``design.voxelwise_baseline`` and refused otherwise.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    DesignError
+        When shapes do not fit, a value is not finite, an outcome or its baseline does not vary,
+        or the model fits an outcome without error.
+
+    Notes
+    -----
+    With the contrast's regressor :math:`r` free of nuisance and baseline and the residual
+    :math:`e` under the null, :math:`\hat\tau = r^\top e / r^\top r`, :math:`s^2 =
+    \lVert e - r\hat\tau\rVert^2/\nu`, :math:`\mathrm{SE} = s/\sqrt{r^\top r}`. Errors are taken
+    as independent between units with one variance over all groups. ``d`` is :math:`\hat\tau/s`
+    (for ancova: of what the baseline does not explain), in a crossover :math:`\hat\tau/(2s)`,
+    where :math:`2s` is the standard deviation of a within-person difference.
+    """
+    _refuse_outcomes(design, Y, baseline)
+    partition = partition_contrast(design)
+    n_outcomes = Y.shape[1]
+    effect, se, sd = np.empty((3, n_outcomes))
+    degenerate = np.zeros(n_outcomes, dtype=bool)
+    for start in range(0, n_outcomes, BLOCK):
+        part = slice(start, start + BLOCK)
+        given = None if baseline is None else baseline[:, part]
+        effect[part], se[part], sd[part], degenerate[part] = _fit_block(
+            partition, Y[:, part], given
+        )
+    if degenerate.any():
+        raise DesignError(
+            Problem(
+                what="outcomes that cannot be modelled: the outcome or its baseline does not "
+                "vary, or nothing is left of it as error",
+                found=f"{int(degenerate.sum())} of {n_outcomes}, first at index "
+                f"{int(np.flatnonzero(degenerate)[0])}",
+                expected="outcomes that vary between participants",
+            )
+        )
+    scale = 2.0 if design.estimator == "crossover" else 1.0
+    return Estimate(effect=effect, se=se, t=effect / se, df=partition.df, d=effect / (scale * sd))
+
+
+def _fit_block(
+    partition: ContrastPartition,
+    Y: Float[np.ndarray, "n_units n_block"],
+    baseline: Float[np.ndarray, "n_units n_block"] | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Give effect, standard error, residual standard deviation and degeneracy of a block."""
+    adjusted = adjust_outcomes(partition, Y, baseline)
+    information = np.where(adjusted.degenerate, 1.0, adjusted.information)
+    error = adjusted.residual
+    null_ss = np.einsum("ij,ij->j", error, error)
+    effect = partition.regressor @ error / information
+    error -= partition.regressor[:, None] * effect
+    if adjusted.baseline is not None and adjusted.overlap is not None:
+        error += adjusted.baseline * (adjusted.overlap * effect)
+    rss = np.einsum("ij,ij->j", error, error)
+    degenerate = adjusted.degenerate | (rss <= VANISHING * null_ss)
+    sd = np.sqrt(np.where(degenerate, 1.0, rss) / partition.df)
+    return effect, sd / np.sqrt(information), sd, degenerate
+
+
+def _refuse_outcomes(
+    design: UnitDesign, Y: Float[np.ndarray, "..."], baseline: Float[np.ndarray, "..."] | None
+) -> None:
+    problems = []
+    if design.voxelwise_baseline == (baseline is None):
+        problems.append(
+            Problem(
+                what=f"estimator {design.estimator} "
+                + ("needs" if baseline is None else "does not take")
+                + " a baseline image as covariate",
+                field="baseline",
+            )
+        )
+    for field, values in (("outcome", Y), ("baseline", baseline)):
+        if values is None:
+            continue
+        if values.ndim != 2 or len(values) != len(design.subjects) or not values.shape[1]:  # noqa: PLR2004
+            problems.append(
+                Problem(
+                    what="values of another shape than participants x outcomes",
+                    field=field,
+                    found=str(values.shape),
+                    expected=f"({len(design.subjects)}, at least 1)",
+                )
+            )
+            continue
+        bad = ~np.isfinite(values)
+        if bad.any():
+            rows = [s for s, any_ in zip(design.subjects, bad.any(axis=1), strict=True) if any_]
+            problems.append(
+                Problem(
+                    what="values that are not finite",
+                    field=field,
+                    found=f"{int(bad.sum())} in participants {', '.join(rows[:5])}",
+                    expected="finite numbers; leave such voxels out of the mask first",
+                )
+            )
+    if problems:
+        raise DesignError(*problems)

@@ -1,0 +1,110 @@
+"""Intervals for effects in the measure's unit and in standard deviations."""
+
+import numpy as np
+from jaxtyping import Float
+from scipy import optimize, stats
+
+from phmri.exceptions import DesignError, Problem
+from phmri.group._records import Estimate
+
+__all__ = ["confidence_interval", "effect_size_interval"]
+
+
+def confidence_interval(
+    estimate: Estimate, confidence: float
+) -> tuple[Float[np.ndarray, " n_outcomes"], Float[np.ndarray, " n_outcomes"]]:
+    r"""Give the interval :math:`\hat\tau \pm t_{(1+\gamma)/2,\nu}\,\mathrm{SE}`.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    confidence : float
+        Between 0 and 1, e.g. 0.95.
+
+    Returns
+    -------
+    low, high : ndarray of shape (n_outcomes,)
+        In the measure's unit; pointwise, not simultaneous over outcomes.
+
+    Raises
+    ------
+    DesignError
+        When ``confidence`` is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one = np.ones(1)
+    >>> low, high = confidence_interval(Estimate(effect=one, se=one, t=one, df=22.0, d=one), 0.95)
+    >>> float(high.round(4)[0])
+    3.0739
+    """
+    if not 0 < confidence < 1:
+        raise DesignError(_bad_confidence(confidence))
+    half = stats.t.ppf((1 + confidence) / 2, estimate.df) * estimate.se
+    return estimate.effect - half, estimate.effect + half
+
+
+def effect_size_interval(
+    estimate: Estimate, confidence: float, *, index: int = 0
+) -> tuple[float, float]:
+    r"""Give the interval of one standardised effect by the noncentral t distribution.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    confidence : float
+    index : int, default 0
+        Which outcome.
+
+    Returns
+    -------
+    low, high : float
+        In standard deviations.
+
+    Raises
+    ------
+    DesignError
+        When ``confidence`` is not between 0 and 1, or the effect is exactly zero, which leaves
+        the ratio of d to t unknown.
+
+    Notes
+    -----
+    The interval holds the :math:`\delta` for which the observed t is neither in the upper nor in
+    the lower tail of the noncentral t, times :math:`d/t` [1]_.
+
+    References
+    ----------
+    .. [1] Steiger (2004), Beyond the F test, doi:10.1037/1082-989X.9.2.164.
+    """
+    if not 0 < confidence < 1:
+        raise DesignError(_bad_confidence(confidence))
+    t, d = float(estimate.t[index]), float(estimate.d[index])
+    if t == 0 or d == 0:
+        raise DesignError(
+            Problem(what="an effect of exactly zero has no standardised interval", found="0")
+        )
+    tails = ((1 + confidence) / 2, (1 - confidence) / 2)
+    low, high = (_noncentrality(abs(t), estimate.df, tail) for tail in tails)
+    bounds = sorted((low * d / abs(t), high * d / abs(t)))
+    return bounds[0], bounds[1]
+
+
+def _noncentrality(t: float, df: float, probability: float) -> float:
+    """Solve for the noncentrality that puts the given probability below t."""
+
+    def excess(delta: float) -> float:
+        return float(stats.nct.cdf(t, df, delta)) - probability
+
+    reach = 10.0 + 2 * t
+    while excess(-reach) < 0 or excess(reach) > 0:
+        reach *= 2
+    return float(optimize.brentq(excess, -reach, reach, xtol=1e-10))
+
+
+def _bad_confidence(confidence: float) -> Problem:
+    return Problem(
+        what="confidence must be a probability",
+        found=str(confidence),
+        expected="a number between 0 and 1",
+    )

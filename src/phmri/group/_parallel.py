@@ -1,0 +1,175 @@
+"""Parallel trials: arms compared at one session, adjusted for or changed from the baseline."""
+
+from collections import Counter
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Int
+
+from phmri.exceptions import DesignError, Problem
+from phmri.group._columns import find_aliased, indicators, make_adjustment
+from phmri.group._records import UnitDesign, UnitTable
+from phmri.protocol import Parallel, Question
+
+__all__ = ["make_parallel_design"]
+
+SENTENCES: dict[str, str] = {
+    "ancova": "The arms were compared by analysis of covariance with each participant's own "
+    "baseline as a covariate, fitted anew in every outcome "
+    "[doi:10.1136/bmj.323.7321.1123, doi:10.1002/sim.2682].",
+    "change": "The arms were compared in their change from baseline (outcome minus baseline).",
+    "post": "The arms were compared at the asked session without use of the baseline.",
+}
+
+
+def make_parallel_design(
+    question: Question, design: Parallel, table: UnitTable, *, min_per_group: int
+) -> UnitDesign:
+    """Compare two arms of a parallel trial.
+
+    Parameters
+    ----------
+    question : Question
+    design : Parallel
+    table : UnitTable
+    min_per_group : int
+        Least number of participants in each arm of the contrast.
+
+    Returns
+    -------
+    UnitDesign
+
+    Raises
+    ------
+    DesignError
+        When the arms, the baseline or the participants at hand cannot answer the question.
+    """
+    _refuse_parallel(question, design, table, min_per_group)
+    first, second = question.contrast
+    arms = (first, second, *(a for a in design.arms if a not in question.contrast))
+    arms = tuple(arm for arm in arms if arm in table.groups)
+    groups = indicators(table.groups, arms)
+    adjustment = make_adjustment(table, table.strata, with_strata=True)
+    X = np.column_stack([groups, adjustment.columns])
+    estimator = _estimator(question)
+    blocks = _blocks(question, table)
+    problems = list(find_aliased(groups, arms, adjustment))
+    voxelwise = estimator == "ancova"
+    if not problems and X.shape[0] - X.shape[1] - voxelwise < 1:
+        problems.append(
+            Problem(
+                what="the model leaves no residual degrees of freedom",
+                found=f"{X.shape[0]} participants, {X.shape[1] + voxelwise} columns",
+            )
+        )
+    if not _mixed_blocks(table.groups, blocks):
+        problems.append(
+            Problem(
+                what="no stratum holds participants of both arms, so that nothing can be shuffled",
+                field="contrast",
+                found=", ".join(sorted(set(table.strata))),
+            )
+        )
+    if problems:
+        raise DesignError(*problems)
+    return UnitDesign(
+        estimator=estimator,
+        subjects=table.subjects,
+        groups=table.groups,
+        X=X,
+        columns=(*(f"arm:{arm}" for arm in arms), *adjustment.names),
+        contrast=np.array([1.0, -1.0] + [0.0] * (X.shape[1] - 2)),
+        voxelwise_baseline=voxelwise,
+        shuffling="permute",
+        blocks=blocks,
+        notes=adjustment.notes,
+        sentences=_sentences(estimator, arms, adjustment.names, question),
+    )
+
+
+def _refuse_parallel(
+    question: Question, design: Parallel, table: UnitTable, min_per_group: int
+) -> None:
+    problems = [
+        Problem(
+            what="the contrast names an arm that the design does not have",
+            field="contrast",
+            found=arm,
+            expected=", ".join(design.arms),
+        )
+        for arm in question.contrast
+        if arm not in design.arms
+    ]
+    problems.extend(
+        Problem(
+            what="participant belongs to no arm of the design",
+            subject=subject,
+            found=group,
+            expected=", ".join(design.arms),
+        )
+        for subject, group in zip(table.subjects, table.groups, strict=True)
+        if group not in design.arms
+    )
+    if question.contrast[0] == question.contrast[1]:
+        problems.append(Problem(what="an arm cannot be compared with itself", field="contrast"))
+    if question.estimator in {"ancova", "change"} and question.baseline is None:
+        problems.append(
+            Problem(
+                what=f"estimator {question.estimator} needs a baseline session",
+                field="baseline",
+                found="none",
+            )
+        )
+    if not problems:
+        counts = Counter(table.groups)
+        problems.extend(
+            Problem(
+                what="too few participants in this arm can answer the question",
+                field=arm,
+                found=str(counts[arm]),
+                expected=f"at least {max(2, min_per_group)}",
+            )
+            for arm in question.contrast
+            if counts[arm] < max(2, min_per_group)
+        )
+    if problems:
+        raise DesignError(*problems)
+
+
+def _estimator(question: Question) -> Literal["ancova", "change", "post"]:
+    if question.estimator == "ancova":
+        return "ancova"
+    return "change" if question.estimator == "change" else "post"
+
+
+def _blocks(question: Question, table: UnitTable) -> Int[np.ndarray, " n_units"]:
+    """Give the block of each unit: its stratum, or -1 outside the contrast's arms."""
+    levels = sorted(set(table.strata))
+    return np.array(
+        [
+            levels.index(stratum) if group in question.contrast else -1
+            for group, stratum in zip(table.groups, table.strata, strict=True)
+        ],
+        dtype=np.int64,
+    )
+
+
+def _mixed_blocks(groups: tuple[str, ...], blocks: Int[np.ndarray, " n_units"]) -> bool:
+    members: dict[int, set[str]] = {}
+    for group, block in zip(groups, blocks.tolist(), strict=True):
+        if block >= 0:
+            members.setdefault(block, set()).add(group)
+    return any(len(found) > 1 for found in members.values())
+
+
+def _sentences(
+    estimator: str, arms: tuple[str, ...], names: tuple[str, ...], question: Question
+) -> tuple[str, ...]:
+    model = f"The model held all arms ({', '.join(arms)}) with one residual variance"
+    model += f" and was adjusted for {', '.join(names)}." if names else "."
+    held = arms[2:]
+    first, second = question.contrast
+    shuffle = f"Participants of {first} and {second} were shuffled between these arms"
+    shuffle += " within strata" if any(name.startswith("stratum:") for name in names) else ""
+    shuffle += f", those of {', '.join(held)} held fixed." if held else "."
+    return (SENTENCES[estimator], model, shuffle)

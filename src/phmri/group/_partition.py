@@ -1,0 +1,103 @@
+"""The algebra that estimation and permutation share: contrast, nuisance, voxelwise baseline."""
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.group._records import AdjustedOutcomes, ContrastPartition, UnitDesign
+
+__all__ = ["adjust_outcomes", "partition_contrast"]
+
+VANISHING = 1e-24
+"""Squared length, relative to the squared length before projection, that counts as zero."""
+
+
+def partition_contrast(design: UnitDesign) -> ContrastPartition:
+    r"""Split a design into its contrast and everything else.
+
+    Parameters
+    ----------
+    design : UnitDesign
+
+    Returns
+    -------
+    ContrastPartition
+
+    Notes
+    -----
+    :math:`X\beta = x\,(c^\top\beta) + X N g` with :math:`x = Xc/(c^\top c)` and :math:`N` an
+    orthonormal basis of the null space of :math:`c^\top` [1]_.
+
+    References
+    ----------
+    .. [1] Winkler et al. (2014), Permutation inference for the general linear model,
+       doi:10.1016/j.neuroimage.2014.01.060, section "Model partitioning".
+    """
+    c = design.contrast
+    labels = design.X @ c / (c @ c)
+    _, _, rows = np.linalg.svd(c[None, :])
+    nuisance, _ = np.linalg.qr(design.X @ rows[1:].T)
+    n_units, n_columns = design.X.shape
+    return ContrastPartition(
+        regressor=labels - nuisance @ (nuisance.T @ labels),
+        nuisance=nuisance,
+        labels=labels,
+        df=float(n_units - n_columns - design.voxelwise_baseline),
+    )
+
+
+def adjust_outcomes(
+    partition: ContrastPartition,
+    Y: Float[np.ndarray, "n_units n_outcomes"],
+    baseline: Float[np.ndarray, "n_units n_outcomes"] | None = None,
+) -> AdjustedOutcomes:
+    """Take nuisance and voxelwise baseline out of the outcomes, in float64.
+
+    Parameters
+    ----------
+    partition : ContrastPartition
+    Y : ndarray of shape (n_units, n_outcomes)
+    baseline : ndarray of shape (n_units, n_outcomes), optional
+
+    Returns
+    -------
+    AdjustedOutcomes
+    """
+    Q, r = partition.nuisance, partition.regressor
+    residual, before, after = _project(Q, Y)
+    degenerate = after <= VANISHING * before
+    length = float(r @ r)
+    if baseline is None:
+        return AdjustedOutcomes(
+            residual=residual,
+            baseline=None,
+            overlap=None,
+            information=np.full(Y.shape[1], length),
+            degenerate=degenerate,
+        )
+    unit, before, after = _project(Q, baseline)
+    flat = after <= VANISHING * before
+    unit /= np.sqrt(np.where(flat, 1.0, after))
+    residual -= unit * np.einsum("ij,ij->j", unit, residual)
+    overlap = r @ unit
+    information = length - overlap**2
+    return AdjustedOutcomes(
+        residual=residual,
+        baseline=unit,
+        overlap=overlap,
+        information=information,
+        degenerate=degenerate | flat | (information <= 1e-12 * length),
+    )
+
+
+def _project(
+    Q: Float[np.ndarray, "n_units k"], Y: Float[np.ndarray, "n_units n_outcomes"]
+) -> tuple[
+    Float[np.ndarray, "n_units n_outcomes"],
+    Float[np.ndarray, " n_outcomes"],
+    Float[np.ndarray, " n_outcomes"],
+]:
+    """Give what is left of the columns, and their squared lengths before and after."""
+    left = Y.astype(np.float64)
+    before = np.einsum("ij,ij->j", left, left)
+    left -= Q @ (Q.T @ left)
+    return left, before, np.einsum("ij,ij->j", left, left)

@@ -1,0 +1,305 @@
+"""From estimates and p-values to a claim."""
+
+from collections import Counter
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.exceptions import DesignError, InferenceError, Problem
+from phmri.group import Estimate, UnitDesign, confidence_interval, effect_size_interval
+from phmri.inference._pvalues import orient
+from phmri.inference._records import Claim, Outcomes, Peak, PermutationResult
+from phmri.inference._wording import (
+    NOUNS,
+    Words,
+    format_interval,
+    found_sentence,
+    missing_sentence,
+)
+from phmri.protocol import Inference, Question
+
+__all__ = ["make_claim", "make_refusal"]
+
+N_LISTED = 10
+OWN_RATE = (
+    "Each question has an error rate of its own; p-values are not adjusted across questions."
+)
+
+
+def make_claim(
+    question_name: str,
+    question: Question,
+    design: UnitDesign,
+    estimate: Estimate,
+    result: PermutationResult,
+    *,
+    outcomes: Outcomes,
+    settings: Inference,
+    notes: tuple[str, ...] = (),
+) -> Claim:
+    """Say what was found, or what was not.
+
+    Parameters
+    ----------
+    question_name : str
+    question : Question
+    design : UnitDesign
+    estimate : Estimate
+    result : PermutationResult
+    outcomes : Outcomes
+        Names, positions and words.
+    settings : Inference
+        ``alpha`` and ``confidence``.
+    notes : tuple of str, default ()
+        What must be said beside the answer and follows from earlier steps.
+
+    Returns
+    -------
+    Claim
+
+    Raises
+    ------
+    InferenceError
+        When estimate, p-values, names and positions do not cover the same outcomes, or a number
+        is not finite.
+
+    Notes
+    -----
+    The verdict is "found" when the least family-wise p is at most alpha. Estimates of listed
+    outcomes of a map were chosen for their height and are biased away from zero [1]_; "not
+    found" is not "absent" [2]_.
+
+    References
+    ----------
+    .. [1] Kriegeskorte et al. (2009), doi:10.1038/nn.2303.
+    .. [2] Altman and Bland (1995), doi:10.1136/bmj.311.7003.485.
+    """
+    problems = _mismatches(estimate, result, outcomes)
+    if problems:
+        raise InferenceError(*problems)
+    n_outcomes = estimate.t.size
+    peaks = _list_peaks(question, estimate, result, outcomes, settings.confidence)
+    passed = result.pvalue_fwe <= settings.alpha
+    up = int((passed & (estimate.effect > 0)).sum())
+    n_significant = int(passed.sum())
+    words = Words(
+        outcomes,
+        df=estimate.df,
+        confidence=settings.confidence,
+        alpha=settings.alpha,
+        randomised=design.estimator != "paired",
+        alternative=question.alternative,
+        smallest=1 / result.n_permutations,
+    )
+    strongest = min(peaks, key=lambda peak: peak.pvalue_fwe)
+    if n_significant:
+        sentence = found_sentence(
+            words, strongest, n_outcomes=n_outcomes, up=up, down=n_significant - up
+        )
+    else:
+        sentence = missing_sentence(words, strongest, n_outcomes=n_outcomes)
+    return Claim(
+        question=question_name,
+        text=question.text,
+        role=question.role,
+        family=question.family,
+        verdict="found" if n_significant else "not found",
+        sentence=f"Exploratory: {sentence}" if question.role == "exploratory" else sentence,
+        outcome=outcomes.kind,
+        unit=outcomes.unit,
+        n_per_group=dict(sorted(Counter(design.groups).items())),
+        n_outcomes=n_outcomes,
+        n_significant=n_significant,
+        peaks=peaks,
+        df=estimate.df,
+        alpha=settings.alpha,
+        confidence=settings.confidence,
+        corrected_over=outcomes.corrected_over or _covered(outcomes, n_outcomes),
+        threshold_fwe=result.threshold_fwe,
+        n_permutations=result.n_permutations,
+        n_distinct=result.n_distinct,
+        exhaustive=result.exhaustive,
+        estimator=design.estimator,
+        alternative=question.alternative,
+        notes=(*design.notes, *notes, *_own_notes(design, estimate, result, outcomes, settings)),
+        sentences=(*design.sentences, *result.sentences, OWN_RATE),
+    )
+
+
+def make_refusal(
+    question_name: str,
+    question: Question,
+    reason: str,
+    *,
+    outcomes: Outcomes,
+    settings: Inference,
+    n_per_group: dict[str, int] | None = None,
+) -> Claim:
+    """Say that a question was not answered, and why.
+
+    Parameters
+    ----------
+    question_name : str
+    question : Question
+    reason : str
+        As the error that refused it says.
+    outcomes : Outcomes
+    settings : Inference
+    n_per_group : dict of str to int, optional
+
+    Returns
+    -------
+    Claim
+        Verdict "refused"; it holds no estimate.
+    """
+    return Claim(
+        question=question_name,
+        text=question.text,
+        role=question.role,
+        family=question.family,
+        verdict="refused",
+        sentence=f"This question was not answered: {'; '.join(reason.splitlines()).rstrip('.')}.",
+        outcome=outcomes.kind,
+        unit=outcomes.unit,
+        n_per_group=n_per_group or {},
+        n_outcomes=0,
+        n_significant=0,
+        peaks=(),
+        df=0.0,
+        alpha=settings.alpha,
+        confidence=settings.confidence,
+        corrected_over="",
+        threshold_fwe=float("inf"),
+        n_permutations=0,
+        n_distinct=0,
+        exhaustive=False,
+        estimator=question.estimator,
+        alternative=question.alternative,
+        notes=(),
+        sentences=(),
+    )
+
+
+def _mismatches(
+    estimate: Estimate, result: PermutationResult, outcomes: Outcomes
+) -> tuple[Problem, ...]:
+    n_outcomes = estimate.t.size
+    sizes = {"p-values": result.pvalue_fwe.size}
+    if outcomes.names:
+        sizes["names"] = len(outcomes.names)
+    if outcomes.positions_mm is not None:
+        sizes["positions_mm"] = len(outcomes.positions_mm)
+    if outcomes.kind == "scalar":
+        sizes["scalar"] = 1
+    problems = [
+        Problem(
+            what="another number than estimates",
+            field=field,
+            found=str(size),
+            expected=str(n_outcomes),
+        )
+        for field, size in sizes.items()
+        if size != n_outcomes
+    ]
+    problems.extend(
+        Problem(
+            what="no such outcome", field="peaks", found=str(k), expected=f"0 to {n_outcomes - 1}"
+        )
+        for k in outcomes.peaks
+        if not 0 <= k < n_outcomes
+    )
+    numbers = (estimate.effect, estimate.se, estimate.t, estimate.d, result.pvalue_fwe)
+    if not all(np.isfinite(values).all() for values in numbers):
+        problems.append(Problem(what="estimates or p-values that are not finite"))
+    return tuple(problems)
+
+
+def _list_peaks(
+    question: Question,
+    estimate: Estimate,
+    result: PermutationResult,
+    outcomes: Outcomes,
+    confidence: float,
+) -> tuple[Peak, ...]:
+    low, high = confidence_interval(estimate, confidence)
+    height: Float[np.ndarray, " n"] = orient(estimate.t, question.alternative)
+    listed = outcomes.peaks or np.argsort(-height, kind="stable")[:N_LISTED].tolist()
+    peaks = [
+        Peak(
+            name=outcomes.names[k] if outcomes.names else "",
+            position_mm=_position(outcomes, k),
+            index=int(k),
+            t=float(estimate.t[k]),
+            effect=float(estimate.effect[k]),
+            ci_low=float(low[k]),
+            ci_high=float(high[k]),
+            d=float(estimate.d[k]),
+            pvalue_uncorrected=float(result.pvalue_uncorrected[k]),
+            pvalue_fwe=float(result.pvalue_fwe[k]),
+            qvalue_fdr=float(result.qvalue_fdr[k]),
+        )
+        for k in listed
+    ]
+    return tuple(sorted(peaks, key=lambda peak: -abs(peak.t)))
+
+
+def _position(outcomes: Outcomes, index: int) -> tuple[float, float, float] | None:
+    if outcomes.positions_mm is None:
+        return None
+    x, y, z = outcomes.positions_mm[index].tolist()
+    return float(x), float(y), float(z)
+
+
+def _covered(outcomes: Outcomes, n_outcomes: int) -> str:
+    if outcomes.kind == "scalar":
+        return "one outcome"
+    return f"{n_outcomes} {NOUNS[outcomes.kind]}s"
+
+
+def _own_notes(
+    design: UnitDesign,
+    estimate: Estimate,
+    result: PermutationResult,
+    outcomes: Outcomes,
+    settings: Inference,
+) -> tuple[str, ...]:
+    notes = []
+    if not np.isfinite(result.threshold_fwe):
+        notes.append(
+            f"With {result.n_permutations} shufflings no statistic, however large, can reach "
+            f"p = {settings.alpha:g}: read the interval, not the verdict."
+        )
+    if outcomes.kind == "scalar":
+        notes.extend(_scalar_notes(design, estimate, result, settings))
+    else:
+        notes.append(
+            "Estimates at listed outcomes were chosen for their height and are biased away from "
+            "zero; their intervals are pointwise."
+        )
+    return tuple(notes)
+
+
+def _scalar_notes(
+    design: UnitDesign, estimate: Estimate, result: PermutationResult, settings: Inference
+) -> list[str]:
+    notes = []
+    deviation = (
+        "the standard deviation of a within-person difference"
+        if design.estimator in {"crossover", "paired"}
+        else "the residual standard deviation of the model"
+    )
+    try:
+        low, high = effect_size_interval(estimate, settings.confidence)
+    except DesignError:
+        notes.append(f"Standardised effect d = 0, in units of {deviation}.")
+    else:
+        text = format_interval(float(estimate.d[0]), low, high, settings.confidence)
+        notes.append(f"Standardised effect d = {text}, in units of {deviation}.")
+    if (result.pvalue_uncorrected[0] <= settings.alpha) != (
+        result.pvalue_parametric[0] <= settings.alpha
+    ):
+        notes.append(
+            "The p-value rests on shuffling and the interval on the t distribution; here they "
+            "fall on different sides of alpha."
+        )
+    return notes

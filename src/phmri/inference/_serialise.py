@@ -1,0 +1,90 @@
+"""Claims as plain values that any JSON reader understands, and back."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from math import isfinite
+from typing import Any, cast
+
+from phmri.exceptions import InferenceError, Problem
+from phmri.inference._records import Claim, Peak
+
+__all__ = ["claim_from_dict", "claim_to_dict"]
+
+
+def claim_to_dict(claim: Claim) -> dict[str, Any]:
+    """Turn a claim into dicts, lists, texts and numbers.
+
+    Parameters
+    ----------
+    claim : Claim
+
+    Returns
+    -------
+    dict
+        A threshold that no statistic can reach (infinity) becomes None.
+    """
+    plain = cast("dict[str, Any]", _plain(asdict(claim)))
+    if not isfinite(claim.threshold_fwe):
+        plain["threshold_fwe"] = None
+    return plain
+
+
+def claim_from_dict(values: Mapping[str, Any]) -> Claim:
+    """Read a claim back.
+
+    Parameters
+    ----------
+    values : mapping
+        As `claim_to_dict` gives it.
+
+    Returns
+    -------
+    Claim
+
+    Raises
+    ------
+    InferenceError
+        With every key that is missing or unknown.
+    """
+    problems = _keys(values, Claim, "claim")
+    for k, peak in enumerate(values.get("peaks", ())):
+        problems += _keys(peak, Peak, f"peaks[{k}]")
+    if problems:
+        raise InferenceError(*problems)
+    content = dict(values)
+    content["peaks"] = tuple(
+        Peak(**{**peak, "position_mm": _position(peak["position_mm"])}) for peak in values["peaks"]
+    )
+    for name in ("notes", "sentences"):
+        content[name] = tuple(values[name])
+    if values["threshold_fwe"] is None:
+        content["threshold_fwe"] = float("inf")
+    return Claim(**content)
+
+
+def _position(values: list[float] | None) -> tuple[float, float, float] | None:
+    if values is None:
+        return None
+    x, y, z = values
+    return float(x), float(y), float(z)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _keys(values: Mapping[str, Any], record: type[Claim | Peak], place: str) -> list[Problem]:
+    known = {field.name for field in fields(record)}
+    problems = [
+        Problem(what="key is missing", field=f"{place}.{name}")
+        for name in sorted(known - set(values))
+    ]
+    problems.extend(
+        Problem(what="unknown key", field=f"{place}.{name}")
+        for name in sorted(set(values) - known)
+    )
+    return problems

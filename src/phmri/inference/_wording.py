@@ -1,0 +1,207 @@
+"""The fixed sentences in which a claim may be made."""
+
+from math import floor, isfinite, log10
+from typing import Literal
+
+from phmri.inference._records import Outcomes, Peak
+
+__all__ = ["Words", "format_interval", "format_p", "found_sentence", "missing_sentence"]
+
+NOUNS = {"scalar": "outcome", "map": "voxel", "parcels": "parcel", "edges": "edge"}
+NOT_ABSENT = "this is not evidence of no effect"
+CLEAR, SMALLEST_SHOWN, NEARLY_ONE = (0.045, 0.055), 1e-4, 0.995
+
+
+def format_p(pvalue: float, *, smallest: float | None = None) -> str:
+    """Write a p-value with its relation sign, never as zero.
+
+    Parameters
+    ----------
+    pvalue : float
+    smallest : float, optional
+        Least value possible with the shufflings made; said when reached.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_p(0.0312)
+    '= 0.031'
+    >>> format_p(1e-12)
+    '< 0.0001'
+    >>> format_p(0.0002, smallest=0.0002)
+    '= 0.0002, the smallest that 5000 shufflings can give'
+    """
+    if pvalue < SMALLEST_SHOWN * (1 - 1e-9):
+        text = "< 0.0001"
+    elif NEARLY_ONE <= pvalue < 1:
+        text = "> 0.99"
+    elif CLEAR[0] < pvalue < CLEAR[1]:
+        text = f"= {pvalue:.4f}"
+    else:
+        text = f"= {pvalue:.2g}" if pvalue >= SMALLEST_SHOWN * 10 else f"= {pvalue:.4f}"
+    if smallest is not None and pvalue <= smallest * (1 + 1e-9):
+        text += f", the smallest that {round(1 / smallest)} shufflings can give"
+    return text
+
+
+def format_interval(effect: float, low: float, high: float, confidence: float) -> str:
+    """Write an effect and its interval with as many digits as the interval deserves.
+
+    Parameters
+    ----------
+    effect, low, high : float
+    confidence : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> format_interval(0.312, 0.12, 0.504, 0.95)
+    '+0.31, 95 % CI 0.12 to 0.50'
+    """
+    digits = _digits(high - low)
+    return f"{effect:+.{digits}f}, {100 * confidence:g} % CI {low:.{digits}f} to {high:.{digits}f}"
+
+
+def _digits(width: float) -> int:
+    if not isfinite(width) or width <= 0:
+        return 2
+    return min(8, max(2, 1 - floor(log10(width / 2))))
+
+
+class Words:
+    """What every sentence of one claim shares.
+
+    Parameters
+    ----------
+    outcomes : Outcomes
+    df, confidence, alpha : float
+    randomised : bool
+        Whether the comparison is free of order effects, so that "raised" may be said.
+    alternative : {"two-sided", "greater", "less"}
+    smallest : float
+        Least p-value possible with the shufflings made.
+    """
+
+    def __init__(
+        self,
+        outcomes: Outcomes,
+        *,
+        df: float,
+        confidence: float,
+        alpha: float,
+        randomised: bool,
+        alternative: Literal["two-sided", "greater", "less"],
+        smallest: float,
+    ) -> None:
+        self.outcomes = outcomes
+        self.df = df
+        self.confidence = confidence
+        self.alpha = alpha
+        self.randomised = randomised
+        self.alternative = alternative
+        self.smallest = smallest
+
+    def statistics(self, peak: Peak) -> str:
+        """Write effect, interval, t and p of a peak."""
+        label = "p" if self.outcomes.kind == "scalar" else "p_FWE"
+        interval = format_interval(peak.effect, peak.ci_low, peak.ci_high, self.confidence)
+        pvalue = format_p(peak.pvalue_fwe, smallest=self.smallest)
+        return f"{self.outcomes.unit} {interval}; t({self.df:g}) = {peak.t:.2f}; {label} {pvalue}"
+
+    def place(self, peak: Peak) -> str:
+        """Write where a peak is."""
+        where = ""
+        if peak.position_mm is not None:
+            where = "({:.0f}, {:.0f}, {:.0f}) mm".format(*peak.position_mm)
+        if peak.name:
+            return f"{peak.name} {where}".strip()
+        return where or f"{NOUNS[self.outcomes.kind]} {peak.index + 1}"
+
+
+def found_sentence(words: Words, strongest: Peak, *, n_outcomes: int, up: int, down: int) -> str:
+    """Say what was found.
+
+    Parameters
+    ----------
+    words : Words
+    strongest : Peak
+    n_outcomes, up, down : int
+        Outcomes in all; significant ones with positive and negative effect.
+
+    Returns
+    -------
+    str
+    """
+    outcomes = words.outcomes
+    first, second = outcomes.labels
+    if outcomes.kind == "scalar":
+        rose = strongest.effect > 0
+        if words.randomised:
+            verb = "raised" if rose else "lowered"
+            text = f"{first} {verb} {outcomes.measure} compared with {second}"
+        else:
+            text = (
+                f"{outcomes.measure} was {'higher' if rose else 'lower'} under {first} than "
+                f"under {second}"
+            )
+        return _upper(f"{text} ({words.statistics(strongest)}).")
+    noun = NOUNS[outcomes.kind]
+    many = f"{up + down} of {n_outcomes} {noun}s"
+    if words.randomised:
+        text = f"{first} changed {outcomes.measure} compared with {second} in {many}"
+        directions = (f"raised in {up}", f"lowered in {down}")
+    else:
+        text = f"{outcomes.measure} differed between {first} and {second} in {many}"
+        directions = (f"higher in {up}", f"lower in {down}")
+    said = ", ".join(d for d, n in zip(directions, (up, down), strict=True) if n)
+    return _upper(
+        f"{text} ({said}; family-wise p at most {words.alpha:g}). The strongest, "
+        f"{words.place(strongest)}, had {words.statistics(strongest)}; it was chosen for its "
+        "height, so this estimate is biased away from zero."
+    )
+
+
+def missing_sentence(words: Words, strongest: Peak, *, n_outcomes: int) -> str:
+    """Say what was not found, and that this does not mean it is absent.
+
+    Parameters
+    ----------
+    words : Words
+    strongest : Peak
+    n_outcomes : int
+
+    Returns
+    -------
+    str
+    """
+    outcomes = words.outcomes
+    first, second = outcomes.labels
+    what = {
+        "two-sided": f"No difference in {outcomes.measure} between {first} and {second} was found",
+        "greater": f"No increase of {outcomes.measure} under {first} over {second} was found",
+        "less": f"No decrease of {outcomes.measure} under {first} below {second} was found",
+    }[words.alternative]
+    digits = _digits(strongest.ci_high - strongest.ci_low)
+    interval = f"from {strongest.ci_low:.{digits}f} to {strongest.ci_high:.{digits}f}"
+    if outcomes.kind == "scalar":
+        return (
+            f"{what} ({words.statistics(strongest)}); {NOT_ABSENT}: the interval reaches "
+            f"{interval} {outcomes.unit}."
+        )
+    noun = NOUNS[outcomes.kind]
+    pvalue = format_p(strongest.pvalue_fwe, smallest=words.smallest)
+    return (
+        f"{what} in any of {n_outcomes} {noun}s (smallest p_FWE {pvalue}); {NOT_ABSENT}: at the "
+        f"strongest, {words.place(strongest)}, chosen for its height, the interval reaches "
+        f"{interval} {outcomes.unit}."
+    )
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,330 @@
+"""Answers on disk: what a question leaves in its folder, and how it is read back."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from pydantic import TypeAdapter
+
+from phmri.dataset import read_image, read_json, read_table, write_image, write_json, write_table
+from phmri.exceptions import DesignError
+from phmri.group import Estimate
+from phmri.inference import (
+    Claim,
+    Outcomes,
+    PermutationResult,
+    claim_from_dict,
+    claim_to_dict,
+    make_refusal,
+)
+from phmri.pipeline._loading import LoadedOutcomes, RunKey
+from phmri.pipeline._provenance import FileRecord, is_current
+from phmri.protocol import Inference, Protocol, Question
+from phmri.report import QuestionContent
+
+__all__ = [
+    "Answer",
+    "QuestionAnswer",
+    "fill",
+    "read_answer",
+    "refuse_question",
+    "write_answer",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer as it was computed.
+
+    Parameters
+    ----------
+    claim : Claim
+    outcomes : LoadedOutcomes
+    estimate : Estimate
+    result : PermutationResult
+    run_values : dict of RunKey to float
+        The outcome of every run, at the scalar or the strongest peak.
+    used : frozenset of RunKey
+        Runs that the answer rests on.
+    """
+
+    claim: Claim
+    outcomes: LoadedOutcomes
+    estimate: Estimate
+    result: PermutationResult
+    run_values: dict[RunKey, float]
+    used: frozenset[RunKey]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionAnswer:
+    """An answer as it stands on disk, with what the report draws of it.
+
+    Parameters
+    ----------
+    claim : Claim
+    content : QuestionContent
+    kept : bool
+        It was there from before, and nothing that it depends on has changed.
+    """
+
+    claim: Claim
+    content: QuestionContent
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AnswerRecord:
+    """``claim.json``."""
+
+    step_key: str
+    sources: tuple[FileRecord, ...]
+    outputs: tuple[str, ...]
+    values_label: str
+    claim: dict[str, Any]
+
+
+def _read_record(folder: Path) -> _AnswerRecord:
+    return TypeAdapter(_AnswerRecord).validate_python(read_json(folder / "claim.json"))
+
+
+def fill(
+    outcomes: LoadedOutcomes, values: Float[np.ndarray, " n_outcomes"]
+) -> Float[np.ndarray, "x y z"]:
+    """Put values back where their voxels are.
+
+    Parameters
+    ----------
+    outcomes : LoadedOutcomes
+        Of a map.
+    values : ndarray of shape (n_outcomes,)
+
+    Returns
+    -------
+    ndarray of shape (x, y, z)
+        NaN outside the tested voxels.
+
+    Raises
+    ------
+    DesignError
+        If the outcomes are no map.
+    """
+    if outcomes.mask is None:
+        raise DesignError("a table has no voxels to fill")
+    volume = np.full(outcomes.mask.shape, np.nan)
+    volume[outcomes.mask] = values
+    return volume
+
+
+def write_answer(
+    protocol: Protocol, folder: Path, answer: Answer, *, key: str, paths: Sequence[Path]
+) -> QuestionAnswer:
+    """Write maps or tables, participants' values, peaks, and last the claim.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    folder : Path
+    answer : Answer
+    key : str
+        What the answer depends on besides files.
+    paths : sequence of Path
+        Files that it depends on.
+
+    Returns
+    -------
+    QuestionAnswer
+    """
+    stem = folder.name
+    sources = [FileRecord.of(path) for path in paths]
+    sidecar = {
+        "Question": answer.claim.text,
+        "Contrast": list(protocol.questions[answer.claim.question].contrast),
+        "DegreesOfFreedom": answer.estimate.df,
+        "NumberOfPermutations": answer.result.n_permutations,
+        "Exhaustive": answer.result.exhaustive,
+        "StepKey": key,
+        "Sources": [source.path for source in sources],
+    }
+    outputs = [*_write_statistics(folder, answer, sidecar), folder / f"{stem}_units.tsv"]
+    write_table(outputs[-1], _units_table(protocol, answer), {"Description": _label(answer)})
+    outputs.append(folder / f"{stem}_peaks.tsv")
+    write_table(
+        outputs[-1], _peaks_table(answer.claim), {"Description": "Chosen for their height."}
+    )
+    record = _AnswerRecord(
+        step_key=key,
+        sources=tuple(sources),
+        outputs=tuple(map(str, outputs)),
+        values_label=_label(answer),
+        claim=claim_to_dict(answer.claim),
+    )
+    write_json(folder / "claim.json", asdict(record))
+    return _read(folder, kept=False)
+
+
+def _statistics(answer: Answer) -> dict[str, Float[np.ndarray, " n_outcomes"]]:
+    estimate, result = answer.estimate, answer.result
+    return {
+        "effect": estimate.effect,
+        "se": estimate.se,
+        "t": estimate.t,
+        "d": estimate.d,
+        "puncorrected": result.pvalue_uncorrected,
+        "pfwe": result.pvalue_fwe,
+        "pparametric": result.pvalue_parametric,
+        "qfdr": result.qvalue_fdr,
+    }
+
+
+def _write_statistics(folder: Path, answer: Answer, sidecar: dict[str, object]) -> list[Path]:
+    outcomes = answer.outcomes
+    if outcomes.kind != "map" or outcomes.affine is None:
+        path = folder / f"{folder.name}_stats.tsv"
+        write_table(path, pd.DataFrame({"name": outcomes.names, **_statistics(answer)}), sidecar)
+        return [path]
+    paths = []
+    for name, values in _statistics(answer).items():
+        paths.append(folder / f"{folder.name}_stat-{name}_statmap.nii.gz")
+        write_image(paths[-1], fill(outcomes, values), outcomes.affine, sidecar)
+    return paths
+
+
+def _units_table(protocol: Protocol, answer: Answer) -> pd.DataFrame:
+    rows = [
+        {
+            "participant_id": f"sub-{key[0]}",
+            "session": key[1],
+            "value": value,
+            "used": key in answer.used,
+        }
+        for key, value in sorted(answer.run_values.items())
+    ]
+    return pd.DataFrame(rows, columns=["participant_id", "session", "value", "used"])
+
+
+def _peaks_table(claim: Claim) -> pd.DataFrame:
+    rows = [
+        {
+            "name": peak.name,
+            **dict(zip("xyz", peak.position_mm or (np.nan,) * 3, strict=True)),
+            "t": peak.t,
+            "effect": peak.effect,
+            "ci_low": peak.ci_low,
+            "ci_high": peak.ci_high,
+            "d": peak.d,
+            "p_uncorrected": peak.pvalue_uncorrected,
+            "q_fdr": peak.qvalue_fdr,
+            "p_fwe": peak.pvalue_fwe,
+        }
+        for peak in claim.peaks
+    ]
+    return pd.DataFrame(rows)
+
+
+def _label(answer: Answer) -> str:
+    """Say what the participants' values are."""
+    claim = answer.claim
+    if claim.outcome == "scalar" or not claim.peaks:
+        return f"{', '.join(answer.outcomes.names)} ({claim.unit})"
+    peak = claim.peaks[0]
+    if peak.position_mm is None:
+        return f"{peak.name} ({claim.unit}), the strongest of {claim.n_outcomes}, selected"
+    position = ", ".join(f"{value:.0f}" for value in peak.position_mm)
+    return f"peak voxel at ({position}) mm ({claim.unit}), selected for its height"
+
+
+def read_answer(folder: Path, key: str, paths: Sequence[Path]) -> QuestionAnswer | None:
+    """Read an answer that needs not be computed again.
+
+    Parameters
+    ----------
+    folder : Path
+    key : str
+        What the answer depends on besides files, as it would be now.
+    paths : sequence of Path
+        Files that it depends on.
+
+    Returns
+    -------
+    QuestionAnswer or None
+        None when there is none, or it is out of date.
+    """
+    if not (folder / "claim.json").is_file():
+        return None
+    record = _read_record(folder)
+    current = is_current(
+        key,
+        paths,
+        finished_key=record.step_key,
+        sources=record.sources,
+        outputs=record.outputs,
+    )
+    return _read(folder, kept=True) if current else None
+
+
+def _read(folder: Path, *, kept: bool) -> QuestionAnswer:
+    record = _read_record(folder)
+    claim = claim_from_dict(record.claim)
+    units = read_table(folder / f"{folder.name}_units.tsv", text_columns=("session",))
+    subjects = units["participant_id"].str.removeprefix("sub-")
+    keys = zip(subjects, units["session"], strict=True)
+    values = dict(zip(keys, units["value"].to_numpy(np.float64).tolist(), strict=True))
+    t_map = affine = None
+    t_values: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
+    if claim.outcome == "map":
+        image = read_image(folder / f"{folder.name}_stat-t_statmap.nii.gz", allow_nan=True)
+        t_map, affine = image.data.astype(np.float64), image.affine
+    else:
+        table = read_table(folder / f"{folder.name}_stats.tsv", text_columns=("name",))
+        t_values, names = tuple(table["t"]), tuple(table["name"])
+    content = QuestionContent(
+        claim=claim,
+        t_map=t_map,
+        affine=affine,
+        values=values,
+        values_label=record.values_label,
+        t_values=t_values,
+        names=names,
+    )
+    return QuestionAnswer(claim=claim, content=content, kept=kept)
+
+
+def refuse_question(
+    name: str,
+    question: Question,
+    reason: str,
+    *,
+    settings: Inference,
+    labels: tuple[str, str],
+    folder: Path,
+) -> QuestionAnswer:
+    """Say on disk that a question was not answered, and why.
+
+    Parameters
+    ----------
+    name : str
+    question : Question
+    reason : str
+    settings : Inference
+    labels : tuple of str
+        What the two sides of the contrast are called.
+    folder : Path
+
+    Returns
+    -------
+    QuestionAnswer
+    """
+    outcomes = Outcomes(kind="scalar", unit="", measure=question.measure, labels=labels)
+    claim = make_refusal(name, question, reason, outcomes=outcomes, settings=settings)
+    record = _AnswerRecord(
+        step_key="", sources=(), outputs=(), values_label="", claim=claim_to_dict(claim)
+    )
+    write_json(folder / "claim.json", asdict(record))
+    content = QuestionContent(claim=claim, t_map=None, affine=None, values={}, values_label="")
+    return QuestionAnswer(claim=claim, content=content, kept=False)

@@ -1,0 +1,112 @@
+"""Run independent jobs, here or on a local cluster of processes.
+
+The answer does not depend on how the work was cut: a job sees nothing but its own arguments.
+"""
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
+
+__all__ = ["execute", "n_workers_that_fit"]
+
+Job = TypeVar("Job")
+Outcome = TypeVar("Outcome")
+
+
+def n_workers_that_fit(n_asked: int, memory_gb: float | None, job_gb: float) -> int:
+    """Say how many jobs may run at once.
+
+    Parameters
+    ----------
+    n_asked : int
+        Workers asked for.
+    memory_gb : float or None
+        Memory that may be used, in GiB; None for no limit.
+    job_gb : float
+        Memory that the largest job needs, in GiB.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    if memory_gb is None:
+        return max(1, n_asked)
+    return max(1, min(n_asked, int(memory_gb / job_gb)))
+
+
+def execute(
+    function: Callable[[Job], Outcome], jobs: Sequence[Job], *, n_workers: int
+) -> Iterator[tuple[int, Outcome]]:
+    """Run a function over jobs and give the outcomes as they come.
+
+    Parameters
+    ----------
+    function : callable
+        Importable by name, of one argument.
+    jobs : sequence
+    n_workers : int
+        1 runs in this process.
+
+    Yields
+    ------
+    index : int
+        Position in `jobs`.
+    outcome : object
+    """
+    if n_workers == 1 or len(jobs) <= 1:
+        for index, job in enumerate(jobs):
+            yield index, _with_one_thread(function, job)
+        return
+    yield from _execute_on_cluster(function, jobs, n_workers=min(n_workers, len(jobs)))
+
+
+def _with_one_thread(function: Callable[[Job], Outcome], job: Job) -> Outcome:
+    """Keep BLAS from spinning on cores that other workers use."""
+    with threadpool_limits(1):
+        return function(job)
+
+
+def _execute_on_cluster(
+    function: Callable[[Job], Outcome], jobs: Sequence[Job], *, n_workers: int
+) -> Iterator[tuple[int, Outcome]]:
+    # Imported here: it takes a second, which no command should cost that needs no cluster.
+    from distributed import Client, LocalCluster, as_completed  # noqa: PLC0415
+
+    # Workers are born deaf to Ctrl-C: only this process decides what to stop.
+    with (  # noqa: SIM117 - Ctrl-C is heard again only once they are born
+        _interrupts(signal.SIG_IGN),
+        LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=0,  # n_workers_that_fit has decided
+            dashboard_address=None,
+            silence_logs=50,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        with _interrupts(signal.default_int_handler):
+            futures = {
+                client.submit(_with_one_thread, function, job, pure=False): index
+                for index, job in enumerate(jobs)
+            }
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+
+
+@contextmanager
+def _interrupts(handler: object) -> Iterator[None]:
+    """Handle Ctrl-C in this way inside the block; only the main thread may say so."""
+    try:
+        before = signal.signal(signal.SIGINT, handler)  # type: ignore[arg-type]
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,346 @@
+"""First-level results of many runs as one array, for the voxels or names that all of them have."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from phmri.dataset import read_image, read_table
+from phmri.exceptions import DesignError, Problem
+from phmri.pipeline._job import RunJob, manifest_path, measure_path
+from phmri.pipeline._manifest import RunManifest, read_manifest
+from phmri.protocol import Protocol, Question, RoiToRoi
+from phmri.signals import RegionOnGrid
+
+__all__ = [
+    "LoadedOutcomes",
+    "MeasuredRun",
+    "RunKey",
+    "gather_runs",
+    "load_outcomes",
+    "load_values",
+]
+
+SAME_MM = 1e-3
+"""Affines that differ by less are the same grid."""
+RunKey = tuple[str, str, str]
+"""Participant, session, scan."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredRun:
+    """A run whose first level is finished.
+
+    Parameters
+    ----------
+    job : RunJob
+    manifest : RunManifest
+        What was written about it.
+    """
+
+    job: RunJob
+    manifest: RunManifest
+
+    @property
+    def key(self) -> RunKey:
+        """Participant, session and scan."""
+        return (self.job.run.subject, self.job.session, self.job.scan_name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedOutcomes:
+    """The outcomes of a question, one row per participant.
+
+    Parameters
+    ----------
+    kind : {"scalar", "map", "parcels", "edges"}
+    images : dict of str to ndarray of shape (n_units, n_outcomes)
+        Per role: ``outcome``, ``baseline``, ``first``, ``second``.
+    names : tuple of str
+        Parcels, nodes or edges; empty for a map.
+    mask : ndarray of shape (x, y, z) or None
+        Voxels of the map that were kept, in C order.
+    affine : ndarray of shape (4, 4) or None
+    weights : ndarray of shape (n_voxels,) or None
+        Over the voxels of ``mask``, when a map is averaged to a scalar.
+    note : str
+        What was left out, in words; empty when nothing was.
+    """
+
+    kind: Literal["scalar", "map", "parcels", "edges"]
+    images: dict[str, Float[np.ndarray, "n_units n_outcomes"]]
+    names: tuple[str, ...]
+    mask: Bool[np.ndarray, "x y z"] | None
+    affine: Float[np.ndarray, "4 4"] | None
+    weights: Float[np.ndarray, " n_voxels"] | None
+    note: str
+
+
+def gather_runs(jobs: Sequence[RunJob]) -> dict[RunKey, MeasuredRun]:
+    """Read what the participant level left, for every run that has it.
+
+    Parameters
+    ----------
+    jobs : sequence of RunJob
+
+    Returns
+    -------
+    dict of (participant, session, scan) to MeasuredRun
+        Without runs that are not measured yet, or that were measured with other settings.
+    """
+    runs: dict[RunKey, MeasuredRun] = {}
+    for job in jobs:
+        path = manifest_path(job)
+        if not path.is_file():
+            continue
+        manifest = read_manifest(path)
+        if manifest.step_key != job.key:
+            continue
+        run = MeasuredRun(job=job, manifest=manifest)
+        runs[run.key] = run
+    return runs
+
+
+def load_outcomes(
+    protocol: Protocol,
+    question: Question,
+    runs: Mapping[str, Sequence[MeasuredRun]],
+    region: RegionOnGrid | None,
+) -> LoadedOutcomes:
+    """Read the outcomes of a question.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+    runs : mapping of str to sequence of MeasuredRun
+        Per role, one run per participant, in the same order.
+    region : RegionOnGrid or None
+        What ``where.mean_of`` or ``where.within`` names.
+
+    Returns
+    -------
+    LoadedOutcomes
+
+    Notes
+    -----
+    A `DesignError` says that runs do not fit together, or that nothing is left of a region.
+    """
+    measure = protocol.measures[question.measure]
+    if measure.kind == "seed_to_voxel":
+        maps = _load_maps(question, runs, region)
+        if question.where.mean_of is None:
+            return maps
+        return _average(question, maps, region, protocol.exclusions.min_region_coverage)
+    return _load_tables(protocol, question, runs)
+
+
+def _load_maps(
+    question: Question,
+    runs: Mapping[str, Sequence[MeasuredRun]],
+    region: RegionOnGrid | None,
+) -> LoadedOutcomes:
+    everyone = [run for role in runs.values() for run in role]
+    first = read_image(measure_path(everyone[0].job, question.measure), allow_nan=True)
+    allowed = np.isfinite(first.data)
+    n_brain = int(allowed.sum())
+    if region is not None:
+        inside = np.zeros(first.data.size, bool)
+        inside[region.voxels] = True
+        allowed &= inside.reshape(first.data.shape)
+    stacks: dict[str, Float[np.ndarray, "n_units n_voxels"]] = {}
+    problems: list[Problem] = []
+    for role, members in runs.items():
+        stack = np.full((len(members), int(allowed.sum())), np.nan, np.float32)
+        for row, run in enumerate(members):
+            path = measure_path(run.job, question.measure)
+            image = read_image(path, allow_nan=True)
+            if (
+                image.data.shape != first.data.shape
+                or np.abs(image.affine - first.affine).max() > SAME_MM
+            ):
+                problems.append(_other_grid(path, image.data.shape, first.data.shape))
+                continue
+            stack[row] = image.data[allowed]
+        stacks[role] = stack
+    if problems:
+        raise DesignError(*problems)
+    complete = np.logical_and.reduce([np.isfinite(stack).all(axis=0) for stack in stacks.values()])
+    if not complete.any():
+        raise DesignError(
+            Problem(
+                what="no voxel has data in every participant", field=f"measures.{question.measure}"
+            )
+        )
+    mask = np.zeros(first.data.shape, bool)
+    mask[allowed] = complete
+    n_lost = n_brain - int(mask.sum()) if region is None else int(allowed.sum() - mask.sum())
+    return LoadedOutcomes(
+        kind="map",
+        images={role: stack[:, complete] for role, stack in stacks.items()},
+        names=(),
+        mask=mask,
+        affine=first.affine,
+        weights=None,
+        note=_coverage_note(int(mask.sum()), n_lost),
+    )
+
+
+def _other_grid(path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -> Problem:
+    return Problem(
+        what="the map lies on another grid than the others",
+        file=str(path),
+        found=f"shape {found}",
+        expected=f"shape {expected} and the same affine",
+    )
+
+
+def _coverage_note(n_voxels: int, n_lost: int) -> str:
+    if n_lost == 0:
+        return f"{n_voxels} voxels."
+    return (
+        f"{n_voxels} voxels that every participant has; {n_lost} further voxels lack data in at "
+        "least one and were not tested."
+    )
+
+
+def _average(
+    question: Question, maps: LoadedOutcomes, region: RegionOnGrid | None, min_coverage: float
+) -> LoadedOutcomes:
+    if region is None or maps.mask is None:
+        raise DesignError(Problem(what="no region to average", field="where.mean_of"))
+    full = np.zeros(maps.mask.size)
+    full[region.voxels] = region.weights
+    weights = full[maps.mask.ravel()]
+    coverage = float(weights.sum())
+    if coverage < min_coverage:
+        raise DesignError(
+            Problem(
+                what=f"region '{region.name}' has data in every participant for too small a part",
+                field="where.mean_of",
+                found=f"{coverage:.0%}",
+                expected=f"at least {min_coverage:.0%} (exclusions.min_region_coverage)",
+            )
+        )
+    weights /= coverage
+    return LoadedOutcomes(
+        kind="scalar",
+        images={
+            role: (stack.astype(np.float64) @ weights)[:, None]
+            for role, stack in maps.images.items()
+        },
+        names=(region.name,),
+        mask=maps.mask,
+        affine=maps.affine,
+        weights=weights,
+        note=f"Mean over {weights.size} voxels, {coverage:.0%} of region '{region.name}'.",
+    )
+
+
+def _load_tables(
+    protocol: Protocol, question: Question, runs: Mapping[str, Sequence[MeasuredRun]]
+) -> LoadedOutcomes:
+    names: tuple[str, ...] | None = None
+    images: dict[str, Float[np.ndarray, "n_units n_outcomes"]] = {}
+    problems: list[Problem] = []
+    for role, members in runs.items():
+        rows = []
+        for run in members:
+            path = measure_path(run.job, question.measure)
+            found, values = _read_connectivity(path)
+            names = names or found
+            if found != names:
+                problems.append(
+                    Problem(
+                        what="the table names other outcomes than those of other participants",
+                        file=str(path),
+                        found=f"{len(found)} names, e.g. {found[0]}",
+                        expected=f"{len(names)} names, e.g. {names[0]}",
+                    )
+                )
+            rows.append(values)
+        if not problems:
+            images[role] = np.array(rows)
+    if names is None or problems:
+        raise DesignError(*(problems or [Problem(what="no participant has this measure")]))
+    kind: Literal["scalar", "parcels", "edges"] = _table_kind(protocol, question, names)
+    if question.where.at is not None:
+        names, images = _pick(question.where.at, names, images)
+        kind = "scalar"
+    return LoadedOutcomes(
+        kind=kind, images=images, names=names, mask=None, affine=None, weights=None, note=""
+    )
+
+
+def _table_kind(
+    protocol: Protocol, question: Question, names: tuple[str, ...]
+) -> Literal["scalar", "parcels", "edges"]:
+    measure = protocol.measures[question.measure]
+    if len(names) == 1:
+        return "scalar"
+    if isinstance(measure, RoiToRoi) and measure.summary == "edges":
+        return "edges"
+    return "parcels"
+
+
+def _pick(
+    name: str,
+    names: tuple[str, ...],
+    images: dict[str, Float[np.ndarray, "n_units n_outcomes"]],
+) -> tuple[tuple[str, ...], dict[str, Float[np.ndarray, "n_units 1"]]]:
+    if name not in names:
+        raise DesignError(
+            Problem(
+                what="the measure has no outcome of this name",
+                field="where.at",
+                found=name,
+                expected=f"one of {len(names)}, e.g. {', '.join(names[:3])}",
+            )
+        )
+    column = names.index(name)
+    return (name,), {role: stack[:, [column]] for role, stack in images.items()}
+
+
+def _read_connectivity(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, " n_outcomes"]]:
+    table = read_table(path)
+    return tuple(table["name"].astype(str)), table["z"].to_numpy(np.float64)
+
+
+def load_values(
+    question: Question,
+    outcomes: LoadedOutcomes,
+    index: int,
+    runs: Mapping[RunKey, MeasuredRun],
+) -> dict[RunKey, float]:
+    """Read one outcome of every run of the measure's scan, whatever its session.
+
+    Parameters
+    ----------
+    question : Question
+    outcomes : LoadedOutcomes
+    index : int
+        Which outcome, e.g. that of the strongest peak.
+    runs : mapping of RunKey to MeasuredRun
+
+    Returns
+    -------
+    dict of RunKey to float
+        NaN where a run lacks that voxel.
+    """
+    values: dict[RunKey, float] = {}
+    for key, run in runs.items():
+        if run.manifest.excluded or question.measure not in run.job.measures:
+            continue
+        path = measure_path(run.job, question.measure)
+        if outcomes.mask is None:
+            names, column = _read_connectivity(path)
+            values[key] = float(column[names.index(outcomes.names[index])])
+            continue
+        inside = read_image(path, allow_nan=True).data[outcomes.mask]
+        values[key] = float(
+            inside[index] if outcomes.weights is None else inside @ outcomes.weights
+        )
+    return values

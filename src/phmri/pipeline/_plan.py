@@ -1,0 +1,306 @@
+"""What has to run: the protocol and the checked data set as a list of jobs."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from phmri.dataset import AtlasStore, Cell, DatasetCheck, Run, read_series
+from phmri.exceptions import PhmriError, Problem, RegionError
+from phmri.pipeline._job import RunJob, job_key
+from phmri.protocol import Measure, Protocol, RoiToRoi, SeedToParcel, SeriesRegion
+from phmri.signals import Grid, RegionOnGrid, place_parcels, place_region
+
+__all__ = ["grid_of", "make_jobs", "memory_per_run_gb", "place_group_regions"]
+
+
+def grid_of(run: Run) -> Grid:
+    """Give the voxel grid of a run.
+
+    Parameters
+    ----------
+    run : Run
+        Of kind ``volume``.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    PhmriError
+        If the run's header did not tell shape and affine.
+    """
+    if run.shape is None or run.affine is None:
+        raise PhmriError(Problem(what="the image's grid is unknown", file=str(run.path)))
+    return Grid(shape=run.shape, affine=run.affine, space=run.space or "native")
+
+
+def make_jobs(
+    protocol: Protocol,
+    check: DatasetCheck,
+    *,
+    protocol_dir: Path,
+    protocol_sha256: str,
+    out_dir: Path,
+    atlas: AtlasStore,
+) -> list[RunJob]:
+    """List the runs to be measured, with all that each needs.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    check : DatasetCheck
+    protocol_dir : Path
+        Files named in the protocol are relative to it.
+    protocol_sha256 : str
+    out_dir : Path
+    atlas : AtlasStore
+
+    Returns
+    -------
+    list of RunJob
+        In the order of the check's cells.
+
+    Notes
+    -----
+    A `RegionError` lists all regions that cannot be placed.
+    """
+    placements: dict[tuple[object, ...], dict[str, tuple[RegionOnGrid, ...]]] = {}
+    jobs = []
+    for cell in check.cells:
+        measures = {
+            name: item for name, item in protocol.measures.items() if item.scan == cell.scan
+        }
+        if cell.run is None or not measures:
+            continue
+        placed: dict[str, tuple[RegionOnGrid, ...]] = {}
+        series: dict[str, tuple[str, ...]] = {}
+        parcels: dict[str, tuple[str, ...]] = {}
+        if cell.run.kind == "series":
+            series, parcels = _series_columns(protocol, measures, cell.run)
+        else:
+            grid = grid_of(cell.run)
+            grid_key = (grid.shape, grid.affine.tobytes(), grid.space)
+            if grid_key not in placements:
+                placements[grid_key] = place_regions(
+                    protocol, grid, atlas=atlas, protocol_dir=protocol_dir
+                )
+            placed = placements[grid_key]
+            parcels = {
+                name: tuple(region.name for region in placed[name])
+                for name in _parcellations(measures)
+            }
+        jobs.append(
+            _make_job(
+                protocol,
+                cell,
+                measures,
+                regions=_unique(placed[name] for name in _needed(measures) if name in placed),
+                series=series,
+                parcels=parcels,
+                out_dir=out_dir,
+                protocol_sha256=protocol_sha256,
+            )
+        )
+    return jobs
+
+
+def _make_job(
+    protocol: Protocol,
+    cell: Cell,
+    measures: dict[str, Measure],
+    *,
+    regions: tuple[RegionOnGrid, ...],
+    series: dict[str, tuple[str, ...]],
+    parcels: dict[str, tuple[str, ...]],
+    out_dir: Path,
+    protocol_sha256: str,
+) -> RunJob:
+    if cell.run is None:
+        raise PhmriError(f"no run for {cell}")
+    job = RunJob(
+        run=cell.run,
+        scan_name=cell.scan,
+        scan=protocol.scans[cell.scan],
+        session=cell.session,
+        measures=measures,
+        denoising={
+            name: protocol.denoising[name]
+            for name in sorted({measure.denoising for measure in measures.values()})
+        },
+        exclusions=protocol.exclusions,
+        regions=regions,
+        series=series,
+        parcels=parcels,
+        out_dir=out_dir,
+        protocol_sha256=protocol_sha256,
+        key="",
+    )
+    return replace(job, key=job_key(job))
+
+
+def _needed(measures: dict[str, Measure]) -> list[str]:
+    """Name the regions and parcellations that measures use, each once."""
+    names: dict[str, None] = {}
+    for measure in measures.values():
+        if isinstance(measure, RoiToRoi):
+            names.update(dict.fromkeys(measure.regions or ()))
+        else:
+            names[measure.seed] = None
+    names.update(dict.fromkeys(_parcellations(measures)))
+    return list(names)
+
+
+def _parcellations(measures: dict[str, Measure]) -> list[str]:
+    names = [
+        measure.parcels
+        for measure in measures.values()
+        if isinstance(measure, SeedToParcel | RoiToRoi) and measure.parcels
+    ]
+    return list(dict.fromkeys(names))
+
+
+def _unique(groups: Iterable[tuple[RegionOnGrid, ...]]) -> tuple[RegionOnGrid, ...]:
+    found: dict[str, RegionOnGrid] = {}
+    for group in groups:
+        for region in group:
+            found.setdefault(region.name, region)
+    return tuple(found.values())
+
+
+def place_regions(
+    protocol: Protocol, grid: Grid, *, atlas: AtlasStore, protocol_dir: Path
+) -> dict[str, tuple[RegionOnGrid, ...]]:
+    """Place every region and parcellation that the protocol uses on a grid.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    grid : Grid
+    atlas : AtlasStore
+    protocol_dir : Path
+
+    Returns
+    -------
+    dict of str to tuple of RegionOnGrid
+        One region per name; all parcels for the name of a parcellation.
+
+    Raises
+    ------
+    RegionError
+        With everything that cannot be placed.
+    """
+    used = set(_needed(protocol.measures))
+    for question in protocol.questions.values():
+        used |= {name for name in (question.where.mean_of, question.where.within) if name}
+    placed: dict[str, tuple[RegionOnGrid, ...]] = {}
+    problems: list[Problem] = []
+    for name in sorted(used):
+        try:
+            if name in protocol.parcellations:
+                placed[name] = place_parcels(
+                    protocol.parcellations[name], grid, protocol_dir=protocol_dir
+                )
+            else:
+                region = protocol.regions[name]
+                placed[name] = (
+                    place_region(name, region, grid, atlas=atlas, protocol_dir=protocol_dir),
+                )
+        except PhmriError as error:
+            problems += [
+                replace(problem, field=problem.field or f"regions.{name}")
+                for problem in error.problems
+            ]
+    if problems:
+        raise RegionError(*problems)
+    return placed
+
+
+def _series_columns(
+    protocol: Protocol, measures: dict[str, Measure], run: Run
+) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    # Each column is a parcel of its own.
+    available = read_series(run.path).names
+    series: dict[str, tuple[str, ...]] = {}
+    parcels: dict[str, tuple[str, ...]] = {}
+    problems: list[Problem] = []
+    for name in _needed(measures):
+        if name in protocol.parcellations:
+            series.update({column: (column,) for column in available})
+            parcels[name] = available
+            continue
+        region = protocol.regions[name]
+        if not isinstance(region, SeriesRegion):
+            problems.append(
+                Problem(
+                    what="a region of images cannot be placed in tabular time series",
+                    file=str(run.path),
+                    field=f"regions.{name}",
+                    found=f"kind '{region.kind}'",
+                    expected="kind 'series' with column names",
+                )
+            )
+            continue
+        missing = sorted(set(region.columns) - set(available))
+        if missing:
+            problems.append(
+                Problem(
+                    what="the table lacks columns of a region",
+                    file=str(run.path),
+                    field=f"regions.{name}",
+                    found=f"no column {', '.join(missing)}",
+                    expected=f"columns such as {', '.join(available[:3])}",
+                )
+            )
+        series[name] = region.columns
+    if problems:
+        raise RegionError(*problems)
+    return series, parcels
+
+
+def place_group_regions(
+    protocol: Protocol, jobs: Iterable[RunJob], *, atlas: AtlasStore, protocol_dir: Path
+) -> tuple[dict[str, RegionOnGrid], Grid | None]:
+    """Place single regions on the grid that the maps share.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    jobs : iterable of RunJob
+    atlas : AtlasStore
+    protocol_dir : Path
+
+    Returns
+    -------
+    regions : dict of str to RegionOnGrid
+        Empty for tabular data.
+    grid : Grid or None
+        None for tabular data.
+    """
+    run = next((job.run for job in jobs if job.run.kind == "volume"), None)
+    if run is None:
+        return {}, None
+    grid = grid_of(run)
+    placed = place_regions(protocol, grid, atlas=atlas, protocol_dir=protocol_dir)
+    return {name: placed[name][0] for name in placed if name in protocol.regions}, grid
+
+
+def memory_per_run_gb(jobs: Iterable[RunJob]) -> float:
+    """Estimate what the largest run needs in memory.
+
+    Parameters
+    ----------
+    jobs : iterable of RunJob
+
+    Returns
+    -------
+    float
+        GiB: every voxel of the grid as float32, half as much again, and the libraries.
+    """
+    largest = 0.0
+    for job in jobs:
+        if job.run.shape is not None and job.run.n_volumes is not None:
+            largest = max(largest, float(np.prod(job.run.shape)) * job.run.n_volumes)
+    return 0.4 + 1.5 * 4 * largest / 2**30

@@ -1,0 +1,175 @@
+"""Which results can be kept: a step is its inputs, its parameters and the software.
+
+A step's *key* is a SHA-256 of its parameters, the software version and the content of every input.
+A finished step leaves a manifest with its key, its inputs and its outputs; it is not run again
+while all of them still fit. Reading 60 GB only to learn that nothing changed would be absurd, so
+an input whose size and time of change are the same is taken to be the same, and only otherwise
+read and hashed.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from phmri import __version__
+from phmri.dataset import file_sha256
+
+__all__ = ["FileRecord", "StepLog", "hash_parameters", "is_current", "now"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """A file as it was when it was used.
+
+    Parameters
+    ----------
+    path : str
+    size : int
+        Bytes.
+    mtime_ns : int
+    sha256 : str
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "FileRecord":
+        """Read and hash a file.
+
+        Parameters
+        ----------
+        path : Path
+
+        Returns
+        -------
+        FileRecord
+        """
+        stat = path.stat()
+        return cls(
+            path=str(path),
+            size=stat.st_size,
+            mtime_ns=stat.st_mtime_ns,
+            sha256=file_sha256(path),
+        )
+
+    def is_unchanged(self) -> bool:
+        """Tell whether the file still has this content.
+
+        Returns
+        -------
+        bool
+        """
+        path = Path(self.path)
+        try:
+            stat = path.stat()
+        except OSError:
+            return False
+        if stat.st_size != self.size:
+            return False
+        return stat.st_mtime_ns == self.mtime_ns or file_sha256(path) == self.sha256
+
+
+def now() -> str:
+    """Give the time as reports and logs write it.
+
+    Returns
+    -------
+    str
+        ISO 8601, UTC, to the second.
+    """
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def hash_parameters(parameters: Mapping[str, object]) -> str:
+    """Hash what a step depends on besides its input files.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Whatever JSON can hold.
+
+    Returns
+    -------
+    str
+        SHA-256 of the canonical JSON and the software version.
+    """
+    text = json.dumps({"phmri": __version__, **parameters}, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_current(
+    key: str,
+    paths: Iterable[Path],
+    *,
+    finished_key: str,
+    sources: Iterable[FileRecord],
+    outputs: Iterable[str],
+) -> bool:
+    """Tell whether a finished step needs not be run again.
+
+    Parameters
+    ----------
+    key : str
+        The step's key as it would be now.
+    paths : iterable of Path
+        Its input files as they would be now.
+    finished_key : str
+        The key that it was finished with.
+    sources : iterable of FileRecord
+        Its input files as they were.
+    outputs : iterable of str
+        The files that it left.
+
+    Returns
+    -------
+    bool
+    """
+    sources = tuple(sources)
+    return (
+        key == finished_key
+        and {source.path for source in sources} == {str(path) for path in paths}
+        and all(Path(output).is_file() for output in outputs)
+        and all(source.is_unchanged() for source in sources)
+    )
+
+
+class StepLog:
+    """One machine-readable line per step.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.jsonl`` file; lines are added at its end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+
+    def write(
+        self, step: str, status: str, *, started: float | None = None, note: str = ""
+    ) -> None:
+        """Add a line.
+
+        Parameters
+        ----------
+        step : str
+            What was done, e.g. ``participant sub-01 ses-infusion nback``.
+        status : str
+            ``done``, ``kept``, ``excluded`` or ``failed``.
+        started : float, optional
+            `time.perf_counter` at the start.
+        note : str, optional
+            Reason or message.
+        """
+        seconds = None if started is None else round(time.perf_counter() - started, 3)
+        line = {"time": now(), "step": step, "status": status, "seconds": seconds, "note": note}
+        with self._path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")

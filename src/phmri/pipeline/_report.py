@@ -1,0 +1,160 @@
+"""Gather what the report shows, from what the steps left on disk."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from phmri.dataset import Cell, DatasetCheck, DatasetIndex
+from phmri.pipeline._answers import QuestionAnswer
+from phmri.pipeline._job import RunJob
+from phmri.pipeline._loading import MeasuredRun, RunKey
+from phmri.pipeline._provenance import now
+from phmri.pipeline._versions import is_simulated, software_versions
+from phmri.protocol import Protocol
+from phmri.report import RegionContent, ReportContent, RunContent, write_report
+
+__all__ = ["write_trial_report"]
+
+
+def write_trial_report(  # noqa: PLR0913 - a report is of all these things
+    *,
+    protocol: Protocol,
+    protocol_sha256: str,
+    index: DatasetIndex,
+    check: DatasetCheck,
+    jobs: Sequence[RunJob],
+    runs: Mapping[RunKey, MeasuredRun],
+    results: Sequence[QuestionAnswer],
+    out_dir: Path,
+    command: str,
+) -> Path:
+    """Write ``report/index.html``.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    protocol_sha256 : str
+    index : DatasetIndex
+    check : DatasetCheck
+    jobs : sequence of RunJob
+    runs : mapping of RunKey to MeasuredRun
+    results : sequence of QuestionAnswer
+    out_dir : Path
+    command : str
+
+    Returns
+    -------
+    Path
+    """
+    content = ReportContent(
+        protocol=protocol,
+        protocol_sha256=protocol_sha256,
+        check=check,
+        groups=_groups(protocol, index),
+        runs=tuple(
+            _run_content(cell, runs) for cell in check.cells if cell.status != "not planned"
+        ),
+        regions=_region_contents(protocol, jobs),
+        questions=tuple(result.content for result in results),
+        simulated=is_simulated(index),
+        methods=_methods(protocol, index, runs),
+        versions=software_versions(),
+        created=now(),
+        command=command,
+    )
+    return write_report(content, out_dir / "report" / "index.html")
+
+
+def _groups(protocol: Protocol, index: DatasetIndex) -> dict[str, str]:
+    column = protocol.design.column
+    if column not in index.participants:
+        return dict.fromkeys(map(str, index.participants.index), "all")
+    values = index.participants[column].fillna("unknown")
+    return {str(subject): str(value) for subject, value in values.items()}
+
+
+def _run_content(cell: Cell, runs: Mapping[RunKey, MeasuredRun]) -> RunContent:
+    measured = runs.get((cell.subject, cell.session, cell.scan))
+    manifest = measured.manifest if measured else None
+    strictest = min(manifest.cleaning.values(), key=lambda item: item.df) if manifest else None
+    reason = cell.reason or ("not measured" if cell.status == "ok" else cell.status)
+    return RunContent(
+        subject=cell.subject,
+        session=cell.session,
+        scan=cell.scan,
+        group=cell.group,
+        treatment=cell.treatment,
+        used=manifest is not None and not manifest.excluded,
+        reason=manifest.excluded if manifest else reason,
+        mean_fd_mm=_number(manifest.mean_fd_mm if manifest else None),
+        mean_std_dvars=_number(manifest.mean_std_dvars if manifest else None),
+        tsnr_median=_number(manifest.tsnr_median if manifest else None),
+        df=strictest.df if strictest else math.nan,
+        n_volumes=manifest.n_volumes if manifest else 0,
+        n_censored=strictest.n_censored if strictest else 0,
+        region_voxels=manifest.region_voxels if manifest else {},
+        region_coverage=manifest.region_coverage if manifest else {},
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _region_contents(protocol: Protocol, jobs: Sequence[RunJob]) -> tuple[RegionContent, ...]:
+    job = next((job for job in jobs if job.run.shape is not None), None)
+    contents = []
+    for name, region in protocol.regions.items():
+        placed = next((item for item in job.regions if item.name == name), None) if job else None
+        if placed is None or job is None or job.run.shape is None or job.run.affine is None:
+            continue
+        mask = np.zeros(math.prod(job.run.shape))
+        mask[placed.voxels] = placed.weights
+        contents.append(
+            RegionContent(
+                name=name,
+                mask=mask.reshape(job.run.shape),
+                affine=np.asarray(job.run.affine),
+                description=str(placed.source.get("description", region.kind)),
+                n_voxels=placed.voxels.size,
+            )
+        )
+    return tuple(contents)
+
+
+def _methods(
+    protocol: Protocol, index: DatasetIndex, runs: Mapping[RunKey, MeasuredRun]
+) -> tuple[str, ...]:
+    """Write what was done to the runs, each sentence once, in the order it was done."""
+    pipelines = sorted({run.job.run.pipeline for run in runs.values()})
+    n_participants = len({subject for subject, _, _ in runs})
+    sentences = [
+        (
+            f"{len(runs)} runs of {n_participants} participants, preprocessed by "
+            f"{' and '.join(pipelines) or 'unknown software'}, were analysed with phmri "
+            f"{software_versions()['phmri']} as declared in the protocol '{protocol.name}'."
+        )
+    ]
+    for name, setting in protocol.denoising.items():
+        used = [
+            run.manifest.cleaning[name] for run in runs.values() if name in run.manifest.cleaning
+        ]
+        if not used:
+            continue
+        seen = dict.fromkeys(sentence for item in used for sentence in item.sentences)
+        dfs = [item.df for item in used]
+        sentences += [f"Denoising '{name}': {' '.join(seen)}"]
+        sentences += [
+            (
+                f"This left {np.median(dfs):.0f} degrees of freedom per run (median; range "
+                f"{min(dfs):.0f} to {max(dfs):.0f})."
+            )
+        ]
+        if setting.smoothing_fwhm_mm > 0:
+            sentences.append(
+                f"Voxelwise series were smoothed with a Gaussian kernel of "
+                f"{setting.smoothing_fwhm_mm:g} mm FWHM; region series were not."
+            )
+    return tuple(sentences)

@@ -1,0 +1,343 @@
+"""The whole of a trial, or one of its levels."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from phmri.dataset import (
+    AtlasStore,
+    DatasetCheck,
+    DatasetIndex,
+    check_dataset,
+    index_dataset,
+    write_json,
+)
+from phmri.exceptions import DatasetError, DesignError, OutputError, Problem, ProtocolError
+from phmri.inference import Claim
+from phmri.pipeline._answers import QuestionAnswer
+from phmri.pipeline._execute import execute, n_workers_that_fit
+from phmri.pipeline._group import GroupInputs, answer_question
+from phmri.pipeline._job import RunJob, manifest_path, run_inputs
+from phmri.pipeline._labels import label_regions
+from phmri.pipeline._loading import gather_runs
+from phmri.pipeline._manifest import read_manifest
+from phmri.pipeline._participant import run_job
+from phmri.pipeline._plan import make_jobs, memory_per_run_gb, place_group_regions
+from phmri.pipeline._provenance import StepLog, is_current
+from phmri.pipeline._report import write_trial_report
+from phmri.pipeline._versions import dataset_description
+from phmri.protocol import Protocol, protocol_sha256, read_protocol
+
+__all__ = ["RunSummary", "run"]
+
+LEVELS = ("participant", "group", "all")
+OnProgress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What a call of `run` did.
+
+    Parameters
+    ----------
+    claims : tuple of Claim
+        In the order of the protocol; empty for the participant level.
+    report_path : Path or None
+    n_done, n_kept, n_excluded, n_failed : int
+        Steps run now; steps kept from before; runs excluded by rule; runs broken and left out.
+    problems : tuple of Problem
+        Everything found wrong that the protocol's rules allowed to go on with.
+    """
+
+    claims: tuple[Claim, ...]
+    report_path: Path | None
+    n_done: int
+    n_kept: int
+    n_excluded: int
+    n_failed: int
+    problems: tuple[Problem, ...]
+
+
+@dataclass(slots=True)
+class _Tally:
+    done: int = 0
+    kept: int = 0
+    excluded: int = 0
+    failed: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    protocol: Protocol
+    protocol_path: Path
+    sha256: str
+    index: DatasetIndex
+    check: DatasetCheck
+    jobs: list[RunJob]
+    atlas: AtlasStore
+    out_dir: Path
+    log: StepLog
+    on_progress: OnProgress
+    tally: _Tally
+
+
+def run(  # noqa: PLR0913 - the command line has as many options
+    bids_dir: Path,
+    out_dir: Path,
+    level: str,
+    protocol_path: Path,
+    *,
+    derivatives: tuple[Path, ...] = (),
+    participants: tuple[str, ...] | None = None,
+    n_workers: int = 1,
+    memory_gb: float | None = None,
+    atlas_dirs: tuple[Path, ...] = (),
+    on_progress: OnProgress | None = None,
+    command: str = "",
+) -> RunSummary:
+    """Analyse a trial as its protocol says.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        Root of the BIDS data set.
+    out_dir : Path
+        Results; made when absent.
+    level : {"participant", "group", "all"}
+        First levels; group answers and report from finished first levels; both.
+    protocol_path : Path
+        ``trial.yaml``.
+    derivatives : tuple of Path, optional
+        Derivative folders; by default every folder in ``bids_dir/derivatives``.
+    participants : tuple of str, optional
+        Only these participants, without ``sub-``.
+    n_workers : int, optional
+        Processes. Results do not depend on it.
+    memory_gb : float, optional
+        Memory that may be used, in GiB: fewer workers run when more would not fit.
+    atlas_dirs : tuple of Path, optional
+        Folders with atlas files.
+    on_progress : callable, optional
+        Called as ``on_progress(stage, done, total)``.
+    command : str, optional
+        How the run was called, for the report.
+
+    Returns
+    -------
+    RunSummary
+
+    Raises
+    ------
+    ProtocolError
+        If there is no such level, or the protocol cannot be used.
+
+    Notes
+    -----
+    Raises also `DatasetError` when files are broken and the protocol says to stop then, and
+    `DesignError` when a primary question cannot be answered.
+    """
+    if level not in LEVELS:
+        raise ProtocolError(Problem(what="no such level", found=level, expected=", ".join(LEVELS)))
+    trial = _open_trial(
+        Path(bids_dir),
+        Path(out_dir),
+        Path(protocol_path),
+        derivatives=derivatives,
+        participants=participants,
+        atlas_dirs=atlas_dirs,
+        on_progress=on_progress or (lambda stage, done, total: None),
+    )
+    fitting = n_workers_that_fit(n_workers, memory_gb, memory_per_run_gb(trial.jobs))
+    if level != "group":
+        _measure_runs(trial, n_workers=fitting)
+    results: list[QuestionAnswer] = []
+    report_path = None
+    if level != "participant":
+        inputs = _group_inputs(trial, n_threads=n_workers)
+        results = _answer_questions(trial, inputs)
+        report_path = _report(trial, inputs, results, command=command)
+    tally = trial.tally
+    return RunSummary(
+        claims=tuple(result.claim for result in results),
+        report_path=report_path,
+        n_done=tally.done,
+        n_kept=tally.kept,
+        n_excluded=tally.excluded,
+        n_failed=tally.failed,
+        problems=tuple(tally.problems),
+    )
+
+
+def _open_trial(
+    bids_dir: Path,
+    out_dir: Path,
+    protocol_path: Path,
+    *,
+    derivatives: tuple[Path, ...],
+    participants: tuple[str, ...] | None,
+    atlas_dirs: tuple[Path, ...],
+    on_progress: OnProgress,
+) -> _Trial:
+    protocol = read_protocol(protocol_path)
+    sha256 = protocol_sha256(protocol)
+    on_progress("Indexing", 0, 1)
+    index = index_dataset(bids_dir, tuple(derivatives))
+    check = check_dataset(protocol, index, participants)
+    on_progress("Indexing", 1, 1)
+    tally = _Tally()
+    _stop_if_broken(protocol, check.problems, tally)
+    _stop_if_unanswerable(check)
+    atlas = AtlasStore(tuple(atlas_dirs))
+    jobs = make_jobs(
+        protocol,
+        check,
+        protocol_dir=protocol_path.resolve().parent,
+        protocol_sha256=sha256,
+        out_dir=out_dir.resolve(),
+        atlas=atlas,
+    )
+    _make_directory(out_dir)
+    write_json(
+        out_dir / "dataset_description.json",
+        dataset_description(protocol, sha256, index),
+    )
+    return _Trial(
+        protocol=protocol,
+        protocol_path=protocol_path,
+        sha256=sha256,
+        index=index,
+        check=check,
+        jobs=jobs,
+        atlas=atlas,
+        out_dir=out_dir.resolve(),
+        log=StepLog(out_dir / "logs" / "steps.jsonl"),
+        on_progress=on_progress,
+        tally=tally,
+    )
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            Problem(what=f"the folder cannot be made: {error.strerror}", file=str(path))
+        ) from error
+
+
+def _stop_if_broken(protocol: Protocol, problems: tuple[Problem, ...], tally: _Tally) -> None:
+    if problems and protocol.exclusions.broken_run == "stop":
+        raise DatasetError(*problems)
+    tally.problems.extend(problems)
+
+
+def _stop_if_unanswerable(check: DatasetCheck) -> None:
+    problems = [
+        Problem(what=item.reason, field=f"questions.{item.question}")
+        for item in check.questions
+        if item.role == "primary" and not item.answerable
+    ]
+    if problems:
+        raise DesignError(*problems)
+
+
+def _measure_runs(trial: _Trial, *, n_workers: int) -> None:
+    todo = []
+    for job in trial.jobs:
+        if _is_measured(job):
+            trial.tally.kept += 1
+            trial.log.write(_step_name(job), "kept")
+        else:
+            todo.append(job)
+    total, n_finished = len(trial.jobs), len(trial.jobs) - len(todo)
+    trial.on_progress("First levels", n_finished, total)
+    failed: list[Problem] = []
+    started = time.perf_counter()
+    for index, outcome in execute(run_job, todo, n_workers=n_workers):
+        n_finished += 1
+        trial.on_progress("First levels", n_finished, total)
+        note = outcome.reason or "; ".join(str(problem) for problem in outcome.problems)
+        trial.log.write(_step_name(todo[index]), outcome.status, started=started, note=note)
+        if outcome.status == "failed":
+            failed += outcome.problems
+            trial.tally.failed += 1
+        else:
+            trial.tally.done += 1
+    _stop_if_broken(trial.protocol, tuple(failed), trial.tally)
+
+
+def _is_measured(job: RunJob) -> bool:
+    path = manifest_path(job)
+    if not path.is_file():
+        return False
+    manifest = read_manifest(path)
+    return is_current(
+        job.key,
+        run_inputs(job.run),
+        finished_key=manifest.step_key,
+        sources=manifest.sources,
+        outputs=manifest.outputs,
+    )
+
+
+def _step_name(job: RunJob) -> str:
+    return f"participant sub-{job.run.subject} ses-{job.session} {job.scan_name}"
+
+
+def _group_inputs(trial: _Trial, *, n_threads: int) -> GroupInputs:
+    regions, grid = place_group_regions(
+        trial.protocol,
+        trial.jobs,
+        atlas=trial.atlas,
+        protocol_dir=trial.protocol_path.resolve().parent,
+    )
+    return GroupInputs(
+        protocol=trial.protocol,
+        index=trial.index,
+        check=trial.check,
+        runs=gather_runs(trial.jobs),
+        regions=regions,
+        labels=label_regions(regions, grid),
+        out_dir=trial.out_dir,
+        n_threads=n_threads,
+    )
+
+
+def _answer_questions(trial: _Trial, inputs: GroupInputs) -> list[QuestionAnswer]:
+    trial.tally.excluded = sum(bool(run.manifest.excluded) for run in inputs.runs.values())
+    results = []
+    for number, name in enumerate(trial.protocol.questions):
+        trial.on_progress("Questions", number, len(trial.protocol.questions))
+        started = time.perf_counter()
+        result = answer_question(inputs, name, trial.on_progress)
+        results.append(result)
+        trial.tally.kept += result.kept
+        trial.tally.done += not result.kept
+        status = "kept" if result.kept else "done"
+        trial.log.write(f"question {name}", status, started=started, note=result.claim.sentence)
+    trial.on_progress("Questions", len(results), len(results))
+    return results
+
+
+def _report(
+    trial: _Trial, inputs: GroupInputs, results: list[QuestionAnswer], *, command: str
+) -> Path:
+    trial.on_progress("Report", 0, 1)
+    started = time.perf_counter()
+    path = write_trial_report(
+        protocol=trial.protocol,
+        protocol_sha256=trial.sha256,
+        index=trial.index,
+        check=trial.check,
+        jobs=trial.jobs,
+        runs=inputs.runs,
+        results=results,
+        out_dir=trial.out_dir,
+        command=command,
+    )
+    trial.tally.done += 1
+    trial.log.write("report", "done", started=started)
+    trial.on_progress("Report", 1, 1)
+    return path

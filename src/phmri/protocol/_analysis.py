@@ -1,0 +1,241 @@
+"""The analysis: regions, denoising, measures, questions, inference, exclusions."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from phmri.protocol._base import Label, Name, Probability, Record
+
+__all__ = [
+    "Censor",
+    "Denoising",
+    "Exclusions",
+    "Inference",
+    "JulichRegion",
+    "LabelRegion",
+    "MaskRegion",
+    "Measure",
+    "Parcellation",
+    "Question",
+    "Region",
+    "RoiToRoi",
+    "SeedToParcel",
+    "SeedToVoxel",
+    "SeriesRegion",
+    "SphereRegion",
+    "Where",
+]
+
+
+class JulichRegion(Record):
+    """Areas of the Julich-Brain cytoarchitectonic atlas, by name."""
+
+    kind: Literal["julich"]
+    areas: tuple[str, ...] = Field(min_length=1)
+    """For example ``[p24ab, p24c, p32]``."""
+    hemisphere: Literal["left", "right", "both"] = "both"
+    """``both`` merges the two sides into one region."""
+    weighting: Literal["mask", "probability"] = "mask"
+    """Mean over the maximum-probability mask, or weighted by the areas' summed probability."""
+    version: Literal["3.1"] = "3.1"
+    space: str = "MNI152NLin2009cAsym"
+    """Template space of the atlas files to be used."""
+
+
+class SphereRegion(Record):
+    """All voxels whose centre lies within a radius of a point."""
+
+    kind: Literal["sphere"]
+    center_mm: tuple[float, float, float]
+    """x, y, z in mm of ``space``."""
+    radius_mm: Annotated[float, Field(gt=0)]
+    space: str
+    """Template that the coordinates belong to, e.g. ``MNI152NLin2009cAsym``, or ``native``."""
+
+
+class MaskRegion(Record):
+    """Non-zero voxels of a mask image."""
+
+    kind: Literal["mask"]
+    file: str
+    """Path, relative to the protocol file."""
+    space: str
+
+
+class LabelRegion(Record):
+    """One or more labels of a label image, merged."""
+
+    kind: Literal["label"]
+    file: str
+    labels: tuple[int, ...] = Field(min_length=1)
+    space: str
+
+
+class SeriesRegion(Record):
+    """One or more columns of tabular time series, averaged."""
+
+    kind: Literal["series"]
+    columns: tuple[str, ...] = Field(min_length=1)
+
+
+Region = Annotated[
+    JulichRegion | SphereRegion | MaskRegion | LabelRegion | SeriesRegion,
+    Field(discriminator="kind"),
+]
+
+
+class Parcellation(Record):
+    """All labels of a label image, or all columns of tabular time series."""
+
+    file: str | None = None
+    """Label image, relative to the protocol file; left out for tabular time series."""
+    names: str | None = None
+    """Table with columns ``index`` and ``name``, relative to the protocol file."""
+    space: str | None = None
+    """Template space of ``file``."""
+    seg: Label | None = None
+    """BIDS ``seg-`` of the tabular time series, where there is more than one."""
+
+
+class Censor(Record):
+    """Volumes to leave out. The limits are part of the protocol; fix them before unblinding."""
+
+    fd_mm: Annotated[float, Field(gt=0)] | None = None
+    """Framewise displacement above this."""
+    std_dvars: Annotated[float, Field(gt=0)] | None = None
+    """Standardised DVARS above this."""
+
+
+class Denoising(Record):
+    """What is taken out of every time series, in one projection."""
+
+    strategy: Literal[
+        "none",
+        "6motion",
+        "24motion",
+        "6motion_wmcsf",
+        "24motion_wmcsf",
+        "24motion_wmcsf_gsr",
+        "36p",
+        "acompcor",
+        "acompcor_gsr",
+        "aroma",
+        "aroma_gsr",
+    ]
+    highpass_hz: Annotated[float, Field(gt=0)] | None = None
+    lowpass_hz: Annotated[float, Field(gt=0)] | None = None
+    filter: Literal["projection", "butterworth"] = "projection"
+    """``projection``: cosines outside the band, in the same projection as the confounds.
+    ``butterworth``: order 5 zero-phase filter of data and confounds, then regression, as nilearn
+    does; not a projection, offered for comparison; refuses censoring."""
+    n_compcor: Annotated[int, Field(ge=1)] = 5
+    """Components per tissue mask, for the aCompCor strategies."""
+    smoothing_fwhm_mm: Annotated[float, Field(ge=0)] = 0.0
+    """Voxelwise maps only; regions are averaged from unsmoothed data."""
+    censor: Censor = Censor()
+    non_steady_state: Literal["remove", "keep"] = "remove"
+    """Leading volumes that fMRIPrep marks as not yet in steady state."""
+    discard_volumes: Annotated[int, Field(ge=0)] = 0
+    """Leading volumes to remove whatever the confounds file says."""
+    task: Literal["keep", "remove"] = "keep"
+    """``remove`` takes the task conditions, convolved with the haemodynamic response, out."""
+    min_df: Annotated[int, Field(ge=3)] = 20
+    """A run with fewer degrees of freedom left is refused."""
+
+
+class _RunMeasure(Record):
+    scan: Name
+    denoising: Name
+
+
+class SeedToVoxel(_RunMeasure):
+    """Fisher z of the correlation of a seed region with every voxel."""
+
+    kind: Literal["seed_to_voxel"]
+    seed: Name
+
+
+class SeedToParcel(_RunMeasure):
+    """Fisher z of the correlation of a seed region with every parcel."""
+
+    kind: Literal["seed_to_parcel"]
+    seed: Name
+    parcels: Name
+
+
+class RoiToRoi(_RunMeasure):
+    """Fisher z of the correlations among regions, or among all parcels of a parcellation."""
+
+    kind: Literal["roi_to_roi"]
+    regions: tuple[Name, ...] | None = None
+    parcels: Name | None = None
+    """Either ``regions`` or ``parcels``."""
+    summary: Literal["edges", "nodes", "global"] = "edges"
+    """``edges``: every pair. ``nodes``: for each region the mean over its pairs. ``global``: the
+    mean over all pairs, one number."""
+
+
+Measure = Annotated[SeedToVoxel | SeedToParcel | RoiToRoi, Field(discriminator="kind")]
+
+
+class Where(Record):
+    """Where a question looks. Left out: every voxel, parcel or edge of the measure."""
+
+    mean_of: Name | None = None
+    """Mean of a map over this region: one number per participant."""
+    within: Name | None = None
+    """Only voxels of this region: a small volume, corrected within it."""
+    at: str | None = None
+    """One parcel, node (``A``) or edge (``A~B``) by name."""
+
+
+class Inference(Record):
+    """How p-values are made."""
+
+    method: Literal["max_statistic"] = "max_statistic"
+    """Family-wise error by permutation with the maximum statistic."""
+    n_permutations: Annotated[int, Field(ge=100)] = 5000
+    """Shufflings asked for; all of them are enumerated when there are no more than this."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    alpha: Probability = 0.05
+    confidence: Probability = 0.95
+
+
+class Question(Record):
+    """An estimand: which measure, which contrast of treatments, when, adjusted for what, where."""
+
+    text: str
+    """The question as a person would ask it."""
+    role: Literal["primary", "secondary", "exploratory"]
+    family: str | None = None
+    """Questions of one family share an error rate."""
+    measure: Name
+    contrast: tuple[Name, Name]
+    """Two arms (parallel) or two treatments (crossover): the first minus the second."""
+    session: Label | None = None
+    """Parallel: the session of the outcome. Crossover: left out."""
+    baseline: Label | None = None
+    """Parallel: the session to adjust for (``ancova``) or to subtract (``change``)."""
+    estimator: Literal["ancova", "change", "post", "crossover"]
+    covariates: tuple[str, ...] = ()
+    """Columns of ``participants.tsv``; numbers are centred, texts become indicator columns."""
+    where: Where = Where()
+    alternative: Literal["two-sided", "greater", "less"] = "two-sided"
+    inference: Inference | None = None
+    """Overrides the protocol's ``inference`` for this question."""
+
+
+class Exclusions(Record):
+    """Rules fixed before unblinding. A run that meets one is left out, and counted."""
+
+    max_mean_fd_mm: Annotated[float, Field(gt=0)] | None = None
+    max_censored_fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    min_region_coverage: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Least fraction of a seed's voxels that must lie in the run's mask and carry signal."""
+    dropout_threshold: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """A voxel carries signal when its mean is above this fraction of the brain's median."""
+    broken_run: Literal["stop", "exclude"] = "stop"
+    """A run whose files are broken stops the trial, or is left out, reported and counted."""
+    min_participants_per_group: Annotated[int, Field(ge=2)] = 2
+    participants: dict[Label, str] = Field(default={})
+    """Participant -> reason, for those excluded by hand before unblinding."""

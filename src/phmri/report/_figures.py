@@ -1,0 +1,217 @@
+"""Figures with their number, caption and text for those who cannot see them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from matplotlib.figure import Figure
+
+from phmri.protocol import Parallel
+from phmri.report._anatomy import plot_regions
+from phmri.report._flow import flow_texts, plot_completeness, plot_flow
+from phmri.report._maps import plot_statistic_map
+from phmri.report._outcomes import plot_outcomes
+from phmri.report._participants import plot_participants
+from phmri.report._quality import plot_coverage, plot_quality
+from phmri.report._records import QuestionContent, ReportContent
+from phmri.report._style import data_uri
+from phmri.report._trial import final_cells
+
+__all__ = ["Picture", "Pictures"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An encoded figure.
+
+    Parameters
+    ----------
+    number : int
+    source : str
+        A ``data:`` address.
+    title, caption, alternative : str
+    width_px : int
+        At which its type has the size of the page's.
+    """
+
+    number: int
+    source: str
+    title: str
+    caption: str
+    alternative: str
+    width_px: int
+
+
+class Pictures:
+    """Draw, encode and number the figures of one report, in order.
+
+    Parameters
+    ----------
+    content : ReportContent
+    """
+
+    def __init__(self, content: ReportContent) -> None:
+        self._content = content
+        self._count = 0
+
+    def _make(
+        self,
+        figure: Figure,
+        kind: Literal["svg", "png"],
+        *,
+        title: str,
+        caption: str,
+        alternative: str,
+    ) -> Picture:
+        self._count += 1
+        return Picture(
+            number=self._count,
+            source=data_uri(figure, kind),
+            title=title,
+            caption=caption,
+            alternative=("Simulated data. " if self._content.simulated else "") + alternative,
+            width_px=round(100 * float(figure.get_size_inches()[0])),
+        )
+
+    def flow(self) -> tuple[Picture, ...]:
+        """Draw the participants' flow."""
+        told = [
+            f"{stage}, {group}: {'; '.join(lines)}"
+            for stage, groups in flow_texts(self._content).items()
+            for group, lines in groups.items()
+        ]
+        arms = "arm" if isinstance(self._content.protocol.design, Parallel) else "sequence"
+        return (
+            self._make(
+                plot_flow(self._content),
+                "svg",
+                title=f"Participants' flow per {arms}.",
+                caption="Scans used per session (of those planned), runs left out with the reason, "
+                "and participants analysed per question.",
+                alternative=". ".join(told) + ".",
+            ),
+        )
+
+    def completeness(self) -> tuple[Picture, ...]:
+        """Draw the matrix of runs."""
+        if not self._content.check.cells:
+            return ()
+        cells = [cell for cell in final_cells(self._content) if cell.status != "not planned"]
+        used = sum(cell.status == "ok" for cell in cells)
+        return (
+            self._make(
+                plot_completeness(self._content),
+                "svg",
+                title="Completeness.",
+                caption=f"Every participant (columns) by session and scan (rows): {used} of "
+                f"{len(cells)} planned runs were used.",
+                alternative=f"Matrix of participants by session and scan; {used} of {len(cells)} "
+                "planned runs were used.",
+            ),
+        )
+
+    def quality(self) -> tuple[Picture, ...]:
+        """Draw motion and data quality."""
+        if not self._content.runs:
+            return ()
+        limit = self._content.protocol.exclusions.max_mean_fd_mm
+        dashed = f" Dashed: the protocol's limit of {limit:g} mm." if limit is not None else ""
+        return (
+            self._make(
+                plot_quality(self._content),
+                "svg",
+                title="Motion and data quality by arm and session.",
+                caption="One dot per run; hollow: left out. Ticks: median of used runs; bars: "
+                f"middle half. n: participants with a used run.{dashed}",
+                alternative="Dots per run by arm and session; the table below gives the means.",
+            ),
+        )
+
+    def regions(self) -> tuple[Picture, ...]:
+        """Draw regions on anatomy, and how much of them carries signal."""
+        pictures = []
+        if any(region.mask is not None for region in self._content.regions):
+            names = ", ".join(region.name for region in self._content.regions)
+            pictures.append(
+                self._make(
+                    plot_regions(self._content),
+                    "png",
+                    title="Regions on anatomy.",
+                    caption="Sections through the middle of each region, on the grid of the "
+                    "data; darker red: larger weight.",
+                    alternative=f"Sagittal, coronal and axial sections of {names}.",
+                )
+            )
+        if any(run.region_coverage for run in self._content.runs):
+            pictures.append(
+                self._make(
+                    plot_coverage(self._content),
+                    "svg",
+                    title="Coverage of the regions.",
+                    caption="One dot per run; hollow: run left out.",
+                    alternative="Share of each region's voxels with signal, per run.",
+                )
+            )
+        return tuple(pictures)
+
+    def of_question(self, question: QuestionContent) -> tuple[Picture, ...]:
+        """Draw what belongs to one question.
+
+        Parameters
+        ----------
+        question : QuestionContent
+
+        Returns
+        -------
+        tuple of Picture
+        """
+        pictures = []
+        claim = question.claim
+        if question.t_map is not None:
+            pictures.append(
+                self._make(
+                    plot_statistic_map(self._content, question),
+                    "png",
+                    title=f"{claim.question}: statistic map.",
+                    caption="Nothing is hidden: opacity rises with the square of |t| and is full "
+                    "at the family-wise threshold, beyond which voxels are outlined in black. "
+                    "Upper right: projections of the voxels beyond the threshold alone.",
+                    alternative=f"t map of {claim.question}. {claim.sentence}",
+                )
+            )
+        if question.t_values and question.names:
+            pictures.append(
+                self._make(
+                    plot_outcomes(self._content, question),
+                    "svg",
+                    title=f"{claim.question}: every outcome.",
+                    caption="t of each outcome. Dashed lines or black marks: family-wise "
+                    "threshold; outlined: beyond it.",
+                    alternative=f"t of {len(question.names)} outcomes. {claim.sentence}",
+                )
+            )
+        if question.values:
+            pictures.append(self._participants(question))
+        return tuple(pictures)
+
+    def _participants(self, question: QuestionContent) -> Picture:
+        claim = question.claim
+        parallel = isinstance(self._content.protocol.design, Parallel)
+        drawn = (
+            "Thin lines join the sessions of a participant; large marks are arm means with their "
+            f"{claim.confidence:.0%} intervals. "
+            if parallel
+            else "Lines join the two treatments of a participant; large marks are means with "
+            f"their {claim.confidence:.0%} intervals. "
+        )
+        chosen = (
+            "The place was selected for its height: the plot illustrates, it is no second test."
+            if claim.outcome != "scalar"
+            else "Right: the estimate of the model."
+        )
+        return self._make(
+            plot_participants(self._content, question),
+            "svg",
+            title=f"{claim.question}: every participant.",
+            caption=f"{question.values_label}. {drawn}{chosen}",
+            alternative=f"{question.values_label}, every participant. {claim.sentence}",
+        )

@@ -1,0 +1,177 @@
+"""The page: the report's content turned into text, tables and figures, and written."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from phmri.dataset import write_text
+from phmri.inference import Claim, Peak
+from phmri.report._anatomy import background_sentence
+from phmri.report._figures import Picture, Pictures
+from phmri.report._quality import quality_rows
+from phmri.report._records import QuestionContent, ReportContent
+from phmri.report._text import (
+    Bibliography,
+    format_number,
+    format_pvalue,
+    format_signed,
+    join_sentences,
+    plural,
+)
+from phmri.report._trial import question_anchor, sizes, treatment_names
+from phmri.report._words import correction_sentence, estimand_lines, limits
+
+__all__ = ["write_report"]
+
+_ROLES = ("primary", "secondary", "exploratory")
+_LISTED = 12
+_VERDICTS = {"found": "Found", "not found": "Not found", "refused": "Refused"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    """A question as the page shows it."""
+
+    anchor: str
+    content: QuestionContent
+    claim: Claim
+    verdict: str
+    selected: bool
+    strongest: Peak | None
+    listed: tuple[Peak, ...]
+    further: tuple[Peak, ...]
+    estimand: tuple[tuple[str, str], ...]
+    correction: str
+    pictures: tuple[Picture, ...]
+
+
+def write_report(content: ReportContent, path: Path) -> Path:
+    """Write the report as one HTML file that needs no other.
+
+    Parameters
+    ----------
+    content : ReportContent
+    path : Path
+        Replaced whole, or left as it was.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Notes
+    -----
+    The same content gives the same bytes. All texts are escaped; the only links that leave the
+    page are DOIs.
+    """
+    return write_text(path, _render(content))
+
+
+def _render(content: ReportContent) -> str:
+    environment = Environment(
+        loader=PackageLoader("phmri.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "number": format_number,
+        "signed": format_signed,
+        "pvalue": format_pvalue,
+        "sizes": sizes,
+        "plural": plural,
+    }
+    pictures = Pictures(content)
+    front = {
+        name: getattr(pictures, name)() for name in ("flow", "completeness", "quality", "regions")
+    }
+    ordered = sorted(content.questions, key=_rank)
+    blocks = tuple(_make_block(content, question, pictures) for question in ordered)
+    bibliography = Bibliography()
+    methods = [bibliography.cite(text) for text in join_sentences(content.methods)]
+    by_question = [(block, _cited(bibliography, block.claim)) for block in blocks]
+    style = environment.get_template("report.css").render()
+    return environment.get_template("report.html.j2").render(
+        content=content,
+        protocol=content.protocol,
+        style=Markup(style),  # noqa: S704 - our own file
+        front=front,
+        blocks=blocks,
+        quality=quality_rows(content),
+        methods=methods,
+        question_methods=by_question,
+        trial_references=tuple(content.protocol.references),
+        references=bibliography.references,
+        limits=limits(content),
+        region_rows=_region_rows(content),
+        treatments=treatment_names(content.protocol),
+        document=_as_yaml(content),
+        background=background_sentence(mni=content.protocol.space.startswith("MNI")),
+    )
+
+
+def _rank(question: QuestionContent) -> int:
+    role = question.claim.role
+    return _ROLES.index(role) if role in _ROLES else len(_ROLES)
+
+
+def _make_block(content: ReportContent, question: QuestionContent, pictures: Pictures) -> _Block:
+    claim = question.claim
+    return _Block(
+        anchor=question_anchor(claim.question),
+        content=question,
+        claim=claim,
+        verdict=_VERDICTS[claim.verdict],
+        selected=claim.outcome != "scalar",
+        strongest=claim.peaks[0] if claim.peaks else None,
+        listed=claim.peaks[:_LISTED],
+        further=claim.peaks[_LISTED:],
+        estimand=estimand_lines(content.protocol, claim),
+        correction=correction_sentence(claim),
+        pictures=pictures.of_question(question),
+    )
+
+
+def _cited(bibliography: Bibliography, claim: Claim) -> list[Markup]:
+    sentences = join_sentences(claim.sentences)
+    return [bibliography.cite(sentence) for sentence in sentences]
+
+
+def _region_rows(content: ReportContent) -> tuple[dict[str, str | int | float], ...]:
+    rows = []
+    for region in content.regions:
+        coverage = [
+            run.region_coverage[region.name]
+            for run in content.runs
+            if math.isfinite(run.region_coverage.get(region.name, math.nan))
+        ]
+        rows.append(
+            {
+                "name": region.name,
+                "description": region.description,
+                "n_voxels": region.n_voxels,
+                "n_runs": len(coverage),
+                "least": 100 * min(coverage, default=math.nan),
+                "middle": 100 * _median(coverage),
+            }
+        )
+    return tuple(rows)
+
+
+def _median(values: list[float]) -> float:
+    ranked = sorted(values)
+    if not ranked:
+        return math.nan
+    half = len(ranked) // 2
+    return ranked[half] if len(ranked) % 2 else (ranked[half - 1] + ranked[half]) / 2
+
+
+def _as_yaml(content: ReportContent) -> str:
+    record = content.protocol.model_dump(mode="json", exclude_none=True, exclude_defaults=False)
+    text: str = yaml.safe_dump(record, sort_keys=False, allow_unicode=True, width=96)
+    return text
