@@ -64,6 +64,23 @@ def _make_confounds(rng: np.random.Generator) -> np.ndarray:
     return confounds - confounds.mean(axis=0)
 
 
+def _header() -> bytes:
+    import nibabel as nib  # noqa: PLC0415
+
+    header = nib.Nifti1Header()
+    header.set_data_shape((*SHAPE, N_VOLUMES))
+    header.set_data_dtype(np.int16)
+    header.set_zooms((2, 2, 2, T_R))
+    header.set_xyzt_units("mm", "sec")
+    header.set_sform(AFFINE, code=4)
+    header.set_qform(AFFINE, code=4)
+    header["magic"] = b"n+1"
+    header["vox_offset"] = 352
+    front = io.BytesIO()
+    header.write_to(front)
+    return front.getvalue().ljust(352, b"\0")
+
+
 def _write(run: SyntheticRun, rng: np.random.Generator) -> None:
     import nibabel as nib  # noqa: PLC0415
     from isal import igzip  # noqa: PLC0415
@@ -90,20 +107,9 @@ def _write(run: SyntheticRun, rng: np.random.Generator) -> None:
     signal -= np.linspace(signal[0], signal[-1], N_VOLUMES)
     signal /= signal.std()
     scale = np.where(mask, 60, 8).astype(np.float32)
-    header = nib.Nifti1Header()
-    header.set_data_shape((*SHAPE, N_VOLUMES))
-    header.set_data_dtype(np.int16)
-    header.set_zooms((2, 2, 2, T_R))
-    header.set_xyzt_units("mm", "sec")
-    header.set_sform(AFFINE, code=4)
-    header.set_qform(AFFINE, code=4)
-    header["magic"] = b"n+1"
-    header["vox_offset"] = 352
-    front = io.BytesIO()
-    header.write_to(front)
     part = run.bold.with_suffix(".part")
     with igzip.open(part, "wb", compresslevel=2) as file:
-        file.write(front.getvalue().ljust(352, b"\0"))
+        file.write(_header())
         noise = np.zeros(SHAPE, np.float32)
         for t in range(N_VOLUMES):
             white = rng.standard_normal(SHAPE, np.float32)

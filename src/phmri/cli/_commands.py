@@ -5,7 +5,6 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 from rich.console import Console
@@ -74,7 +73,7 @@ def _run(arguments: argparse.Namespace) -> int:
             participants=_labels(arguments),
             n_workers=arguments.n_workers or os.cpu_count() or 1,
             memory_gb=arguments.memory_gb or psutil.virtual_memory().available / 2**30,
-            atlas_dirs=_atlas_dirs(arguments),
+            atlas_dirs=tuple(arguments.atlas_dir),
             on_progress=progress.update,
             command=_command_line(),
         )
@@ -126,11 +125,6 @@ def _labels(arguments: argparse.Namespace) -> tuple[str, ...] | None:
     if arguments.participant_label is None:
         return None
     return tuple(label.removeprefix("sub-") for label in arguments.participant_label)
-
-
-def _atlas_dirs(arguments: argparse.Namespace) -> tuple[Path, ...]:
-    named = os.environ.get("PHMRI_ATLAS_DIR")
-    return (*arguments.atlas_dir, *([Path(named)] if named else []))
 
 
 def _command_line() -> str:

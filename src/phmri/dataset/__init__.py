@@ -10,8 +10,8 @@ from phmri.dataset._atlas import AtlasStore
 from phmri.dataset._check import check_dataset
 from phmri.dataset._index import index_dataset
 from phmri.dataset._questions import needed_cells, unit_groups
-from phmri.dataset._read_images import read_image, read_mask
 from phmri.dataset._read_files import file_sha256, read_json
+from phmri.dataset._read_images import read_image, read_mask
 from phmri.dataset._read_tables import (
     read_confounds,
     read_events,

@@ -8,18 +8,23 @@ beside the labels, or taken from the table below for version 3.1 and nothing els
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 
+from phmri.dataset._atlas_templates import (
+    Kind,
+    Part,
+    Request,
+    as_probability,
+    from_templates,
+    short_name,
+)
 from phmri.dataset._download import fetch, pinned
-from phmri.dataset._read_images import read_image
 from phmri.dataset._read_files import file_sha256
-from phmri.dataset._read_tables import read_table
+from phmri.dataset._read_images import read_image
 from phmri.dataset._records import Image
 from phmri.exceptions import AtlasError, Problem
 
@@ -34,15 +39,17 @@ _LABELS = {"p24ab": 20, "p24c": 126, "p32": 90, "33": 143, "s24": 197, "s32": 18
 """Labels of the anterior cingulate areas in version 3.1, the same on both sides (github
 FZJ-INM1-BDA/siibra-configurations, commit 7e3999e2, maps/mni152-jba31-labelled.json)."""
 
-_MPM = "maximum-probability-maps_MPMs_207-areas/JulichBrainAtlas_3.1_207areas_MPM_{side}_MNI152.nii.gz"
+_MPM = (
+    "maximum-probability-maps_MPMs_207-areas/"
+    "JulichBrainAtlas_3.1_207areas_MPM_{side}_MNI152.nii.gz"
+)
 _PM = "probabilistic-maps_PMs_207-areas/Area-{area}/Area-{area}_{side}_MNI152.nii.gz"
 _SIDES = {"left": ("L",), "right": ("R",), "both": ("L", "R")}
 _PUBLISHED_SIDE = {"L": "lh", "R": "rh"}
-_BYTE = 255.0
 _CITATION = (
     (
-        "Amunts K, Mohlberg H, Bludau S, Zilles K (2020) Julich-Brain: a 3D probabilistic atlas of "
-        "the human brain's cytoarchitecture. Science 369:988-992. doi:10.1126/science.abb4588"
+        "Amunts K, Mohlberg H, Bludau S, Zilles K (2020) Julich-Brain: a 3D probabilistic atlas "
+        "of the human brain's cytoarchitecture. Science 369:988-992. doi:10.1126/science.abb4588"
     ),
     (
         "Amunts K, Mohlberg H, Bludau S, Caspers S, Lewis LB, Eickhoff SB, Pieperhoff P (2023) "
@@ -50,19 +57,6 @@ _CITATION = (
         "https://search.kg.ebrains.eu/instances/f1fe19e8-99bd-44bc-9616-a52850680777"
     ),
 )
-
-Kind = Literal["mask", "probability"]
-_Part = tuple[Float[np.ndarray, "x y z"], Float[np.ndarray, "4 4"]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    """What is asked for."""
-
-    areas: tuple[str, ...]
-    sides: tuple[str, ...]
-    space: str
-    kind: Kind
 
 
 class AtlasStore:
@@ -120,9 +114,11 @@ class AtlasStore:
             For example ``("p24ab", "p24c", "p32")``; the full name works too
             (``"Area p24ab (pACC)"``).
         hemisphere : {"left", "right", "both"}
+            Side; ``both`` merges the two.
         space : str
             Template; another one is never used in its place.
         version : str, default: "3.1"
+            Of the atlas.
         kind : {"mask", "probability"}, default: "mask"
 
         Returns
@@ -151,11 +147,11 @@ class AtlasStore:
             raise AtlasError(Problem(what=what, found=version, expected=_VERSION))
         if not areas:
             raise AtlasError("a region needs at least one area of the atlas")
-        request = _Request(areas=tuple(areas), sides=_SIDES[hemisphere], space=space, kind=kind)
+        request = Request(areas=tuple(areas), sides=_SIDES[hemisphere], space=space, kind=kind)
         spaces: set[str] = set()
         known: set[str] = set()
         for folder in self.local_dirs:
-            found = _from_templates(folder, request, spaces, known)
+            found = from_templates(folder, request, spaces, known)
             if found is None and space == _PUBLISHED_SPACE:
                 found = self._from_publisher(request, folder)
             if found is not None:
@@ -164,7 +160,7 @@ class AtlasStore:
             raise AtlasError(
                 _unknown_areas(request, known) if known else self._other_space(space, spaces)
             )
-        if known and any(_short(area) not in _LABELS for area in areas):
+        if known and any(short_name(area) not in _LABELS for area in areas):
             raise AtlasError(_unknown_areas(request, known))
         found = self._from_publisher(request, None)
         return _finish(request, hemisphere, *(found or ([], [])))
@@ -181,8 +177,8 @@ class AtlasStore:
         )
 
     def _from_publisher(
-        self, request: _Request, folder: Path | None
-    ) -> tuple[list[_Part], list[dict[str, object]]] | None:
+        self, request: Request, folder: Path | None
+    ) -> tuple[list[Part], list[dict[str, object]]] | None:
         """Read the publisher's files from a local folder, or from the cache and the network.
 
         Raises
@@ -192,7 +188,7 @@ class AtlasStore:
         """
         if folder is not None and not _has_published(folder, request):
             return None
-        unknown = [area for area in map(_short, request.areas) if area not in _LABELS]
+        unknown = [area for area in map(short_name, request.areas) if area not in _LABELS]
         if unknown:
             raise AtlasError(
                 Problem(
@@ -202,7 +198,7 @@ class AtlasStore:
                     expected=", ".join(_LABELS),
                 )
             )
-        parts: list[_Part] = []
+        parts: list[Part] = []
         files: list[dict[str, object]] = []
         for side in request.sides:
             for name, labels in _published_names(request, side):
@@ -213,7 +209,7 @@ class AtlasStore:
                 data = (
                     np.isin(image.data, labels).astype(np.float64)
                     if request.kind == "mask"
-                    else _as_probability(path, image.data)
+                    else as_probability(path, image.data)
                 )
                 parts.append((data, image.affine))
                 record: dict[str, object] = {"file": str(path), "sha256": file_sha256(path)}
@@ -237,9 +233,9 @@ class AtlasStore:
         )
 
 
-def _published_names(request: _Request, side: str) -> list[tuple[str, list[int]]]:
+def _published_names(request: Request, side: str) -> list[tuple[str, list[int]]]:
     published = _PUBLISHED_SIDE[side]
-    areas = [_short(area) for area in request.areas]
+    areas = [short_name(area) for area in request.areas]
     if request.kind == "mask":
         return [(_MPM.format(side=published), sorted(_LABELS[area] for area in areas))]
     return [(_PM.format(area=area, side=published), []) for area in areas]
@@ -252,8 +248,8 @@ def _published(folder: Path, name: str) -> Path | None:
     return next((path for path in candidates if path.is_file()), None)
 
 
-def _has_published(folder: Path, request: _Request) -> bool:
-    if any(_short(area) not in _LABELS for area in request.areas):
+def _has_published(folder: Path, request: Request) -> bool:
+    if any(short_name(area) not in _LABELS for area in request.areas):
         return any(_published(folder, _MPM.format(side=side)) for side in ("lh", "rh"))
     return all(
         _published(folder, name) is not None
@@ -262,96 +258,8 @@ def _has_published(folder: Path, request: _Request) -> bool:
     )
 
 
-def _short(name: str) -> str:
-    """``Area p24ab (pACC)`` is ``p24ab``."""
-    return name.removeprefix("Area ").split(" (")[0].strip()
-
-
-def _from_templates(
-    folder: Path, request: _Request, spaces: set[str], known: set[str]
-) -> tuple[list[_Part], list[dict[str, object]]] | None:
-    """Read ``tpl-<space>_...`` files; note the spaces, and the areas in the asked one.
-
-    Raises
-    ------
-    AtlasError
-        The probability image does not match its table.
-    """
-    suffix = "dseg" if request.kind == "mask" else "probseg"
-    for description in ("", "_desc-ACC"):
-        table = folder / f"atlas-Julich31{description}_dseg.tsv"
-        end = f"_atlas-Julich31{description}_{suffix}.nii.gz"
-        images = sorted(folder.glob(f"tpl-*{end}"))
-        spaces |= {path.name.removeprefix("tpl-").split("_")[0] for path in images}
-        here = [path for path in images if path.name.startswith(f"tpl-{request.space}_")]
-        if not here or not table.is_file():
-            continue
-        indices = _indices(table, request, known)
-        if indices is None:
-            continue
-        path = here[0]  # res-01 before res-02
-        record: dict[str, object] = {
-            "file": str(path),
-            "sha256": file_sha256(path),
-            "table": str(table),
-            "table_sha256": file_sha256(table),
-            "labels": indices,
-        }
-        image = read_image(path)
-        if request.kind == "mask":
-            return [(np.isin(image.data, indices).astype(np.float64), image.affine)], [record]
-        volumes = [index - 1 for index in indices]
-        if image.data.ndim != 4 or max(volumes) >= image.data.shape[3]:  # noqa: PLR2004 - 4D
-            what = "the probability image does not match its table"
-            raise AtlasError(Problem(what=what, file=str(path), found=str(image.data.shape)))
-        total = sum(_as_probability(path, image.data[..., volume]) for volume in volumes)
-        return [(np.asarray(total), image.affine)], [record]
-    return None
-
-
-def _indices(table: Path, request: _Request, known: set[str]) -> list[int] | None:
-    """Look up the labels of all areas; None when the table lacks one.
-
-    Raises
-    ------
-    AtlasError
-        The table lacks columns, or a name stands for several areas.
-    """
-    frame = read_table(table, text_columns=("julich_name", "area", "hemisphere"))
-    wanted = {"index", "hemisphere", "julich_name"}
-    if not wanted <= set(frame.columns):
-        raise AtlasError(
-            Problem(
-                what="the table of labels lacks columns",
-                file=str(table),
-                found=", ".join(frame.columns),
-                expected=", ".join(sorted(wanted)),
-            )
-        )
-    indices = []
-    full = frame["julich_name"].to_numpy()
-    known |= {_short(name) for name in full}
-    for area in request.areas:
-        named = np.array([name == area or _short(name) == area for name in full])
-        for side in request.sides:
-            rows = frame[named & (frame["hemisphere"] == side).to_numpy()]
-            if len(rows) > 1:
-                raise AtlasError(
-                    Problem(
-                        what="the area is not unique in the atlas; use its full name",
-                        file=str(table),
-                        found=area,
-                        expected=", ".join(rows["julich_name"]),
-                    )
-                )
-            if rows.empty:
-                return None
-            indices.append(int(rows["index"].iloc[0]))
-    return indices
-
-
-def _unknown_areas(request: _Request, known: set[str]) -> Problem:
-    unknown = [area for area in request.areas if _short(area) not in known]
+def _unknown_areas(request: Request, known: set[str]) -> Problem:
+    unknown = [area for area in request.areas if short_name(area) not in known]
     what = "the atlas has no such area"
     if not unknown:
         what = f"the local atlas files hold no {request.kind} image of these areas in this space"
@@ -364,33 +272,10 @@ def _unknown_areas(request: _Request, known: set[str]) -> Problem:
     )
 
 
-def _as_probability(path: Path, data: np.ndarray) -> Float[np.ndarray, "..."]:
-    """Scale bytes to [0, 1].
-
-    Raises
-    ------
-    AtlasError
-        Values outside [0, 1].
-    """
-    values = data.astype(np.float64)
-    if data.dtype == np.uint8:
-        values /= _BYTE
-    if values.min() < 0 or values.max() > 1:
-        raise AtlasError(
-            Problem(
-                what="these are not probabilities",
-                file=str(path),
-                found=f"values from {values.min():g} to {values.max():g}",
-                expected="0 to 1",
-            )
-        )
-    return values
-
-
 def _finish(
-    request: _Request,
+    request: Request,
     hemisphere: str,
-    parts: list[_Part],
+    parts: list[Part],
     files: list[dict[str, object]],
 ) -> tuple[Image, dict[str, object]]:
     """Add the parts up and describe them.

@@ -27,7 +27,9 @@ def check_dataset(
     Parameters
     ----------
     protocol : Protocol
+        The trial as declared.
     index : DatasetIndex
+        From `index_dataset`.
     participants : sequence of str, optional
         Labels, with or without ``sub-``, to restrict the check to.
 

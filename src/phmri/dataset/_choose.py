@@ -19,7 +19,7 @@ class Wanted:
     Parameters
     ----------
     kind : {"volume", "series"} or None
-        None when no measure uses the scan: whatever is there.
+        None when no measure uses the scan: images where there are any.
     segs : frozenset of str
         ``seg-`` labels that the parcellations ask for; empty: any.
     """
@@ -35,10 +35,13 @@ class Choice:
     Parameters
     ----------
     status : str
+        As in `Cell`.
     reason : str
+        Empty when ok.
     run : Run or None
         Only when ``ok``.
     problems : tuple of Problem
+        What is wrong.
     """
 
     status: Status
@@ -53,6 +56,7 @@ def wanted_runs(protocol: Protocol) -> dict[str, Wanted]:
     Parameters
     ----------
     protocol : Protocol
+        The trial as declared.
 
     Returns
     -------
@@ -94,9 +98,13 @@ def choose_run(runs: Sequence[Run], protocol: Protocol, scan: Scan, wanted: Want
     Parameters
     ----------
     runs : sequence of Run
+        Candidates.
     protocol : Protocol
+        The trial as declared.
     scan : Scan
+        From the protocol.
     wanted : Wanted
+        Kind that its measures need.
 
     Returns
     -------
@@ -109,6 +117,8 @@ def choose_run(runs: Sequence[Run], protocol: Protocol, scan: Scan, wanted: Want
         and (scan.run is None or same_number(run.run, scan.run))
         and (run.kind == "volume" or not wanted.segs or run.seg in wanted.segs)
     ]
+    if wanted.kind is None and any(run.kind == "volume" for run in left):
+        left = [run for run in left if run.kind == "volume"]
     if not left:
         return Choice(status="missing", reason=_what_else(runs, scan, wanted))
     placed = [run for run in left if _in_space(run, protocol.space)]

@@ -7,11 +7,11 @@ import http.client
 import re
 import urllib.error
 import urllib.request
-import zlib
 from pathlib import Path
 
-from isal import igzip, isal_zlib
+from isal import igzip
 
+from phmri.dataset._headers import READ_ERRORS
 from phmri.dataset._read_files import file_sha256, read_json
 from phmri.dataset._write import write_bytes, write_json
 from phmri.exceptions import AtlasError, Problem
@@ -28,6 +28,7 @@ def pinned(cache_dir: Path, name: str) -> Path | None:
     Parameters
     ----------
     cache_dir : Path
+        Where downloads are kept.
     name : str
         Path below `cache_dir`.
 
@@ -68,7 +69,9 @@ def fetch(url: str, cache_dir: Path, name: str, *, sha256: str | None, timeout_s
     Parameters
     ----------
     url : str
+        Address.
     cache_dir : Path
+        Where downloads are kept.
     name : str
         Path below `cache_dir`.
     sha256 : str or None
@@ -101,7 +104,7 @@ def fetch(url: str, cache_dir: Path, name: str, *, sha256: str | None, timeout_s
     _compare_md5(url, content, headers)
     try:
         igzip.decompress(content)
-    except (OSError, EOFError, zlib.error, isal_zlib.error) as error:
+    except READ_ERRORS as error:
         raise AtlasError(
             Problem(what="the downloaded file is not whole gzip data", file=url, found=str(error))
         ) from error

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from isal import igzip, isal_zlib
+from isal import igzip
+from isal.igzip_lib import IsalError
 from jaxtyping import Float
 from nibabel.spatialimages import HeaderDataError
 
@@ -27,7 +28,8 @@ __all__ = [
     "is_image",
 ]
 
-READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, isal_zlib.error)
+_ISAL_ERROR: type[Exception] = IsalError  # type: ignore[assignment]  # the stub says: an instance
+READ_ERRORS: tuple[type[Exception], ...] = (OSError, EOFError, zlib.error, _ISAL_ERROR)
 """What reading a damaged file raises, gzip or plain."""
 
 _HEADER_BYTES = 544  # NIfTI-2 is 540 long, NIfTI-1 348
@@ -43,6 +45,7 @@ class ImageHeader:
     Parameters
     ----------
     path : Path
+        File.
     shape : tuple of int
         All dimensions, as written.
     affine : ndarray of shape (4, 4)
@@ -81,6 +84,7 @@ def is_image(path: Path) -> bool:
     Parameters
     ----------
     path : Path
+        File.
 
     Returns
     -------
@@ -113,6 +117,7 @@ def header_of(path: Path) -> ImageHeader:
     Parameters
     ----------
     path : Path
+        File.
 
     Returns
     -------
@@ -209,6 +214,7 @@ def find_size_fault(header: ImageHeader) -> Problem | None:
     Parameters
     ----------
     header : ImageHeader
+        From `header_of`.
 
     Returns
     -------
@@ -254,6 +260,7 @@ def find_affine_fault(header: ImageHeader) -> Problem | None:
     Parameters
     ----------
     header : ImageHeader
+        From `header_of`.
 
     Returns
     -------

@@ -21,6 +21,7 @@ class FileName:
     Parameters
     ----------
     path : Path
+        File.
     entities : dict of str to str
         Key to label, e.g. ``{"sub": "01", "task": "rest"}``.
     suffix : str
@@ -41,6 +42,7 @@ def parse_name(path: Path, name: str) -> FileName | None:
     Parameters
     ----------
     path : Path
+        File.
     name : str
         Its last part.
 
@@ -70,6 +72,7 @@ def acquired(entities: Mapping[str, str]) -> dict[str, str]:
     Parameters
     ----------
     entities : dict of str to str
+        Key to label.
 
     Returns
     -------
@@ -84,6 +87,7 @@ def same_number(a: str | int | None, b: str | int | None) -> bool:
     Parameters
     ----------
     a, b : str, int or None
+        Labels or numbers.
 
     Returns
     -------

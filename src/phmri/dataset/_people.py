@@ -17,6 +17,7 @@ def read_participants(root: Path) -> tuple[pd.DataFrame, list[Problem]]:
     Parameters
     ----------
     root : Path
+        Folder.
 
     Returns
     -------
@@ -113,6 +114,7 @@ def read_phenotype(root: Path) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
     Parameters
     ----------
     root : Path
+        Folder.
 
     Returns
     -------

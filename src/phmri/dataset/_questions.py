@@ -30,9 +30,11 @@ def needed_cells(
     Parameters
     ----------
     protocol : Protocol
+        The trial as declared.
     question : str
         Key in ``protocol.questions``.
     check : DatasetCheck
+        From `check_dataset`.
     participants : DataFrame, optional
         ``DatasetIndex.participants``: leaves out who lacks a covariate or a stratum, as
         `check_dataset` does when it counts.
@@ -69,8 +71,11 @@ def unit_groups(
     Parameters
     ----------
     protocol : Protocol
+        The trial as declared.
     question : str
+        Key in ``protocol.questions``.
     check : DatasetCheck
+        From `check_dataset`.
     participants : DataFrame, optional
         As in `needed_cells`.
 
@@ -93,9 +98,12 @@ def check_question(
     Parameters
     ----------
     protocol : Protocol
+        The trial as declared.
     name : str
     cells : sequence of Cell
+        From `check_dataset`.
     participants : DataFrame
+        Index ``participant_id``.
 
     Returns
     -------
@@ -205,7 +213,8 @@ def _roles(
             return {}, f"without a session for the {role}"
         cell = visits[session]
         if cell.status != "ok":
-            return {}, f"with {cell.scan} in ses-{session} {cell.status}"
+            reason = f": {cell.reason}" if cell.status == "space" else ""
+            return {}, f"with {cell.scan} in ses-{session} {cell.status}{reason}"
         roles[role] = cell
     return roles, ""
 

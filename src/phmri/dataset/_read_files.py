@@ -15,6 +15,7 @@ def file_sha256(path: Path) -> str:
     Parameters
     ----------
     path : Path
+        File.
 
     Returns
     -------
@@ -39,6 +40,7 @@ def read_json(path: Path) -> dict[str, object]:
     Parameters
     ----------
     path : Path
+        File.
 
     Returns
     -------
@@ -74,6 +76,7 @@ def read_text(path: Path) -> str:
     Parameters
     ----------
     path : Path
+        File.
 
     Returns
     -------
@@ -99,7 +102,9 @@ def unreadable(path: Path, error: OSError) -> Problem:
     Parameters
     ----------
     path : Path
+        File.
     error : OSError
+        What the system said.
 
     Returns
     -------

@@ -67,6 +67,7 @@ def read_mask(path: Path) -> Image:
     Parameters
     ----------
     path : Path
+        File.
 
     Returns
     -------

@@ -38,6 +38,7 @@ def read_table(path: Path, *, text_columns: tuple[str, ...] = ()) -> pd.DataFram
     Parameters
     ----------
     path : Path
+        File.
     text_columns : tuple of str
         Columns kept as text even when every entry is a number, such as labels with zeros in front.
 
@@ -64,7 +65,9 @@ def make_frame(
     Parameters
     ----------
     names : tuple of str
+        Columns.
     rows : list of list of str
+        Fields, one list per line.
     text_columns : tuple of str
         Never numbers.
 
@@ -100,6 +103,7 @@ def table_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     Parameters
     ----------
     path : Path
+        File.
 
     Returns
     -------
@@ -315,6 +319,7 @@ def lacks_names(path: Path) -> bool:
     Parameters
     ----------
     path : Path
+        File.
 
     Returns
     -------

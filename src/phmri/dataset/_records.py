@@ -46,6 +46,7 @@ class Run:
     t_r : float or None
         Repetition time in seconds.
     n_volumes : int or None
+        Length of the run.
     shape : tuple of int or None
         Spatial shape.
     affine : ndarray of shape (4, 4) or None
@@ -143,10 +144,13 @@ class QuestionCheck:
     Parameters
     ----------
     question : str
+        Key in ``protocol.questions``.
     role : str
+        As in the protocol.
     n_per_group : dict of str to int
         Participants with all runs that the question needs, per arm or sequence.
     answerable : bool
+        Enough participants have all that it needs.
     reason : str
         Why not; empty when answerable.
     """
@@ -167,6 +171,7 @@ class DatasetCheck:
     cells : tuple of Cell
         Participants x sessions x scans, in that order.
     questions : tuple of QuestionCheck
+        One per question of the protocol.
     problems : tuple of Problem
         Everything wrong, of the tree and of single runs.
     """
@@ -183,6 +188,7 @@ class Image:
     Parameters
     ----------
     data : ndarray of shape (x, y, z) or (x, y, z, n)
+        Values.
     affine : ndarray of shape (4, 4)
         Voxel to mm.
     """
@@ -222,6 +228,7 @@ class Events:
     onset, duration : ndarray of shape (n_events,)
         Seconds from the first volume of the file, before any volume is removed.
     trial_type : tuple of str
+        One per event.
     """
 
     onset: Float[np.ndarray, " n_events"]
@@ -238,6 +245,7 @@ class Series:
     names : tuple of str
         Parcels.
     values : ndarray of shape (n_volumes, n_parcels)
+        One column per parcel.
     """
 
     names: tuple[str, ...]

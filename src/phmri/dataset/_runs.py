@@ -27,6 +27,7 @@ _STATISTICS = frozenset({None, "mean"})
 _PARTIAL = frozenset({"echo", "part", "hemi", "den"})
 _STEM = ("space", "res", "setting", "feature", "cohort")
 _N_AXES = 4
+_TAIL_BYTES = 256
 _T_R_TOLERANCE_S = 1e-3
 _AFFINE_TOLERANCE_MM = 1e-3
 _STANDARD_GRIDS: dict[tuple[tuple[int, ...], tuple[float, ...]], str] = {
@@ -185,12 +186,14 @@ def _inspect_series(file: FileName) -> _Found:
 
 def _count_rows(path: Path, *, has_names: bool) -> int:
     try:
-        content = path.read_bytes().rstrip()
+        content = path.read_bytes()
     except OSError as error:
         raise DatasetError(
             Problem(what="the file cannot be read", file=str(path), found=error.strerror)
         ) from error
-    return content.count(b"\n") + bool(content) - has_names
+    end = content[-_TAIL_BYTES:]
+    n_blank = end.count(b"\n") - end.rstrip().count(b"\n")
+    return content.count(b"\n") - n_blank + bool(end.strip()) - has_names
 
 
 def _find_mask(

@@ -25,6 +25,7 @@ class Tree:
     Parameters
     ----------
     root : Path
+        Folder.
     pipeline : str
         Program that wrote it.
     files : dict of (subject, suffix, extension) to list of FileName
@@ -32,6 +33,7 @@ class Tree:
     subjects : list of str
         Labels of the folders ``sub-*``, sorted.
     problems : list of Problem
+        What is wrong.
     """
 
     root: Path
@@ -88,6 +90,7 @@ def scan_tree(root: Path) -> Tree:
     Parameters
     ----------
     root : Path
+        Folder.
 
     Returns
     -------
@@ -169,6 +172,7 @@ def is_derivative(root: Path) -> bool:
     Parameters
     ----------
     root : Path
+        Folder.
 
     Returns
     -------

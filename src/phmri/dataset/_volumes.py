@@ -9,7 +9,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -40,9 +39,11 @@ class VolumeReader:
     Attributes
     ----------
     path : Path
+        File.
     shape : tuple of int
         x, y, z.
     n_volumes : int
+        Length of the run.
     affine : ndarray of shape (4, 4)
         Voxel to mm.
     t_r : float or None
@@ -64,7 +65,7 @@ class VolumeReader:
         self.dtype: np.dtype[np.generic] = header.dtype.newbyteorder("=")
         self._ahead: _ReadAhead | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "VolumeReader":
         return self
 
     def __exit__(
@@ -103,7 +104,24 @@ class _ReadAhead:
         self._thread.start()
 
     def volumes(self) -> Iterator[Shaped[np.ndarray, "z y x"]]:
-        while (item := self._queue.get()) is not None:
+        """Hand on what the thread reads; it may have died or been stopped meanwhile.
+
+        Raises
+        ------
+        DatasetError
+            The file is damaged, or reading ended before the last volume was handed on.
+        """
+        while True:
+            alive = self._thread.is_alive()
+            try:
+                item = self._queue.get(timeout=_WAIT_S)
+            except queue.Empty:
+                if alive:
+                    continue
+                what = "reading was stopped before the last volume"
+                raise DatasetError(Problem(what=what, file=str(self._header.path))) from None
+            if item is None:
+                return
             if isinstance(item, DatasetError):
                 raise item
             yield item
@@ -163,7 +181,7 @@ def _fill(stream: object, target: memoryview) -> None:
 def _damage(header: ImageHeader, index: int, error: Exception) -> Problem:
     n_volumes = header.shape[3]
     whole = index == n_volumes - 1 and not isinstance(error, EOFError)
-    where = f"at or before volume {index} (counted from 0)" if index >= 0 else "in its header"
+    where = f"at volume {max(index, 0)}, counted from 0"
     return Problem(
         what="the image is damaged: its checksum is wrong"
         if whole

@@ -83,6 +83,7 @@ def write_bytes(path: Path, content: bytes) -> Path:
     path : Path
         Its folder is made if need be.
     content : bytes
+        What is written.
 
     Returns
     -------
@@ -106,7 +107,9 @@ def write_text(path: Path, text: str) -> Path:
     Parameters
     ----------
     path : Path
+        File.
     text : str
+        Content.
 
     Returns
     -------
@@ -122,6 +125,7 @@ def write_json(path: Path, content: object) -> Path:
     Parameters
     ----------
     path : Path
+        File.
     content : object
         Of dicts, lists, tuples, dataclasses, NumPy arrays and numbers, paths, texts. NaN and
         infinity, which JSON lacks, are written as ``null``.

@@ -59,9 +59,10 @@ def clean(
             Problem(what="series have values that are not finite", expected="numbers")
         )
     if cleaning.kind == "keep":
-        return cleaning.basis.T @ kept
+        return np.asarray(cleaning.basis.T @ kept)
     once = kept - cleaning.basis @ (cleaning.basis.T @ kept)
-    return once - cleaning.basis @ (cleaning.basis.T @ once)  # twice is enough for rounding
+    twice = once - cleaning.basis @ (cleaning.basis.T @ once)  # enough for rounding
+    return np.asarray(twice)
 
 
 def _check_rows(cleaning: Cleaning, series: Float[np.ndarray, "rows n"]) -> None:
@@ -78,7 +79,7 @@ def _check_rows(cleaning: Cleaning, series: Float[np.ndarray, "rows n"]) -> None
 def _unit(
     cleaning: Cleaning, series: Float[np.ndarray, "n_volumes n"], names: Sequence[str]
 ) -> Float[np.ndarray, "n_coordinates n"]:
-    """Clean series and scale them to length 1; refuse those without variance, by name."""
+    # Clean series and scale them to length 1; refuse those without variance, by name.
     cleaned = clean(cleaning, series)
     flat = _has_no_variance(cleaned, series[cleaning.sample_mask].astype(np.float64))
     if flat.any():
@@ -89,7 +90,7 @@ def _unit(
                     field=names[i],
                     expected="a signal that the confounds do not explain whole",
                 )
-                for i in np.flatnonzero(flat)
+                for i in np.flatnonzero(flat).tolist()
             )
         )
     unit: Float[np.ndarray, "n_coordinates n"] = cleaned / np.linalg.norm(cleaned, axis=0)
@@ -103,7 +104,7 @@ def _has_no_variance(
 
 
 def _fisher(r: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    return np.arctanh(np.clip(r, -_LARGEST_R, _LARGEST_R))
+    return np.asarray(np.arctanh(np.clip(r, -_LARGEST_R, _LARGEST_R)))
 
 
 def _variance(cleaning: Cleaning) -> float:
@@ -140,13 +141,11 @@ def seed_to_voxel(
         ``z`` of shape (n_seeds, n_voxels); NaN in the ``n_undefined`` voxels that have no
         variance after cleaning.
 
-    Raises
-    ------
-    FirstLevelError
-        Series do not fit the run, a seed or voxel is not finite, or a seed has no variance.
-
     Notes
     -----
+    `FirstLevelError` tells that series do not fit the run, that a seed or voxel is not finite, or
+    that a seed has no variance.
+
     :math:`|r|` is bounded by :math:`1 - 10^{-7}`, which is all that float32 data can tell from
     1, so that a seed's own voxel has a finite z of at most 8.4.
     """
@@ -163,9 +162,7 @@ def seed_to_voxel(
         block = voxels[:, start:stop] if all_kept else voxels[cleaning.sample_mask, start:stop]
         z[:, start:stop] = _block_z(product, block.astype(np.float64), n_seeds, cleaning.kind)
     undefined = int(np.isnan(z[0]).sum()) if n_seeds else 0
-    return Connectivity(
-        z=z, names=(), variance=variance, df=cleaning.df, n_undefined=undefined
-    )
+    return Connectivity(z=z, names=(), variance=variance, df=cleaning.df, n_undefined=undefined)
 
 
 def _block_z(
@@ -217,11 +214,10 @@ def seed_to_parcel(
     Connectivity
         ``z`` of shape (n_parcels,).
 
-    Raises
-    ------
-    FirstLevelError
-        Series do not fit the run or each other, are not finite, or have no variance after
-        cleaning; every such parcel is named.
+    Notes
+    -----
+    `FirstLevelError` tells that series do not fit the run or each other, are not finite, or have
+    no variance after cleaning; every such parcel is named.
     """
     _check_names(parcels, names)
     variance = _variance(cleaning)
@@ -261,7 +257,9 @@ def edge_names(names: Sequence[str]) -> tuple[str, ...]:
     ('a~b', 'a~c', 'b~c')
     """
     first, second = np.triu_indices(len(names), 1)
-    return tuple(f"{names[i]}~{names[j]}" for i, j in zip(first, second, strict=True))
+    return tuple(
+        f"{names[i]}~{names[j]}" for i, j in zip(first.tolist(), second.tolist(), strict=True)
+    )
 
 
 def roi_to_roi(

@@ -53,7 +53,7 @@ def canonical_response(t_r: float) -> Float[np.ndarray, " n_bins"]:
     return np.asarray(response / response.sum())
 
 
-def task_regressors(  # noqa: PLR0913  events, then keywords
+def task_regressors(
     onset: Float[np.ndarray, " n_events"],
     duration: Float[np.ndarray, " n_events"],
     trial_type: Sequence[str],
@@ -122,7 +122,7 @@ def task_regressors(  # noqa: PLR0913  events, then keywords
             found=f"onset {onset[i]:g} s, duration {duration[i]:g} s",
             expected=f"onset within the run of {length_s:g} s, duration of 0 s or more",
         )
-        for i in np.flatnonzero(wanted)
+        for i in np.flatnonzero(wanted).tolist()
         if (fault := _fault(float(onset[i]), float(duration[i]), length_s, t_r))
     ]
     if problems:
@@ -150,7 +150,7 @@ def _fault(onset: float, duration: float, length_s: float, t_r: float) -> str:
 
 def _half_away(x: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """Round to the nearest integer, halves away from zero."""
-    return (np.sign(x) * np.floor(np.abs(x) + 0.5)).astype(np.int64)
+    return np.asarray(np.sign(x) * np.floor(np.abs(x) + 0.5), np.int64)
 
 
 def _regressor(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from phmri.exceptions import Problem
 from phmri.group._records import UnitTable
 
-__all__ = ["Adjustment", "find_aliased", "indicators", "make_adjustment"]
+__all__ = ["Adjustment", "find_aliased", "find_unmixed", "indicators", "make_adjustment"]
 
 TOLERANCE = 1e-8
 
@@ -23,6 +23,7 @@ class Adjustment:
     columns : ndarray of shape (n_units, n_columns)
         Each of mean zero, linearly independent of each other and of the constant.
     names : tuple of str
+        One per column.
     notes : tuple of str
         What was left out because it says nothing new.
     """
@@ -38,15 +39,56 @@ def indicators(labels: Sequence[str], levels: Sequence[str]) -> Float[np.ndarray
     Parameters
     ----------
     labels : sequence of str
+        One per unit.
     levels : sequence of str
+        One column each.
 
     Returns
     -------
     ndarray of shape (len(labels), len(levels))
+        0 or 1.
     """
     return np.array([[float(label == level) for level in levels] for label in labels]).reshape(
         len(labels), len(levels)
     )
+
+
+def find_unmixed(
+    labels: Sequence[str], strata: Sequence[str], pair: Sequence[str]
+) -> tuple[tuple[str, ...], str | None]:
+    """Find strata that hold only one of the two compared groups.
+
+    Parameters
+    ----------
+    labels, strata : sequence of str
+        Group and stratum of each unit.
+    pair : sequence of str
+        The two groups.
+
+    Returns
+    -------
+    notes : tuple of str
+        One sentence that names such strata; empty when there are none.
+    problem : str or None
+        Said when no stratum holds both groups.
+    """
+    held: dict[str, set[str]] = {}
+    for label, stratum in zip(labels, strata, strict=True):
+        if label in pair:
+            held.setdefault(stratum, set()).add(label)
+    unmixed = sorted(stratum for stratum, found in held.items() if len(found) == 1)
+    if len(unmixed) == len(held):
+        return (), (
+            f"no stratum holds participants of both {pair[0]} and {pair[1]}, so that nothing can "
+            "be shuffled"
+        )
+    if not unmixed:
+        return (), None
+    note = (
+        f"Participants of {', '.join(unmixed)} could not be shuffled: only one of the two groups "
+        "is present in that stratum."
+    )
+    return (note,), None
 
 
 def in_span(column: Float[np.ndarray, " n_units"], basis: Float[np.ndarray, "n_units k"]) -> bool:
@@ -55,11 +97,14 @@ def in_span(column: Float[np.ndarray, " n_units"], basis: Float[np.ndarray, "n_u
     Parameters
     ----------
     column : ndarray of shape (n_units,)
+        To be explained.
     basis : ndarray of shape (n_units, k)
+        To explain it with.
 
     Returns
     -------
     bool
+        True when nothing is left.
     """
     coefficients, *_ = np.linalg.lstsq(basis, column, rcond=None)
     left = float(np.linalg.norm(column - basis @ coefficients))
@@ -72,6 +117,7 @@ def make_adjustment(table: UnitTable, strata: Sequence[str], *, with_strata: boo
     Parameters
     ----------
     table : UnitTable
+        Participants that can answer the question.
     strata : sequence of str
         Stratum of each unit.
     with_strata : bool
@@ -80,6 +126,7 @@ def make_adjustment(table: UnitTable, strata: Sequence[str], *, with_strata: boo
     Returns
     -------
     Adjustment
+        Full rank beside a constant.
     """
     candidates: list[tuple[str, str, Float[np.ndarray, " n_units"]]] = []
     if with_strata:
@@ -123,7 +170,9 @@ def find_aliased(
     groups : ndarray of shape (n_units, n_groups)
         Indicators of the groups; they sum to one.
     group_names : sequence of str
+        For the message.
     adjustment : Adjustment
+        Columns beside the groups.
 
     Returns
     -------

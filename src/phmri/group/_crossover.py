@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from phmri.exceptions import DesignError, Problem
-from phmri.group._columns import find_aliased, indicators, make_adjustment
+from phmri.group._columns import find_aliased, find_unmixed, indicators, make_adjustment
 from phmri.group._records import UnitDesign, UnitTable
 from phmri.protocol import Crossover, Question
 
@@ -20,7 +20,9 @@ def make_crossover_design(
     Parameters
     ----------
     question : Question
+        As the protocol declares it.
     design : Crossover
+        The trial's design.
     table : UnitTable
         Groups are names of sequences.
     min_per_group : int
@@ -29,6 +31,7 @@ def make_crossover_design(
     Returns
     -------
     UnitDesign
+        Model, contrast and blocks of shuffling.
 
     Raises
     ------
@@ -55,17 +58,9 @@ def make_crossover_design(
                 found=f"{X.shape[0]} participants, {X.shape[1]} columns",
             )
         )
-    pairs = Counter(strata[i] for i in range(len(order)) if order[i] == orders[0])
-    if not problems and not any(
-        pairs[strata[i]] for i in range(len(order)) if order[i] == orders[1]
-    ):
-        problems.append(
-            Problem(
-                what="no stratum holds participants of both orders, so that nothing can be "
-                "shuffled",
-                found=", ".join(sorted(set(strata))),
-            )
-        )
+    unmixed, unshuffled = find_unmixed(order, strata, orders)
+    if not problems and unshuffled:
+        problems.append(Problem(what=unshuffled, found=", ".join(sorted(set(strata)))))
     if problems:
         raise DesignError(*problems)
     levels = sorted(set(strata))
@@ -80,7 +75,7 @@ def make_crossover_design(
         voxelwise_baseline=False,
         shuffling="permute",
         blocks=np.array([levels.index(stratum) for stratum in strata], dtype=np.int64),
-        notes=adjustment.notes,
+        notes=(*adjustment.notes, *unmixed),
         sentences=(
             "The treatment effect is the difference between the two orders of treatment in "
             "half of period 1 minus period 2, so that the period effect drops out "
@@ -99,14 +94,18 @@ def make_paired_design(
     Parameters
     ----------
     question : Question
+        As the protocol declares it.
     design : Crossover
+        The trial's design.
     table : UnitTable
+        Participants that can answer the question.
     min_per_group : int
         Least number of participants.
 
     Returns
     -------
     UnitDesign
+        Model, contrast and blocks of shuffling.
 
     Raises
     ------
@@ -180,8 +179,11 @@ def _refuse_sequences(question: Question, design: Crossover, table: UnitTable) -
     Parameters
     ----------
     question : Question
+        As the protocol declares it.
     design : Crossover
+        The trial's design.
     table : UnitTable
+        Participants that can answer the question.
 
     Raises
     ------

@@ -33,6 +33,7 @@ def make_unit_design(
     Returns
     -------
     UnitDesign
+        Model, contrast and blocks of shuffling.
 
     Raises
     ------

@@ -23,6 +23,7 @@ def fit_contrast(
     Parameters
     ----------
     design : UnitDesign
+        Units, model, contrast and blocks.
     Y : ndarray of shape (n_units, n_outcomes)
         As `make_outcome` gives it; float32 is summed in float64.
     baseline : ndarray of shape (n_units, n_outcomes), optional
@@ -31,6 +32,7 @@ def fit_contrast(
     Returns
     -------
     Estimate
+        Effect, standard error, t and d of every outcome.
 
     Raises
     ------

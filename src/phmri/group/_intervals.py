@@ -18,6 +18,7 @@ def confidence_interval(
     Parameters
     ----------
     estimate : Estimate
+        Of the contrast in every outcome.
     confidence : float
         Between 0 and 1, e.g. 0.95.
 
@@ -53,7 +54,9 @@ def effect_size_interval(
     Parameters
     ----------
     estimate : Estimate
+        Of the contrast in every outcome.
     confidence : float
+        Coverage of the interval, between 0 and 1.
     index : int, default 0
         Which outcome.
 

@@ -27,6 +27,7 @@ def make_outcome(
     Parameters
     ----------
     design : UnitDesign
+        Units, model, contrast and blocks.
     images : mapping of str to ndarray of shape (n_units, n_outcomes)
         ``outcome`` (and ``baseline``) at the question's sessions for parallel designs; ``first``
         and ``second`` under the first and second treatment of the contrast, whatever period that
@@ -47,10 +48,6 @@ def make_outcome(
     -----
     Crossover: :math:`(y_{i1} - y_{i2})/2` with periods 1 and 2, hence half of first minus second
     treatment with a sign that the unit's order gives.
-
-    Examples
-    --------
-    >>> make_outcome(change_design, {"outcome": after, "baseline": before})  # doctest: +SKIP
     """
     roles = ROLES[design.estimator]
     shape = (len(design.subjects), next(iter(images.values())).shape[-1] if images else 0)

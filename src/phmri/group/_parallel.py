@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from phmri.exceptions import DesignError, Problem
-from phmri.group._columns import find_aliased, indicators, make_adjustment
+from phmri.group._columns import find_aliased, find_unmixed, indicators, make_adjustment
 from phmri.group._records import UnitDesign, UnitTable
 from phmri.protocol import Parallel, Question
 
@@ -30,14 +30,18 @@ def make_parallel_design(
     Parameters
     ----------
     question : Question
+        As the protocol declares it.
     design : Parallel
+        The trial's design.
     table : UnitTable
+        Participants that can answer the question.
     min_per_group : int
         Least number of participants in each arm of the contrast.
 
     Returns
     -------
     UnitDesign
+        Model, contrast and blocks of shuffling.
 
     Raises
     ------
@@ -62,14 +66,10 @@ def make_parallel_design(
                 found=f"{X.shape[0]} participants, {X.shape[1] + voxelwise} columns",
             )
         )
-    if not _mixed_blocks(table.groups, blocks):
-        problems.append(
-            Problem(
-                what="no stratum holds participants of both arms, so that nothing can be shuffled",
-                field="contrast",
-                found=", ".join(sorted(set(table.strata))),
-            )
-        )
+    unmixed, unshuffled = find_unmixed(table.groups, table.strata, question.contrast)
+    if unshuffled:
+        found = ", ".join(sorted(set(table.strata)))
+        problems.append(Problem(what=unshuffled, field="contrast", found=found))
     if problems:
         raise DesignError(*problems)
     return UnitDesign(
@@ -82,7 +82,7 @@ def make_parallel_design(
         voxelwise_baseline=voxelwise,
         shuffling="permute",
         blocks=blocks,
-        notes=adjustment.notes,
+        notes=(*adjustment.notes, *unmixed),
         sentences=_sentences(estimator, arms, adjustment.names, question),
     )
 
@@ -152,14 +152,6 @@ def _blocks(question: Question, table: UnitTable) -> Int[np.ndarray, " n_units"]
         ],
         dtype=np.int64,
     )
-
-
-def _mixed_blocks(groups: tuple[str, ...], blocks: Int[np.ndarray, " n_units"]) -> bool:
-    members: dict[int, set[str]] = {}
-    for group, block in zip(groups, blocks.tolist(), strict=True):
-        if block >= 0:
-            members.setdefault(block, set()).add(group)
-    return any(len(found) > 1 for found in members.values())
 
 
 def _sentences(

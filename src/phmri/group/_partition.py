@@ -17,10 +17,12 @@ def partition_contrast(design: UnitDesign) -> ContrastPartition:
     Parameters
     ----------
     design : UnitDesign
+        Units, model, contrast and blocks.
 
     Returns
     -------
     ContrastPartition
+        Regressor of the contrast and orthonormal nuisance.
 
     Notes
     -----
@@ -55,12 +57,16 @@ def adjust_outcomes(
     Parameters
     ----------
     partition : ContrastPartition
+        Contrast and nuisance of the design.
     Y : ndarray of shape (n_units, n_outcomes)
+        Outcome of every unit, as `make_outcome` gives it.
     baseline : ndarray of shape (n_units, n_outcomes), optional
+        Each unit's own baseline where the design has one.
 
     Returns
     -------
     AdjustedOutcomes
+        Residuals under the null hypothesis.
     """
     Q, r = partition.nuisance, partition.regressor
     residual, before, after = _project(Q, Y)

@@ -52,9 +52,13 @@ class UnitDesign:
         post), minus the baseline session (change), half of period 1 minus period 2 (crossover),
         first minus second treatment (paired: order unknown).
     subjects : tuple of str
+        One independent unit each.
     groups : tuple of str
+        Arm or sequence of each unit.
     X : ndarray of shape (n_units, n_columns)
+        One row per unit.
     columns : tuple of str
+        Names of the columns of ``X``.
     contrast : ndarray of shape (n_columns,)
         Gives the treatment effect in the measure's own unit.
     voxelwise_baseline : bool

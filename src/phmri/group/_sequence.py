@@ -30,6 +30,7 @@ def sequence_test(
     Returns
     -------
     SequenceTest
+        Estimates with two-sided p-values.
 
     Raises
     ------

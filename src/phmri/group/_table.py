@@ -16,6 +16,7 @@ def check_table(table: UnitTable) -> None:
     Parameters
     ----------
     table : UnitTable
+        Participants that can answer the question.
 
     Raises
     ------

@@ -15,6 +15,7 @@ from phmri.inference._claims import make_claim, make_refusal
 from phmri.inference._peaks import find_peaks
 from phmri.inference._permutation import permute
 from phmri.inference._records import Claim, Outcomes, Peak, PermutationResult
+from phmri.inference._sequence_note import sequence_note
 from phmri.inference._serialise import claim_from_dict, claim_to_dict
 from phmri.inference._shuffling import count_shufflings
 
@@ -30,4 +31,5 @@ __all__ = [
     "make_claim",
     "make_refusal",
     "permute",
+    "sequence_note",
 ]

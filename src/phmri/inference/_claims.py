@@ -3,7 +3,6 @@
 from collections import Counter
 
 import numpy as np
-from jaxtyping import Float
 
 from phmri.exceptions import DesignError, InferenceError, Problem
 from phmri.group import Estimate, UnitDesign, confidence_interval, effect_size_interval
@@ -42,10 +41,15 @@ def make_claim(
     Parameters
     ----------
     question_name : str
+        Key of the question in the protocol.
     question : Question
+        As the protocol declares it.
     design : UnitDesign
+        Units, model, contrast and blocks.
     estimate : Estimate
+        Of the contrast in every outcome.
     result : PermutationResult
+        p-values of the same outcomes.
     outcomes : Outcomes
         Names, positions and words.
     settings : Inference
@@ -56,6 +60,7 @@ def make_claim(
     Returns
     -------
     Claim
+        With sentence, numbers and notes.
 
     Raises
     ------
@@ -78,12 +83,19 @@ def make_claim(
     if problems:
         raise InferenceError(*problems)
     n_outcomes = estimate.t.size
-    peaks = _list_peaks(question, estimate, result, outcomes, settings.confidence)
+    ranking = np.argsort(-orient(estimate.t, question.alternative), kind="stable").tolist()
+    strongest, *peaks = _describe(
+        (ranking[0], *(outcomes.peaks or ranking[:N_LISTED])),
+        estimate,
+        result,
+        outcomes,
+        settings.confidence,
+    )
     passed = result.pvalue_fwe <= settings.alpha
     up = int((passed & (estimate.effect > 0)).sum())
     n_significant = int(passed.sum())
     words = Words(
-        outcomes,
+        outcomes=outcomes,
         df=estimate.df,
         confidence=settings.confidence,
         alpha=settings.alpha,
@@ -91,7 +103,6 @@ def make_claim(
         alternative=question.alternative,
         smallest=1 / result.n_permutations,
     )
-    strongest = min(peaks, key=lambda peak: peak.pvalue_fwe)
     if n_significant:
         sentence = found_sentence(
             words, strongest, n_outcomes=n_outcomes, up=up, down=n_significant - up
@@ -110,7 +121,7 @@ def make_claim(
         n_per_group=dict(sorted(Counter(design.groups).items())),
         n_outcomes=n_outcomes,
         n_significant=n_significant,
-        peaks=peaks,
+        peaks=tuple(sorted(peaks, key=lambda peak: -abs(peak.t))),
         df=estimate.df,
         alpha=settings.alpha,
         confidence=settings.confidence,
@@ -140,12 +151,17 @@ def make_refusal(
     Parameters
     ----------
     question_name : str
+        Key of the question in the protocol.
     question : Question
+        As the protocol declares it.
     reason : str
         As the error that refused it says.
     outcomes : Outcomes
+        Names, positions and words.
     settings : Inference
+        ``alpha`` and ``confidence`` are used.
     n_per_group : dict of str to int, optional
+        Participants at hand, per arm or sequence.
 
     Returns
     -------
@@ -214,17 +230,15 @@ def _mismatches(
     return tuple(problems)
 
 
-def _list_peaks(
-    question: Question,
+def _describe(
+    indices: tuple[int, ...],
     estimate: Estimate,
     result: PermutationResult,
     outcomes: Outcomes,
     confidence: float,
-) -> tuple[Peak, ...]:
+) -> list[Peak]:
     low, high = confidence_interval(estimate, confidence)
-    height: Float[np.ndarray, " n"] = orient(estimate.t, question.alternative)
-    listed = outcomes.peaks or np.argsort(-height, kind="stable")[:N_LISTED].tolist()
-    peaks = [
+    return [
         Peak(
             name=outcomes.names[k] if outcomes.names else "",
             position_mm=_position(outcomes, k),
@@ -238,9 +252,8 @@ def _list_peaks(
             pvalue_fwe=float(result.pvalue_fwe[k]),
             qvalue_fdr=float(result.qvalue_fdr[k]),
         )
-        for k in listed
+        for k in indices
     ]
-    return tuple(sorted(peaks, key=lambda peak: -abs(peak.t)))
 
 
 def _position(outcomes: Outcomes, index: int) -> tuple[float, float, float] | None:

@@ -7,7 +7,7 @@ import numba
 __all__ = ["shuffled_products"]
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True)  # no cache: an installed package may lie on a read-only disk
 @no_type_check
 def shuffled_products(left, right, order, out):
     # out[k, v] = sum_i left[i, v] * right[order[k, i], v], four units at a time. The order of

@@ -24,6 +24,7 @@ def find_peaks(
     Parameters
     ----------
     t_map : ndarray of shape (x, y, z)
+        Student's t in every voxel.
     mask : ndarray of bool of shape (x, y, z)
         Voxels outside it are neither peaks nor neighbours.
     affine : ndarray of shape (4, 4)
@@ -31,6 +32,7 @@ def find_peaks(
     min_distance_mm : float, default 8.0
         A maximum nearer than this to a higher one is left out.
     n_peaks : int, default 10
+        Most peaks to give.
     alternative : {"two-sided", "greater", "less"}, default "two-sided"
         Maxima of ``|t|``, ``t`` or ``-t``.
 

@@ -42,6 +42,8 @@ OUTCOMES = 1024
 """Outcomes per block: one block of residuals and baselines stays in a core's cache."""
 BATCH = 64
 """Shufflings per matrix product."""
+LEAST_ERROR = 1e-13
+"""Residual sum of squares, relative to that under the null, below which t grows no more."""
 CHUNK = 512
 """Shufflings between two reports of progress."""
 
@@ -57,6 +59,7 @@ class Counted:
     count : ndarray of shape (n_outcomes,)
         Shufflings whose statistic reaches it.
     maximum : ndarray of shape (n_shufflings,)
+        Over the outcomes, per shuffling.
     """
 
     statistic: Float[np.ndarray, " n_outcomes"]
@@ -90,12 +93,15 @@ def permute(
     Parameters
     ----------
     design : UnitDesign
+        Units, model, contrast and blocks.
     Y : ndarray of shape (n_units, n_outcomes)
+        Outcome of every unit, as `make_outcome` gives it.
     baseline : ndarray of shape (n_units, n_outcomes) or None
         Each unit's own baseline where the design has one.
     settings : Inference
         ``n_permutations``, ``seed`` and ``alpha``.
     alternative : {"two-sided", "greater", "less"}, default "two-sided"
+        Side of the null hypothesis that counts as evidence.
     n_threads : int, default 1
         Blocks of outcomes worked on at once. Changes no number.
     on_batch : callable, optional
@@ -105,6 +111,7 @@ def permute(
     Returns
     -------
     PermutationResult
+        p-values of every outcome.
 
     Raises
     ------
@@ -164,14 +171,14 @@ def permute(
     parametric = parametric_pvalue(estimate.t, estimate.df, alternative)
     return PermutationResult(
         pvalue_uncorrected=counted.count / n_used,
-        pvalue_fwe=pvalue_of_maximum(counted.statistic, counted.maximum),
+        pvalue_fwe=pvalue_of_maximum(counted.statistic, counted.maximum, estimate.df),
         pvalue_parametric=parametric,
         qvalue_fdr=benjamini_hochberg(parametric),
         n_permutations=n_used,
         exhaustive=exhaustive,
         n_distinct=n_distinct,
         null_maximum=counted.maximum,
-        threshold_fwe=threshold_of_maximum(counted.maximum, settings.alpha),
+        threshold_fwe=threshold_of_maximum(counted.maximum, settings.alpha, estimate.df),
         sentences=_sentences(
             design, n_used, settings, n_outcomes=Y.shape[1], exhaustive=exhaustive
         ),
@@ -193,16 +200,24 @@ def permute_with(
     Parameters
     ----------
     design : UnitDesign
+        Units, model, contrast and blocks.
     Y : ndarray of shape (n_units, n_outcomes)
+        Outcome of every unit, as `make_outcome` gives it.
     baseline : ndarray of shape (n_units, n_outcomes) or None
+        Each unit's own baseline where the design has one.
     chunks : iterator of Shufflings
+        Batches in order; the very first is the identity.
     alternative : {"two-sided", "greater", "less"}
+        Side of the null hypothesis that counts as evidence.
     n_threads : int
+        Blocks of outcomes worked on at once.
     on_batch : callable or None
+        Called with the number of shufflings just finished.
 
     Returns
     -------
     Counted
+        Statistics, counts and maxima.
     """
     partition = partition_contrast(design)
     task = _Task(
@@ -232,10 +247,12 @@ def permute_with(
             for start, (counts, block_maximum) in zip(starts, parts, strict=True):
                 count[start : start + OUTCOMES] += counts
                 np.maximum(highest, block_maximum, out=highest)
+            if not maxima:
+                highest[0] = statistic.max()
             maxima.append(highest)
             if on_batch is not None:
                 on_batch(len(highest))
-    return Counted(statistic=statistic, count=count, maximum=np.concatenate(maxima))
+    return Counted(statistic=statistic, count=np.maximum(count, 1), maximum=np.concatenate(maxima))
 
 
 def _first(shufflings: Shufflings) -> Shufflings:
@@ -277,7 +294,7 @@ def _count_block(
     adjusted = _adjusted(task, start)
     total = np.einsum("ij,ij->j", adjusted.residual, adjusted.residual)
     observed = statistic[start : start + OUTCOMES]
-    least = observed - tie_margin(observed)
+    least = observed - tie_margin(observed, task.partition.df)
     count = np.zeros(observed.size, dtype=np.int64)
     maximum = np.empty(len(shufflings.order))
     for first in range(0, len(shufflings.order), BATCH):
@@ -311,7 +328,7 @@ def _statistics(
         numerator -= on_baseline
     rss *= adjusted.information
     rss -= numerator**2
-    np.maximum(rss, 1e-20 * adjusted.information * total, out=rss)
+    np.maximum(rss, LEAST_ERROR * adjusted.information * total, out=rss)
     np.sqrt(rss, out=rss)
     numerator *= np.sqrt(task.partition.df)
     numerator /= rss

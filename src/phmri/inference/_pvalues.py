@@ -18,7 +18,7 @@ __all__ = [
 
 Alternative = Literal["two-sided", "greater", "less"]
 
-TIE = 1e-9
+TIE, ROUNDING = 1e-9, 1e-14
 
 
 def orient(t: Float[np.ndarray, "..."], alternative: Alternative) -> Float[np.ndarray, "..."]:
@@ -27,7 +27,9 @@ def orient(t: Float[np.ndarray, "..."], alternative: Alternative) -> Float[np.nd
     Parameters
     ----------
     t : ndarray
+        Statistic with its sign.
     alternative : {"two-sided", "greater", "less"}
+        Side of the null hypothesis that counts as evidence.
 
     Returns
     -------
@@ -42,19 +44,28 @@ def orient(t: Float[np.ndarray, "..."], alternative: Alternative) -> Float[np.nd
     return oriented
 
 
-def tie_margin(statistic: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Give the margin within which two statistics are the same number.
+def tie_margin(statistic: Float[np.ndarray, "..."], df: float) -> Float[np.ndarray, "..."]:
+    r"""Give the margin within which two statistics are the same number.
 
     Parameters
     ----------
     statistic : ndarray
+        Student's t or its absolute value.
+    df : float
+        Residual degrees of freedom.
 
     Returns
     -------
     ndarray
-        1e-9, relative above 1 and absolute below.
+        1e-9, relative above 1 and absolute below, plus the rounding of a huge t.
+
+    Notes
+    -----
+    t comes from a residual sum of squares that is a difference; its rounding error grows as
+    :math:`\epsilon\,t\,(1 + t^2/\nu)`.
     """
-    margin: np.ndarray = TIE * np.maximum(1.0, np.abs(statistic))
+    size = np.abs(statistic)
+    margin: np.ndarray = TIE * np.maximum(1.0, size) + ROUNDING * size * (1 + size**2 / df)
     return margin
 
 
@@ -66,12 +77,16 @@ def parametric_pvalue(
     Parameters
     ----------
     t : ndarray of shape (n,)
+        Statistic with its sign.
     df : float
+        Residual degrees of freedom.
     alternative : {"two-sided", "greater", "less"}
+        Side of the null hypothesis that counts as evidence.
 
     Returns
     -------
     ndarray of shape (n,)
+        One per outcome.
     """
     tail = np.asarray(stats.t.sf(orient(t, alternative), df), dtype=np.float64)
     sides = 2.0 if alternative == "two-sided" else 1.0
@@ -84,10 +99,12 @@ def benjamini_hochberg(pvalue: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n
     Parameters
     ----------
     pvalue : ndarray of shape (n,)
+        Between 0 and 1.
 
     Returns
     -------
     ndarray of shape (n,)
+        One per outcome.
 
     Notes
     -----
@@ -113,33 +130,43 @@ def benjamini_hochberg(pvalue: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n
 
 
 def pvalue_of_maximum(
-    statistic: Float[np.ndarray, " n_outcomes"], null_maximum: Float[np.ndarray, " n_shufflings"]
+    statistic: Float[np.ndarray, " n_outcomes"],
+    null_maximum: Float[np.ndarray, " n_shufflings"],
+    df: float,
 ) -> Float[np.ndarray, " n_outcomes"]:
     """Give the share of shufflings whose maximum reaches the statistic.
 
     Parameters
     ----------
     statistic : ndarray of shape (n_outcomes,)
+        Oriented: large against the null hypothesis.
     null_maximum : ndarray of shape (n_shufflings,)
         The identity included, so that no p-value is 0.
+    df : float
+        Residual degrees of freedom.
 
     Returns
     -------
     ndarray of shape (n_outcomes,)
+        One per outcome.
     """
     ascending = np.sort(null_maximum)
-    below = np.searchsorted(ascending, statistic - tie_margin(statistic), side="left")
+    below = np.searchsorted(ascending, statistic - tie_margin(statistic, df), side="left")
     share: Float[np.ndarray, " n_outcomes"] = (ascending.size - below) / ascending.size
     return share
 
 
-def threshold_of_maximum(null_maximum: Float[np.ndarray, " n_shufflings"], alpha: float) -> float:
+def threshold_of_maximum(
+    null_maximum: Float[np.ndarray, " n_shufflings"], alpha: float, df: float
+) -> float:
     """Give the least maximum whose family-wise p is at most alpha.
 
     Parameters
     ----------
     null_maximum : ndarray of shape (n_shufflings,)
-    alpha : float
+        Maximum of every shuffling, the identity included.
+    alpha, df : float
+        Error rate, and residual degrees of freedom.
 
     Returns
     -------
@@ -147,5 +174,5 @@ def threshold_of_maximum(null_maximum: Float[np.ndarray, " n_shufflings"], alpha
         Infinity when there are too few shufflings for any statistic to reach alpha.
     """
     candidates = np.unique(null_maximum)
-    reached = pvalue_of_maximum(candidates, null_maximum) <= alpha * (1 + 1e-12)
+    reached = pvalue_of_maximum(candidates, null_maximum, df) <= alpha * (1 + 1e-12)
     return float(candidates[reached].min()) if reached.any() else float("inf")

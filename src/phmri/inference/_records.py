@@ -65,6 +65,7 @@ class Outcomes:
     names : tuple of str
         One per outcome: parcels, edges, or atlas labels of voxels; empty when unknown.
     positions_mm : ndarray of shape (n_outcomes, 3) or None
+        x, y, z of every outcome; None for parcels and edges.
     peaks : tuple of int
         Outcomes to list; the ten strongest when empty.
     corrected_over : str
@@ -96,6 +97,7 @@ class Peak:
     t, effect, ci_low, ci_high, d : float
         Chosen for its height: the estimate is biased away from zero, and marked so.
     pvalue_uncorrected, pvalue_fwe, qvalue_fdr : float
+        As in `PermutationResult`.
     """
 
     name: str
@@ -118,7 +120,9 @@ class Claim:
     Parameters
     ----------
     question, text, role : str
+        From the protocol.
     family : str or None
+        From the protocol.
     verdict : {"found", "not found", "refused"}
         Whether any outcome passes the corrected threshold. "not found" is not "absent".
     sentence : str
@@ -127,18 +131,27 @@ class Claim:
     unit : str
         Of the effect, e.g. ``Fisher z``.
     n_per_group : dict of str to int
+        Participants at hand, per arm or sequence.
     n_outcomes, n_significant : int
+        Tested, and passing the corrected threshold.
     peaks : tuple of Peak
         One for a scalar; sorted by falling absolute t.
     df : float
+        Residual degrees of freedom.
     alpha, confidence : float
+        Error rate of the verdict, coverage of the intervals.
     corrected_over : str
         What the family-wise p covers, in words.
     threshold_fwe : float
+        Statistic at which the family-wise p reaches alpha; infinity when none can.
     n_permutations, n_distinct : int
+        Shufflings used, and distinct ones of the design.
     exhaustive : bool
+        All distinct shufflings were used.
     estimator : str
+        As in `UnitDesign`.
     alternative : str
+        Side of the null hypothesis that counts as evidence.
     notes : tuple of str
         What must be said beside the answer.
     sentences : tuple of str

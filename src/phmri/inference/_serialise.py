@@ -17,6 +17,7 @@ def claim_to_dict(claim: Claim) -> dict[str, Any]:
     Parameters
     ----------
     claim : Claim
+        As `make_claim` gives it.
 
     Returns
     -------
@@ -40,6 +41,7 @@ def claim_from_dict(values: Mapping[str, Any]) -> Claim:
     Returns
     -------
     Claim
+        With sentence, numbers and notes.
 
     Raises
     ------

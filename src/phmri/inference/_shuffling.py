@@ -22,7 +22,9 @@ class Shufflings:
     Parameters
     ----------
     order : ndarray of shape (n_shufflings, n_units)
+        Row numbers.
     sign : ndarray of shape (n_shufflings, n_units)
+        1 or -1.
     flips : bool
         Only signs change; otherwise only the order does.
     """
@@ -43,7 +45,9 @@ def split_nuisance(
     Parameters
     ----------
     design : UnitDesign
+        Units, model, contrast and blocks.
     partition : ContrastPartition
+        Contrast and nuisance of the design.
 
     Returns
     -------
@@ -68,10 +72,12 @@ def count_shufflings(design: UnitDesign) -> int:
     Parameters
     ----------
     design : UnitDesign
+        Units, model, contrast and blocks.
 
     Returns
     -------
     int
+        At least 1.
 
     Notes
     -----
@@ -98,6 +104,7 @@ def make_shufflings(
     Parameters
     ----------
     design : UnitDesign
+        Units, model, contrast and blocks.
     n_shufflings : int
         In all; the number of distinct ones when ``exhaustive``.
     seed : int

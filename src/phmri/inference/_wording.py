@@ -1,5 +1,6 @@
 """The fixed sentences in which a claim may be made."""
 
+from dataclasses import dataclass
 from math import floor, isfinite, log10
 from typing import Literal
 
@@ -18,12 +19,14 @@ def format_p(pvalue: float, *, smallest: float | None = None) -> str:
     Parameters
     ----------
     pvalue : float
+        Between 0 and 1.
     smallest : float, optional
         Least value possible with the shufflings made; said when reached.
 
     Returns
     -------
     str
+        Ready to stand in a sentence.
 
     Examples
     --------
@@ -53,11 +56,14 @@ def format_interval(effect: float, low: float, high: float, confidence: float) -
     Parameters
     ----------
     effect, low, high : float
+        In the measure's unit.
     confidence : float
+        Coverage of the interval, between 0 and 1.
 
     Returns
     -------
     str
+        Ready to stand in a sentence.
 
     Examples
     --------
@@ -74,54 +80,31 @@ def _digits(width: float) -> int:
     return min(8, max(2, 1 - floor(log10(width / 2))))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
     """What every sentence of one claim shares.
 
     Parameters
     ----------
     outcomes : Outcomes
+        Names, unit and measure.
     df, confidence, alpha : float
+        Of the model, the intervals and the verdict.
     randomised : bool
         Whether the comparison is free of order effects, so that "raised" may be said.
     alternative : {"two-sided", "greater", "less"}
+        Of the question.
     smallest : float
         Least p-value possible with the shufflings made.
     """
 
-    def __init__(
-        self,
-        outcomes: Outcomes,
-        *,
-        df: float,
-        confidence: float,
-        alpha: float,
-        randomised: bool,
-        alternative: Literal["two-sided", "greater", "less"],
-        smallest: float,
-    ) -> None:
-        self.outcomes = outcomes
-        self.df = df
-        self.confidence = confidence
-        self.alpha = alpha
-        self.randomised = randomised
-        self.alternative = alternative
-        self.smallest = smallest
-
-    def statistics(self, peak: Peak) -> str:
-        """Write effect, interval, t and p of a peak."""
-        label = "p" if self.outcomes.kind == "scalar" else "p_FWE"
-        interval = format_interval(peak.effect, peak.ci_low, peak.ci_high, self.confidence)
-        pvalue = format_p(peak.pvalue_fwe, smallest=self.smallest)
-        return f"{self.outcomes.unit} {interval}; t({self.df:g}) = {peak.t:.2f}; {label} {pvalue}"
-
-    def place(self, peak: Peak) -> str:
-        """Write where a peak is."""
-        where = ""
-        if peak.position_mm is not None:
-            where = "({:.0f}, {:.0f}, {:.0f}) mm".format(*peak.position_mm)
-        if peak.name:
-            return f"{peak.name} {where}".strip()
-        return where or f"{NOUNS[self.outcomes.kind]} {peak.index + 1}"
+    outcomes: Outcomes
+    df: float
+    confidence: float
+    alpha: float
+    randomised: bool
+    alternative: Literal["two-sided", "greater", "less"]
+    smallest: float
 
 
 def found_sentence(words: Words, strongest: Peak, *, n_outcomes: int, up: int, down: int) -> str:
@@ -130,13 +113,16 @@ def found_sentence(words: Words, strongest: Peak, *, n_outcomes: int, up: int, d
     Parameters
     ----------
     words : Words
+        What the sentences of this claim share.
     strongest : Peak
+        Outcome with the strongest evidence.
     n_outcomes, up, down : int
         Outcomes in all; significant ones with positive and negative effect.
 
     Returns
     -------
     str
+        Ready to stand in a sentence.
     """
     outcomes = words.outcomes
     first, second = outcomes.labels
@@ -150,7 +136,7 @@ def found_sentence(words: Words, strongest: Peak, *, n_outcomes: int, up: int, d
                 f"{outcomes.measure} was {'higher' if rose else 'lower'} under {first} than "
                 f"under {second}"
             )
-        return _upper(f"{text} ({words.statistics(strongest)}).")
+        return _upper(f"{text} ({_statistics(words, strongest)}).")
     noun = NOUNS[outcomes.kind]
     many = f"{up + down} of {n_outcomes} {noun}s"
     if words.randomised:
@@ -162,7 +148,7 @@ def found_sentence(words: Words, strongest: Peak, *, n_outcomes: int, up: int, d
     said = ", ".join(d for d, n in zip(directions, (up, down), strict=True) if n)
     return _upper(
         f"{text} ({said}; family-wise p at most {words.alpha:g}). The strongest, "
-        f"{words.place(strongest)}, had {words.statistics(strongest)}; it was chosen for its "
+        f"{_place(words, strongest)}, had {_statistics(words, strongest)}; it was chosen for its "
         "height, so this estimate is biased away from zero."
     )
 
@@ -173,12 +159,16 @@ def missing_sentence(words: Words, strongest: Peak, *, n_outcomes: int) -> str:
     Parameters
     ----------
     words : Words
+        What the sentences of this claim share.
     strongest : Peak
+        Outcome with the strongest evidence.
     n_outcomes : int
+        Outcomes in all.
 
     Returns
     -------
     str
+        Ready to stand in a sentence.
     """
     outcomes = words.outcomes
     first, second = outcomes.labels
@@ -191,16 +181,34 @@ def missing_sentence(words: Words, strongest: Peak, *, n_outcomes: int) -> str:
     interval = f"from {strongest.ci_low:.{digits}f} to {strongest.ci_high:.{digits}f}"
     if outcomes.kind == "scalar":
         return (
-            f"{what} ({words.statistics(strongest)}); {NOT_ABSENT}: the interval reaches "
+            f"{what} ({_statistics(words, strongest)}); {NOT_ABSENT}: the interval reaches "
             f"{interval} {outcomes.unit}."
         )
     noun = NOUNS[outcomes.kind]
     pvalue = format_p(strongest.pvalue_fwe, smallest=words.smallest)
     return (
         f"{what} in any of {n_outcomes} {noun}s (smallest p_FWE {pvalue}); {NOT_ABSENT}: at the "
-        f"strongest, {words.place(strongest)}, chosen for its height, the interval reaches "
+        f"strongest, {_place(words, strongest)}, chosen for its height, the interval reaches "
         f"{interval} {outcomes.unit}."
     )
+
+
+def _statistics(words: Words, peak: Peak) -> str:
+    """Write effect, interval, t and p of a peak."""
+    label = "p" if words.outcomes.kind == "scalar" else "p_FWE"
+    interval = format_interval(peak.effect, peak.ci_low, peak.ci_high, words.confidence)
+    pvalue = format_p(peak.pvalue_fwe, smallest=words.smallest)
+    return f"{words.outcomes.unit} {interval}; t({words.df:g}) = {peak.t:.2f}; {label} {pvalue}"
+
+
+def _place(words: Words, peak: Peak) -> str:
+    """Write where a peak is."""
+    where = ""
+    if peak.position_mm is not None:
+        where = "({:.0f}, {:.0f}, {:.0f}) mm".format(*peak.position_mm)
+    if peak.name:
+        return f"{peak.name} {where}".strip()
+    return where or f"{NOUNS[words.outcomes.kind]} {peak.index + 1}"
 
 
 def _upper(text: str) -> str:

@@ -9,7 +9,18 @@ __all__ = ["check_denoising", "check_measures", "check_names", "check_regions"]
 
 
 def check_names(raw: Raw) -> Iterator[Finding]:
-    """Check that names stay different in file names, which hold no underscore."""
+    """Check that names stay different in file names, which hold no underscore.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     for section in ("measures", "questions", "regions"):
         taken: dict[str, str] = {}
         for name in mapping(raw.get(section)):
@@ -25,7 +36,18 @@ def check_names(raw: Raw) -> Iterator[Finding]:
 
 
 def check_regions(raw: Raw) -> Iterator[Finding]:
-    """Check that regions and parcellations lie in the space of the data."""
+    """Check that regions and parcellations lie in the space of the data.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     for name, region in entries(raw, "regions").items():
         path = ("regions", name)
         for key in ("areas", "columns"):
@@ -75,7 +97,18 @@ def _check_space(raw: Raw, path: Path, space: object) -> Iterator[Finding]:
 
 
 def check_denoising(raw: Raw) -> Iterator[Finding]:
-    """Check that the filter is possible and the options fit together."""
+    """Check that the filter is possible and the options fit together.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     for name, denoising in entries(raw, "denoising").items():
         path = ("denoising", name)
         high, low = number(denoising.get("highpass_hz")), number(denoising.get("lowpass_hz"))
@@ -106,7 +139,18 @@ def check_denoising(raw: Raw) -> Iterator[Finding]:
 
 
 def check_measures(raw: Raw) -> Iterator[Finding]:
-    """Check that measures use what is declared, and what they can use."""
+    """Check that measures use what is declared, and what they can use.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     scans, denoising = entries(raw, "scans"), entries(raw, "denoising")
     regions, parcellations = mapping(raw.get("regions")), mapping(raw.get("parcellations"))
     for name, measure in entries(raw, "measures").items():

@@ -9,7 +9,18 @@ __all__ = ["check_questions"]
 
 
 def check_questions(raw: Raw) -> Iterator[Finding]:
-    """Check every question against measures, design, sessions and regions."""
+    """Check every question against measures, design, sessions and regions.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     questions = entries(raw, "questions")
     roles = [question.get("role") for question in questions.values()]
     if questions and "primary" not in roles and None not in roles:
@@ -54,7 +65,7 @@ def _check_parallel(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
     contrast = [(i, arm) for i, arm in listed(question.get("contrast"))]
     for i, arm in contrast:
         yield from unknown((*path, "contrast", i), "arm", arm, arms)
-    same = {arms[arm].get("treatment") for _, arm in contrast if arm in arms}
+    same = {text(arms[arm].get("treatment")) for _, arm in contrast if arm in arms}
     different = {arm for _, arm in contrast if arm in arms}
     if len(different) == 2 and len(same) == 1 and None not in same:  # noqa: PLR2004 - two arms
         yield Finding(
@@ -63,7 +74,7 @@ def _check_parallel(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
             found=shown([arm for _, arm in contrast]),
             expected="arms with different treatments",
         )
-    estimator = question.get("estimator")
+    estimator = text(question.get("estimator"))
     if estimator == "crossover":
         yield Finding(
             path=(*path, "estimator"),
@@ -109,7 +120,7 @@ def _check_session(raw: Raw, path: Path, question: Raw, key: str) -> Iterator[Fi
     yield from unknown((*path, key), "session", label, sessions)
     if not isinstance(label, str) or label not in sessions:
         return
-    phase = sessions[label].get("phase")
+    phase = text(sessions[label].get("phase"))
     right = {"session": ("acute", "sustained"), "baseline": ("baseline",)}[key]
     if phase in {"baseline", "acute", "sustained"} and phase not in right:
         suited = [name for name, entry in sessions.items() if entry.get("phase") in right]
@@ -137,7 +148,7 @@ def _check_scanned(raw: Raw, path: Path, question: Raw, session: str) -> Iterato
 
 
 def _check_crossover(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
-    if question.get("estimator") in {"ancova", "change", "post"}:
+    if text(question.get("estimator")) in {"ancova", "change", "post"}:
         yield Finding(
             path=(*path, "estimator"),
             what="this estimator needs a parallel design, and the design is a crossover",
@@ -180,7 +191,9 @@ def _check_together(raw: Raw, path: Path, question: Raw, wanted: set[str]) -> It
         i for order in holding for i, treatment in enumerate(order, 1) if treatment in wanted
     }
     for label, session in entries(raw, "sessions").items():
-        named = text(session.get("treatment")) in wanted or session.get("period") in periods
+        named = (
+            text(session.get("treatment")) in wanted or number(session.get("period")) in periods
+        )
         if named and session.get("phase") == "acute":
             yield from _check_scanned(raw, (*path, "measure"), question, label)
 
@@ -196,7 +209,7 @@ def _check_where(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
             expected="one of mean_of, within, at",
         )
     measure = entries(raw, "measures").get(text(question.get("measure")) or "", {})
-    kind = measure.get("kind")
+    kind = text(measure.get("kind"))
     for key in given:
         here = (*path, "where", key)
         if key == "at":
@@ -232,7 +245,7 @@ def _check_where_region(raw: Raw, path: Path, measure: Raw, name: object) -> Ite
 
 
 def _check_at(raw: Raw, path: Path, measure: Raw, name: object) -> Iterator[Finding]:
-    kind, summary = measure.get("kind"), measure.get("summary", "edges")
+    kind, summary = measure.get("kind"), text(measure.get("summary", "edges"))
     if kind == "seed_to_voxel" or (kind == "roi_to_roi" and summary == "global"):
         yield Finding(
             path=path,

@@ -12,7 +12,18 @@ _UNITS = {"amount": ("mg", "mg/kg"), "rate": ("mg/h", "mg/kg/h")}
 
 
 def check_treatments(raw: Raw) -> Iterator[Finding]:
-    """Check that every dose names a declared drug and is either an amount or a rate."""
+    """Check that every dose names a declared drug and is either an amount or a rate.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     drugs = mapping(raw.get("drugs"))
     for name, treatment in entries(raw, "treatments").items():
         doses = treatment.get("doses")
@@ -52,7 +63,18 @@ def _check_dose(path: tuple[str | int, ...], dose: Raw) -> Iterator[Finding]:
 
 
 def check_design(raw: Raw) -> Iterator[Finding]:
-    """Check arms or sequences against the treatments and against each other."""
+    """Check arms or sequences against the treatments and against each other.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     design = mapping(raw.get("design"))
     treatments = mapping(raw.get("treatments"))
     for name, arm in entries(design, "arms").items():
@@ -106,7 +128,18 @@ def _check_sequences(sequences: dict[str, Raw]) -> Iterator[Finding]:
 
 
 def check_sessions(raw: Raw) -> Iterator[Finding]:
-    """Check that sessions tell what the design needs of them, and nothing else."""
+    """Check that sessions tell what the design needs of them, and nothing else.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     design = mapping(raw.get("design"))
     sessions = entries(raw, "sessions")
     for name, session in sessions.items():
@@ -122,7 +155,7 @@ def check_sessions(raw: Raw) -> Iterator[Finding]:
 
 
 def _check_hours(name: str, session: Raw) -> Iterator[Finding]:
-    hours, phase = number(session.get("hours_after")), session.get("phase")
+    hours, phase = number(session.get("hours_after")), text(session.get("phase"))
     wrong = {"baseline": lambda h: h > 0, "sustained": lambda h: h <= 0}
     if hours is not None and phase in wrong and wrong[phase](hours):
         yield Finding(
@@ -148,7 +181,9 @@ def _check_periods(design: Raw, sessions: dict[str, Raw]) -> Iterator[Finding]:
         len(list(listed(s.get("treatments")))) for s in entries(design, "sequences").values()
     ]
     n_periods = max(lengths, default=0)
-    acute: dict[object, list[str]] = {period: [] for period in range(1, n_periods + 1)}
+    acute: dict[float | None, list[str]] = {
+        float(period): [] for period in range(1, n_periods + 1)
+    }
     for name, session in sessions.items():
         why = "the sequence and the period say the treatment"
         yield from _forbid(name, session, "treatment", why)
@@ -166,11 +201,11 @@ def _check_periods(design: Raw, sessions: dict[str, Raw]) -> Iterator[Finding]:
                 found=shown(period),
                 expected=f"1 to {n_periods}",
             )
-        elif period in acute and session.get("phase") == "acute":
-            acute[period].append(name)
+        elif number(period) in acute and session.get("phase") == "acute":
+            acute[number(period)].append(name)
     for period, names in acute.items():
         if sessions and len(names) != 1:
-            yield _one_acute(f"period {period}", names)
+            yield _one_acute(f"period {period:g}", names)
 
 
 def _one_acute(owner: str, names: list[str]) -> Finding:
@@ -193,8 +228,8 @@ def _check_named_sessions(
     acute: dict[str, list[str]] = {name: [] for name in treatments if name in given}
     for name, session in sessions.items():
         yield from _forbid(name, session, "period", "the order is declared unknown")
-        treatment = session.get("treatment")
-        if treatment is None:
+        treatment = text(session.get("treatment"))
+        if session.get("treatment") is None:
             yield Finding(
                 path=("sessions", name),
                 what="where the order is unknown, a session needs its treatment",
@@ -218,7 +253,18 @@ def _check_named_sessions(
 
 
 def check_scans(raw: Raw) -> Iterator[Finding]:
-    """Check that scans belong to declared sessions and cannot be taken for each other."""
+    """Check that scans belong to declared sessions and cannot be taken for each other.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     sessions = mapping(raw.get("sessions"))
     scans = entries(raw, "scans")
     for name, scan in scans.items():
@@ -239,7 +285,7 @@ def check_scans(raw: Raw) -> Iterator[Finding]:
             path = ("scans", name, "start_min", session)
             yield from unknown(path, "session of the scan", session, own)
     for (a, one), (b, other) in combinations(scans.items(), 2):
-        runs = {one.get("run"), other.get("run")}
+        runs = {number(one.get("run")), number(other.get("run"))}
         same_run = len(runs) == 1 or None in runs
         if text(one.get("task")) and one["task"] == other.get("task") and same_run:
             where = _planned(one, sessions) & _planned(other, sessions)
@@ -258,7 +304,18 @@ def _planned(scan: Raw, sessions: Raw) -> set[str]:
 
 
 def check_scales(raw: Raw) -> Iterator[Finding]:
-    """Check ranges, items and sessions of rating scales."""
+    """Check ranges, items and sessions of rating scales.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     sessions = mapping(raw.get("sessions"))
     for name, scale in entries(raw, "scales").items():
         path = ("scales", name)

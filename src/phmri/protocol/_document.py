@@ -18,7 +18,7 @@ from phmri.protocol._finding import Path, dotted
 
 __all__ = ["Document", "read_document"]
 
-_MAX_BYTES = 1_000_000
+_MAX_BYTES = 250_000
 _MAX_DEPTH = 12
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -36,6 +36,7 @@ class Document:
     Parameters
     ----------
     file : str
+        Path, for messages.
     value : dict
         Plain mappings, lists, texts, numbers, truth values, None.
     lines : dict of path to int or None
@@ -50,7 +51,18 @@ class Document:
     problems: tuple[Problem, ...]
 
     def line(self, path: Path) -> int | None:
-        """Find the line of a path, or of the nearest thing around it."""
+        """Find the line of a path, or of the nearest thing around it.
+
+        Parameters
+        ----------
+        path : tuple of str or int
+            Keys and list positions.
+
+        Returns
+        -------
+        int or None
+            Counted from 1; None for the whole document.
+        """
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
@@ -62,10 +74,12 @@ def read_document(path: FilePath) -> Document:
     Parameters
     ----------
     path : Path
+        The file.
 
     Returns
     -------
     Document
+        Its values and their lines.
 
     Raises
     ------
@@ -108,7 +122,7 @@ def _read_text(path: FilePath) -> str:
         reason = error.strerror or type(error).__name__
         raise refuse(f"the file cannot be read ({reason})") from error
     if len(content) > _MAX_BYTES:
-        raise refuse(f"the file has {len(content)} bytes", expected="a text of less than 1 MB")
+        raise refuse(f"the file has {len(content)} bytes", expected="a text of less than 250 kB")
     if b"\0" in content:
         raise refuse("the file is not a text", expected="YAML, encoded in UTF-8")
     try:
@@ -140,8 +154,11 @@ def _read_events(text: str, file: str) -> list[yaml.Event]:
                 )
             events.append(event)
     except yaml.MarkedYAMLError as error:
-        tabs = _tab_problems(text, file)
-        raise ProtocolError(*(tabs or [_syntax_problem(error, file)])) from error
+        problems = _tab_problems(text, file)
+        syntax = _syntax_problem(error, file)
+        if syntax.line not in {problem.line for problem in problems}:
+            problems.append(syntax)
+        raise ProtocolError(*problems) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ProtocolError(
@@ -201,7 +218,15 @@ def _line(event: yaml.Event) -> int | None:
 
 
 class _Builder:
-    """Turn YAML events into plain values, keeping lines and collecting problems."""
+    """Turn YAML events into plain values, keeping lines and collecting problems.
+
+    Parameters
+    ----------
+    file : str
+        Path, for messages.
+    events : iterator of Event
+        Of one file.
+    """
 
     def __init__(self, file: str, events: Iterator[yaml.Event]) -> None:
         self.file = file

@@ -38,7 +38,18 @@ class Finding:
 
 
 def dotted(path: Path) -> str:
-    """Write a path as ``design.arms.ketamine`` or ``doses[0].drug`` (positions from 0)."""
+    """Write a path as ``design.arms.ketamine`` or ``doses[0].drug`` (positions from 0).
+
+    Parameters
+    ----------
+    path : tuple of str or int
+        Keys and list positions.
+
+    Returns
+    -------
+    str
+        Keys joined by dots.
+    """
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -49,12 +60,25 @@ def dotted(path: Path) -> str:
 
 
 def one_of(allowed: Iterable[object], found: object = None) -> str:
-    """List the allowed values in words, the closest one to `found` first."""
+    """List the allowed values in words, and suggest the closest to `found`.
+
+    Parameters
+    ----------
+    allowed : iterable
+        The values.
+    found : object, optional
+        What stands there; a text is compared for a suggestion.
+
+    Returns
+    -------
+    str
+        For example ``one of mg, mg/kg (did you mean mg?)``.
+    """
     words = [str(item) for item in allowed]
     if not words:
-        return "none is declared"
+        return "a name that is declared (none is)"
     text = words[0] if len(words) == 1 else f"one of {', '.join(words)}"
-    if isinstance(found, str):
+    if isinstance(found, str) and len(words) > 1:
         folded = {word.casefold(): word for word in reversed(words)}
         close = get_close_matches(found.casefold(), list(folded), n=1)
         if close:
@@ -63,7 +87,18 @@ def one_of(allowed: Iterable[object], found: object = None) -> str:
 
 
 def shown(value: object) -> str:
-    """Show a value as a person would have written it, cut to a readable length."""
+    """Show a value as a person would have written it, cut to a readable length.
+
+    Parameters
+    ----------
+    value : object
+        As written.
+
+    Returns
+    -------
+    str
+        At most 80 characters.
+    """
     if value is None:
         return "nothing"
     if isinstance(value, bool):

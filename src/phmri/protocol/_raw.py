@@ -14,33 +14,107 @@ Raw = dict[str, Any]
 
 
 def mapping(value: object) -> Raw:
-    """Give a mapping, empty where the value is none."""
+    """Give a mapping, empty where the value is none.
+
+    Parameters
+    ----------
+    value : object
+        As written.
+
+    Returns
+    -------
+    dict
+        The mapping itself, or a new empty one.
+    """
     return value if isinstance(value, dict) else {}
 
 
 def entries(raw: Raw, section: str) -> dict[str, Raw]:
-    """Give the named entries of a section."""
+    """Give the named entries of a section.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+    section : str
+        Its key, e.g. ``"arms"``.
+
+    Returns
+    -------
+    dict of str to dict
+        Empty mappings for malformed entries, so that their names still count.
+    """
     return {name: mapping(entry) for name, entry in mapping(raw.get(section)).items()}
 
 
 def text(value: object) -> str | None:
-    """Give a text, None where the value is none."""
+    """Give a text, None where the value is none.
+
+    Parameters
+    ----------
+    value : object
+        As written.
+
+    Returns
+    -------
+    str or None
+        The text.
+    """
     return value if isinstance(value, str) else None
 
 
 def number(value: object) -> float | None:
-    """Give a number, None where the value is none."""
+    """Give a number, None where the value is none.
+
+    Parameters
+    ----------
+    value : object
+        As written.
+
+    Returns
+    -------
+    float or None
+        The number; a truth value is none.
+    """
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def listed(value: object) -> Iterator[tuple[int, str]]:
-    """Go through the texts of a list with their positions."""
+    """Go through the texts of a list with their positions.
+
+    Parameters
+    ----------
+    value : object
+        As written.
+
+    Yields
+    ------
+    tuple of int and str
+        Position from 0, text.
+    """
     if isinstance(value, list | tuple):
         yield from ((i, item) for i, item in enumerate(value) if isinstance(item, str))
 
 
 def unknown(path: Path, kind: str, found: object, allowed: Iterable[str]) -> Iterator[Finding]:
-    """Find a name that is not declared; anything but a text is left to the field checks."""
+    """Find a name that is not declared; anything but a text is left to the field checks.
+
+    Parameters
+    ----------
+    path : tuple
+        Where the name stands.
+    kind : str
+        What it should name, e.g. ``"drug"``.
+    found : object
+        The name as written.
+    allowed : iterable of str
+        The declared names.
+
+    Yields
+    ------
+    Finding
+        One, or none.
+    """
     allowed = tuple(allowed)
     if isinstance(found, str) and found not in allowed:
         yield Finding(
@@ -52,7 +126,22 @@ def unknown(path: Path, kind: str, found: object, allowed: Iterable[str]) -> Ite
 
 
 def repeated(path: Path, value: object, kind: str) -> Iterator[Finding]:
-    """Find texts that stand twice in a list."""
+    """Find texts that stand twice in a list.
+
+    Parameters
+    ----------
+    path : tuple
+        Where the list stands.
+    value : object
+        The list as written.
+    kind : str
+        What its entries are.
+
+    Yields
+    ------
+    Finding
+        One for each repetition.
+    """
     seen: set[str] = set()
     for i, item in listed(value):
         if item in seen:

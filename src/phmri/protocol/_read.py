@@ -26,6 +26,7 @@ def read_protocol(path: str | Path) -> Protocol:
     Returns
     -------
     Protocol
+        Frozen, and sound in itself.
 
     Raises
     ------

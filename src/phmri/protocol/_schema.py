@@ -14,6 +14,7 @@ def protocol_sha256(protocol: Protocol) -> str:
     Parameters
     ----------
     protocol : Protocol
+        As read or made.
 
     Returns
     -------
@@ -45,5 +46,11 @@ def protocol_schema() -> dict[str, object]:
 
 
 def schema_text() -> str:
-    """Write the schema as the file in ``resources`` holds it."""
+    """Write the schema as the file in ``resources`` holds it.
+
+    Returns
+    -------
+    str
+        JSON, one blank per level.
+    """
     return json.dumps(protocol_schema(), indent=1, ensure_ascii=False) + "\n"

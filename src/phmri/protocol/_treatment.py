@@ -13,6 +13,7 @@ def treatment_of(protocol: Protocol, group: str | None, session: str) -> str | N
     Parameters
     ----------
     protocol : Protocol
+        The trial.
     group : str or None
         Arm or sequence; None where it is not known. Not looked at in a crossover of unknown
         order, where sessions are named by their treatment.

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import matplotlib as mpl
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from nibabel import affines, orientations
@@ -21,6 +21,7 @@ __all__ = [
     "draw_background",
     "make_volume",
     "mni_template",
+    "place_volume",
     "plot_regions",
     "section_title",
 ]
@@ -40,11 +41,14 @@ class Volume:
         Centre of the first voxel.
     step_mm : ndarray of shape (3,)
         Voxel size, positive.
+    ends : tuple of (int, int)
+        First and last slice along each axis that hold a finite voxel.
     """
 
     data: Float[np.ndarray, "x y z"]
     origin_mm: Float[np.ndarray, " 3"]
     step_mm: Float[np.ndarray, " 3"]
+    ends: tuple[tuple[int, int], ...]
 
     def index(self, direction: str, position_mm: float) -> int:
         """Find the slice nearest to a position."""
@@ -54,9 +58,9 @@ class Volume:
 
     def section(self, direction: str, position_mm: float) -> Float[np.ndarray, "rows columns"]:
         """Cut a slice, rows from bottom to top."""
-        data: Float[np.ndarray, "rows columns"] = np.take(
-            self.data, self.index(direction, position_mm), axis=AXES[direction]
-        ).T
+        place: list[int | slice] = [slice(None)] * 3
+        place[AXES[direction]] = self.index(direction, position_mm)
+        data: Float[np.ndarray, "rows columns"] = self.data[tuple(place)].T
         return data
 
     def extent(self, direction: str) -> tuple[float, float, float, float]:
@@ -87,11 +91,40 @@ def make_volume(data: Float[np.ndarray, "x y z"], affine: Float[np.ndarray, "4 4
     step = affines.voxel_sizes(straight)
     centre = (np.array(turned.shape) - 1) / 2
     middle = affines.apply_affine(straight, centre)
-    return Volume(
-        data=np.asarray(turned, dtype=float),
+    return place_volume(
+        np.asarray(turned, dtype=float),
         origin_mm=np.asarray(middle - step * centre, dtype=float),
         step_mm=np.asarray(step, dtype=float),
     )
+
+
+def place_volume(
+    data: Float[np.ndarray, "x y z"],
+    *,
+    origin_mm: Float[np.ndarray, " 3"],
+    step_mm: Float[np.ndarray, " 3"],
+) -> Volume:
+    """Make a volume of data whose axes already run as they should.
+
+    Parameters
+    ----------
+    data : ndarray of shape (x, y, z)
+    origin_mm, step_mm : ndarray of shape (3,)
+
+    Returns
+    -------
+    Volume
+    """
+    inside = np.isfinite(data)
+    flat = inside.any(axis=2)
+    lines = (flat.any(axis=1), flat.any(axis=0), inside.any(axis=(0, 1)))
+    ends = tuple(_ends(line) for line in lines)
+    return Volume(data=data, origin_mm=origin_mm, step_mm=step_mm, ends=ends)
+
+
+def _ends(line: Bool[np.ndarray, " n"]) -> tuple[int, int]:
+    found = np.flatnonzero(line)
+    return (int(found[0]), int(found[-1])) if found.size else (0, line.size - 1)
 
 
 @lru_cache(maxsize=1)
@@ -167,14 +200,11 @@ def bounds(background: Volume, direction: str) -> tuple[float, float, float, flo
     tuple of float
         Left, right, bottom, top in mm, with a margin of two voxels or 2 mm.
     """
-    inside = np.isfinite(background.data)
     box = []
     for axis in range(3):
         if axis == AXES[direction]:
             continue
-        rest = tuple(other for other in range(3) if other != axis)
-        found = np.flatnonzero(inside.any(axis=rest))
-        ends = (found[0], found[-1]) if len(found) else (0, background.data.shape[axis] - 1)
+        ends = background.ends[axis]
         step, origin = background.step_mm[axis], background.origin_mm[axis]
         margin = max(2.0, 2 * step)
         box += [origin + step * ends[0] - margin, origin + step * ends[1] + margin]
@@ -196,7 +226,7 @@ def section_title(axes: Axes, direction: str, position_mm: float) -> None:
         transform=axes.transAxes, fontsize=7, color=MUTED,
     )  # fmt: skip
     if direction != "x":
-        for place, side in ((0.01, "L"), (0.99, "R")):
+        for place, side in ((0.05, "L"), (0.95, "R")):
             axes.text(
                 place, 0.99, side, ha="left" if side == "L" else "right", va="top",
                 transform=axes.transAxes, fontsize=6.5, color=MUTED,
@@ -210,6 +240,7 @@ def plot_regions(content: ReportContent) -> Figure:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -246,8 +277,8 @@ def _volume(region: RegionContent) -> Volume | None:
 
 
 def _grey(volume: Volume) -> Volume:
-    return Volume(
-        data=np.full(volume.data.shape, 0.85), origin_mm=volume.origin_mm, step_mm=volume.step_mm
+    return place_volume(
+        np.full(volume.data.shape, 0.85), origin_mm=volume.origin_mm, step_mm=volume.step_mm
     )
 
 

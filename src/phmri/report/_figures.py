@@ -47,6 +47,7 @@ class Pictures:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
     """
 
     def __init__(self, content: ReportContent) -> None:
@@ -85,7 +86,7 @@ class Pictures:
                 plot_flow(self._content),
                 "svg",
                 title=f"Participants' flow per {arms}.",
-                caption="Scans used per session (of those planned), runs left out with the reason, "
+                caption="Scans used per session (of those planned), runs left out and why, "
                 "and participants analysed per question.",
                 alternative=". ".join(told) + ".",
             ),
@@ -159,6 +160,7 @@ class Pictures:
         Parameters
         ----------
         question : QuestionContent
+            The question to be drawn.
 
         Returns
         -------

@@ -28,6 +28,7 @@ from phmri.report._trial import (
     group_order,
     group_treatments,
     left_out,
+    ranked_questions,
     session_order,
     subjects_by_group,
 )
@@ -35,6 +36,7 @@ from phmri.report._trial import (
 __all__ = ["STATUS_WORDS", "flow_texts", "plot_completeness", "plot_flow"]
 
 _WIDTH = 10.0
+_TIED = "\N{NO-BREAK SPACE}"
 _LINE = 0.155
 _PAD = 0.16
 _GAP = 0.24
@@ -77,6 +79,7 @@ def flow_texts(content: ReportContent) -> dict[str, dict[str, tuple[str, ...]]]:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -101,7 +104,7 @@ def flow_texts(content: ReportContent) -> dict[str, dict[str, tuple[str, ...]]]:
     rows["Left out"] = {
         group: tuple(
             f"{item.reason}: {item.n_runs} run{'s' * (item.n_runs != 1)}"
-            f" ({item.n_participants} participant{'s' * (item.n_participants != 1)})"
+            f" ({item.n_participants}{_TIED}participant{'s' * (item.n_participants != 1)})"
             for item in left_out(tuple(cell for cell in cells if cell.group == group))
         )
         or ("none",)
@@ -134,7 +137,7 @@ def _session_lines(
 def _analysed_lines(content: ReportContent, group: str) -> tuple[str, ...]:
     groups = group_order(content)
     lines = []
-    for question in content.questions:
+    for question in ranked_questions(content):
         counts = question.claim.n_per_group
         if group in counts:
             lines.append(f"{question.claim.question}: n = {counts[group]}")
@@ -150,6 +153,7 @@ def plot_flow(content: ReportContent) -> Figure:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -159,7 +163,7 @@ def plot_flow(content: ReportContent) -> Figure:
     looks, _ = make_looks(content.protocol, groups)
     left = 1.25
     column = (_WIDTH - left) / max(len(groups), 1)
-    characters = max(12, int((column - 0.45) / 0.067))
+    characters = max(12, int((column - 0.35) / 0.057))
     rows = [
         _Row(
             heading=heading,
@@ -272,6 +276,7 @@ def plot_completeness(content: ReportContent) -> Figure:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------

@@ -20,6 +20,7 @@ from phmri.report._anatomy import (
     draw_background,
     make_volume,
     mni_template,
+    place_volume,
     section_title,
 )
 from phmri.report._records import QuestionContent, ReportContent
@@ -38,6 +39,7 @@ def plot_statistic_map(content: ReportContent, question: QuestionContent) -> Fig
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
     question : QuestionContent
         With a ``t_map`` and its ``affine``.
 
@@ -70,8 +72,9 @@ def plot_statistic_map(content: ReportContent, question: QuestionContent) -> Fig
     mni = content.protocol.space.startswith("MNI")
     background = mni_template() if mni else _tested(statistic)
     limit = _limit(statistic, question.claim)
-    figure = new_figure(10.0, 4.6)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.25, 1.0])
+    figure = new_figure(10.0, 5.0)
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.02, wspace=0.0, hspace=0.0)  # type: ignore[union-attr,call-arg]
+    upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.0, 1.18])[:, 0]
     axes = upper.subplots(1, 6, width_ratios=_widths(background) * 2)
     for place, (direction, cut) in enumerate(zip(AXES, _peak(question, statistic), strict=True)):
         _draw_section(
@@ -91,8 +94,8 @@ def plot_statistic_map(content: ReportContent, question: QuestionContent) -> Fig
 
 
 def _tested(statistic: Volume) -> Volume:
-    return Volume(
-        data=np.where(np.isfinite(statistic.data), 0.85, np.nan),
+    return place_volume(
+        np.where(np.isfinite(statistic.data), 0.85, np.nan),
         origin_mm=statistic.origin_mm,
         step_mm=statistic.step_mm,
     )
@@ -259,7 +262,7 @@ def _draw_scale(figure: Figure, panels: list[Axes], claim: Claim, limit: float) 
     bar = (parent or figure).colorbar(
         scale, ax=panels, location="bottom", shrink=0.32, aspect=40, pad=0.09
     )
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.set_label(_scale_label(claim))
     threshold = _threshold(claim)
     if threshold <= limit:

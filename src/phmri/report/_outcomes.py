@@ -28,6 +28,7 @@ def plot_outcomes(content: ReportContent, question: QuestionContent) -> Figure:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
     question : QuestionContent
         With ``t_values`` and ``names``.
 
@@ -204,11 +205,11 @@ def _plot_matrix(
         axes.scatter(xs, ys, s=dot, facecolor="none", edgecolor=INK, linewidth=0.9)
     step = 1 if len(nodes) <= _LABELLED else -(-len(nodes) // _LABELLED)
     kept = range(0, len(nodes), step)
-    labels = [nodes[index] for index in kept]
-    axes.set_xticks([index + 0.5 for index in kept], labels, rotation=90)
-    axes.set_yticks([index + 0.5 for index in kept], labels)
+    columns, rows = [k for k in kept if k + 1 < len(nodes)], [k for k in kept if k]
+    axes.set_xticks([k + 0.5 for k in columns], [nodes[k] for k in columns], rotation=90)
+    axes.set_yticks([k + 0.5 for k in rows], [nodes[k] for k in rows])
     axes.tick_params(length=0, labelsize=6.5 if len(nodes) <= _LABELLED // 2 else 5.5)
-    axes.set(xlim=(0, len(nodes)), ylim=(len(nodes), 0), aspect="equal")
+    axes.set(xlim=(0, len(nodes) - 1), ylim=(len(nodes), 1), aspect="equal")
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(mesh, ax=axes, shrink=0.5, aspect=28, pad=0.02, anchor=(0, 1))
     bar.set_label(_axis_label(claim))

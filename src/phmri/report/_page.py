@@ -16,18 +16,18 @@ from phmri.report._quality import quality_rows
 from phmri.report._records import QuestionContent, ReportContent
 from phmri.report._text import (
     Bibliography,
+    format_df,
+    format_effect,
     format_number,
     format_pvalue,
-    format_signed,
     join_sentences,
     plural,
 )
-from phmri.report._trial import question_anchor, sizes, treatment_names
+from phmri.report._trial import question_anchor, ranked_questions, sizes, treatment_names
 from phmri.report._words import correction_sentence, estimand_lines, limits
 
 __all__ = ["write_report"]
 
-_ROLES = ("primary", "secondary", "exploratory")
 _LISTED = 12
 _VERDICTS = {"found": "Found", "not found": "Not found", "refused": "Refused"}
 
@@ -55,6 +55,7 @@ def write_report(content: ReportContent, path: Path) -> Path:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
     path : Path
         Replaced whole, or left as it was.
 
@@ -80,8 +81,9 @@ def _render(content: ReportContent) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "degrees": format_df,
         "number": format_number,
-        "signed": format_signed,
+        "effect": format_effect,
         "pvalue": format_pvalue,
         "sizes": sizes,
         "plural": plural,
@@ -90,8 +92,9 @@ def _render(content: ReportContent) -> str:
     front = {
         name: getattr(pictures, name)() for name in ("flow", "completeness", "quality", "regions")
     }
-    ordered = sorted(content.questions, key=_rank)
-    blocks = tuple(_make_block(content, question, pictures) for question in ordered)
+    blocks = tuple(
+        _make_block(content, question, pictures) for question in ranked_questions(content)
+    )
     bibliography = Bibliography()
     methods = [bibliography.cite(text) for text in join_sentences(content.methods)]
     by_question = [(block, _cited(bibliography, block.claim)) for block in blocks]
@@ -99,7 +102,7 @@ def _render(content: ReportContent) -> str:
     return environment.get_template("report.html.j2").render(
         content=content,
         protocol=content.protocol,
-        style=Markup(style),  # noqa: S704 - our own file
+        style=Markup(style),
         front=front,
         blocks=blocks,
         quality=quality_rows(content),
@@ -113,11 +116,6 @@ def _render(content: ReportContent) -> str:
         document=_as_yaml(content),
         background=background_sentence(mni=content.protocol.space.startswith("MNI")),
     )
-
-
-def _rank(question: QuestionContent) -> int:
-    role = question.claim.role
-    return _ROLES.index(role) if role in _ROLES else len(_ROLES)
 
 
 def _make_block(content: ReportContent, question: QuestionContent, pictures: Pictures) -> _Block:
@@ -142,7 +140,7 @@ def _cited(bibliography: Bibliography, claim: Claim) -> list[Markup]:
     return [bibliography.cite(sentence) for sentence in sentences]
 
 
-def _region_rows(content: ReportContent) -> tuple[dict[str, str | int | float], ...]:
+def _region_rows(content: ReportContent) -> tuple[dict[str, object], ...]:
     rows = []
     for region in content.regions:
         coverage = [

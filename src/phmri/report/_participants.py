@@ -68,7 +68,9 @@ def plot_participants(content: ReportContent, question: QuestionContent) -> Figu
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
     question : QuestionContent
+        The question to be drawn.
 
     Returns
     -------
@@ -112,10 +114,10 @@ def _plot_parallel(content: ReportContent, question: QuestionContent) -> Figure:
             look=looks[group],
             confidence=question.claim.confidence,
         )
-        panel_title(axes, f"{group} (n = {len(subjects)})", colour=looks[group].colour)
+        panel_title(axes, f"{group}\nn = {len(subjects)}", colour=looks[group].colour)
     axes = figure.add_subplot(grid[len(own)], sharey=first)
     _draw_means(axes, values, own, sessions, looks=looks, confidence=question.claim.confidence)
-    panel_title(axes, f"Means ± {question.claim.confidence:.0%} CI")
+    panel_title(axes, f"Arm means\n± {question.claim.confidence:.0%} CI")
     (first or axes).set_ylabel(_two_lines(question.values_label))
     for other in figure.axes[1:]:
         other.tick_params(labelleft=False)
@@ -182,7 +184,13 @@ def _draw_group(
         here = [values[subject, session] for subject in subjects if (subject, session) in values]
         mean, low, high = mean_interval(here, confidence)
         middles.append((place + shift, mean))
-        axes.plot([place + shift] * 2, [low, high], color=INK, linewidth=1.4, zorder=4)
+        axes.plot(
+            [place + shift] * 2,
+            [low, high],
+            color=INK if shift == 0 else look.colour,
+            linewidth=1.4,
+            zorder=4,
+        )
     xs, ys = zip(*middles, strict=True)
     axes.plot(
         xs, ys, color=INK if shift == 0 else look.colour, linewidth=1.3, zorder=4,
@@ -201,7 +209,7 @@ def _draw_means(
     confidence: float,
 ) -> None:
     _prepare(axes, sessions)
-    step = 0.12
+    step = 0.14
     for index, (group, subjects) in enumerate(own.items()):
         shift = (index - (len(own) - 1) / 2) * step + 1e-6
         _draw_group(
@@ -312,7 +320,7 @@ def _draw_estimate(axes: Axes, claim: Claim) -> None:
     axes.yaxis.set_label_position("right")
     axes.spines["right"].set_visible(True)
     axes.spines["left"].set_visible(False)
-    panel_title(axes, f"Estimate, {claim.confidence:.0%} CI")
+    panel_title(axes, f"Estimate with\n{claim.confidence:.0%} CI")
     axes.set_ylabel(f"Effect ({claim.unit})")
     if claim.peaks:
         peak = claim.peaks[0]

@@ -22,6 +22,7 @@ _METRICS = (
     ("n_censored", "Censored volumes\n(% of run)"),
 )
 _DODGE = 0.78
+_WIDEST = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ def quality_rows(content: ReportContent) -> tuple[QualityRow, ...]:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -146,6 +148,7 @@ def plot_quality(content: ReportContent) -> Figure:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -157,7 +160,7 @@ def plot_quality(content: ReportContent) -> Figure:
     metrics = [
         (name, label)
         for name, label in _METRICS
-        if _finite([_value(run, name) for run in content.runs])
+        if any(_finite([_value(run, name) for run in content.runs]))
     ]
     groups = group_order(content)
     looks, _ = make_looks(content.protocol, groups)
@@ -190,8 +193,8 @@ def plot_quality(content: ReportContent) -> Figure:
         for group in groups
         if _n_subjects(content, group)
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=6)
-    return finish(figure, simulated=content.simulated)
+    figure.legend(handles=handles, loc="outside upper left", ncols=5)
+    return finish(figure, simulated=content.simulated, beside_legend=True)
 
 
 def _n_subjects(content: ReportContent, group: str) -> int:
@@ -216,7 +219,7 @@ def _draw_metric(
 ) -> None:
     sessions = [s for s in session_order(content) if any(run.session == s for run in runs)]
     groups = [g for g in looks if any(run_group(content, run) == g for run in runs)]
-    width = _DODGE / max(len(groups), 1)
+    width = min(_WIDEST, _DODGE / max(len(groups), 1))
     for place, session in enumerate(sessions):
         if place:
             axes.axvline(place - 0.5, color=FAINT, linewidth=0.7)
@@ -268,6 +271,7 @@ def plot_coverage(content: ReportContent) -> Figure:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -278,7 +282,7 @@ def plot_coverage(content: ReportContent) -> Figure:
     looks, _ = make_looks(content.protocol, groups)
     figure = new_figure(10.0, 0.95 + 0.42 * max(len(regions), 1))
     axes = figure.add_subplot()
-    width = _DODGE / max(len(groups), 1)
+    width = min(_WIDEST, _DODGE / max(len(groups), 1))
     for place, region in enumerate(regions):
         for index, group in enumerate(groups):
             own = [
@@ -313,5 +317,5 @@ def plot_coverage(content: ReportContent) -> Figure:
         for group in groups
         if _n_subjects(content, group)
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=6)
-    return finish(figure, simulated=content.simulated)
+    figure.legend(handles=handles, loc="outside upper left", ncols=5)
+    return finish(figure, simulated=content.simulated, beside_legend=True)

@@ -3,7 +3,7 @@
 import base64
 import io
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -36,9 +36,10 @@ DIVERGING = "RdBu_r"
 _PLACEBO = "#5f6b76"
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8c6d31")
 """After Okabe and Ito; the darker ones first."""
+_MARK = 0.2
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-STYLE: dict[str, object] = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8.0,
@@ -158,13 +159,15 @@ def panel_title(axes: Axes, text: str, *, colour: str = INK) -> None:
     axes.set_title(text, color=colour, pad=5)
 
 
-def finish(figure: Figure, *, simulated: bool) -> Figure:
+def finish(figure: Figure, *, simulated: bool, beside_legend: bool = False) -> Figure:
     """Mark a figure of simulated data as such.
 
     Parameters
     ----------
     figure : Figure
     simulated : bool
+    beside_legend : bool, default False
+        A legend at the upper left has made room already.
 
     Returns
     -------
@@ -172,11 +175,8 @@ def finish(figure: Figure, *, simulated: bool) -> Figure:
         The same one.
     """
     if simulated:
-        width, height = figure.get_size_inches()
-        figure.set_size_inches(width, height + 0.24)
-        engine = figure.get_layout_engine()
-        if engine is not None:
-            engine.set(rect=(0, 0, 1, 1 - 0.24 / (height + 0.24)))  # type: ignore[call-arg]
+        if not beside_legend:
+            _make_room(figure)
         figure.text(
             0.998,
             0.995,
@@ -188,6 +188,14 @@ def finish(figure: Figure, *, simulated: bool) -> Figure:
             color=ACCENT,
         )
     return figure
+
+
+def _make_room(figure: Figure) -> None:
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + _MARK)
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.set(rect=(0, 0, 1, 1 - _MARK / (height + _MARK)))  # type: ignore[call-arg]
 
 
 def data_uri(figure: Figure, kind: Literal["svg", "png"], *, dpi: int = 150) -> str:

@@ -7,13 +7,17 @@ from importlib.resources import files
 
 from markupsafe import Markup, escape
 
+from phmri.inference import Peak
+
 __all__ = [
     "Bibliography",
+    "format_df",
+    "format_effect",
     "format_number",
     "format_pvalue",
-    "format_signed",
     "join_sentences",
     "plural",
+    "superscript",
 ]
 
 _CITATION = re.compile(r"\s*\[(doi:[^\]]+)\]", flags=re.IGNORECASE)
@@ -44,23 +48,27 @@ def format_number(value: float, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
-def format_signed(value: float, digits: int = 3) -> str:
-    """Write an effect: with its sign, and small ones with more digits.
+def format_effect(value: float, peak: Peak) -> str:
+    """Write an effect or an end of its interval with the digits that the interval deserves.
 
     Parameters
     ----------
     value : float
-    digits : int, optional
-        Decimals of a number that needs no more.
+        Effect, or an end of its interval.
+    peak : Peak
+        Whose interval sets the decimals: two digits of its half width, at least two decimals.
 
     Returns
     -------
     str
+        With its sign.
     """
-    if math.isfinite(value) and value != 0 and abs(value) < 10.0 ** (1 - digits):
-        digits = min(8, 1 - math.floor(math.log10(abs(value))))
+    half = (peak.ci_high - peak.ci_low) / 2
+    digits = 3
+    if math.isfinite(half) and half > 0:
+        digits = min(9, max(2, 1 - math.floor(math.log10(half))))
     text = format_number(value, digits)
-    return f"+{text}" if math.isfinite(value) and value > 0 else text
+    return f"+{text}" if value > 0 and re.search(r"[1-9∞]", text) else text
 
 
 def format_pvalue(value: float) -> str:
@@ -82,7 +90,37 @@ def format_pvalue(value: float) -> str:
     if value >= 0.0001:  # noqa: PLR2004 - below it the zeros are hard to count
         return f"{value:.4f}"
     mantissa, exponent = f"{value:.1e}".split("e")
-    return f"{mantissa}×10⁻{str(abs(int(exponent))).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+    raised = superscript(abs(int(exponent)))
+    return f"{mantissa}×10⁻{raised}"
+
+
+def format_df(value: float) -> str:
+    """Write degrees of freedom: whole ones without decimals.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    str
+    """
+    return format_number(value, 0 if math.isfinite(value) and value == round(value) else 1)
+
+
+def superscript(number: int) -> str:
+    """Write a whole number in raised digits.
+
+    Parameters
+    ----------
+    number : int
+        Not negative.
+
+    Returns
+    -------
+    str
+    """
+    return str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def plural(count: int, noun: str) -> str:
@@ -112,11 +150,8 @@ def join_sentences(sentences: tuple[str, ...]) -> tuple[str, ...]:
     -------
     tuple of str
     """
-    tidy = []
-    for sentence in dict.fromkeys(text.strip() for text in sentences):
-        if sentence:
-            tidy.append(sentence if re.search(r"[.!?]$", sentence) else f"{sentence}.")
-    return tuple(tidy)
+    kept = dict.fromkeys(text.strip() for text in sentences if text.strip())
+    return tuple(text if re.search(r"[.!?]$", text) else f"{text}." for text in kept)
 
 
 class Bibliography:
@@ -159,9 +194,7 @@ class Bibliography:
             pieces.append(Markup(" "))
             for doi in dois:
                 number = self._numbers.setdefault(doi.lower(), len(self._numbers) + 1)
-                pieces.append(
-                    Markup('<a class="cite" href="#ref-{0}">[{0}]</a>').format(number)  # noqa: S704
-                )
+                pieces.append(Markup('<a class="cite" href="#ref-{0}">[{0}]</a>').format(number))
             end = match.end()
         pieces.append(escape(text[end:]))
         return Markup("").join(pieces)

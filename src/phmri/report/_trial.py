@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from phmri.protocol import Parallel, Protocol
-from phmri.report._records import ReportContent, RunContent
+from phmri.report._records import QuestionContent, ReportContent, RunContent
 
 __all__ = [
     "UNKNOWN",
@@ -16,6 +16,7 @@ __all__ = [
     "group_treatments",
     "left_out",
     "question_anchor",
+    "ranked_questions",
     "run_group",
     "session_order",
     "sizes",
@@ -25,6 +26,7 @@ __all__ = [
 ]
 
 UNKNOWN = "unknown"
+_ROLES = ("primary", "secondary", "exploratory")
 _ABSENT = ("ok", "not planned")
 
 
@@ -70,6 +72,7 @@ def group_order(content: ReportContent) -> tuple[str, ...]:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -92,6 +95,7 @@ def subjects_by_group(content: ReportContent) -> dict[str, tuple[str, ...]]:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -112,6 +116,7 @@ def run_group(content: ReportContent, run: RunContent) -> str:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
     run : RunContent
 
     Returns
@@ -137,7 +142,7 @@ def group_treatments(protocol: Protocol, group: str) -> str:
     design = protocol.design
     if isinstance(design, Parallel):
         arm = design.arms.get(group)
-        names = (arm.treatment,) if arm else ()
+        names: tuple[str, ...] = (arm.treatment,) if arm else ()
     else:
         sequence = design.sequences.get(group)
         names = sequence.treatments if sequence else ()
@@ -165,6 +170,7 @@ def session_order(content: ReportContent) -> tuple[str, ...]:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -182,6 +188,7 @@ def treatments_by_session(content: ReportContent) -> dict[tuple[str, str], str]:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -207,6 +214,7 @@ def final_cells(content: ReportContent) -> tuple[FinalCell, ...]:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------
@@ -293,9 +301,33 @@ def sizes(counts: dict[str, int]) -> str:
     Returns
     -------
     str
-        Like ``ketamine 25, placebo 24``.
+        Like ``ketamine 25, placebo 24``; the number alone where the order is unknown.
     """
+    if list(counts) == [UNKNOWN]:
+        return str(counts[UNKNOWN])
     return ", ".join(f"{group} {count}" for group, count in counts.items())
+
+
+def ranked_questions(content: ReportContent) -> tuple[QuestionContent, ...]:
+    """Order questions: primary, secondary, exploratory, and within each as they came.
+
+    Parameters
+    ----------
+    content : ReportContent
+        Everything the report shows.
+
+    Returns
+    -------
+    tuple of QuestionContent
+    """
+    return tuple(
+        sorted(
+            content.questions,
+            key=lambda question: (
+                _ROLES.index(question.claim.role) if question.claim.role in _ROLES else len(_ROLES)
+            ),
+        )
+    )
 
 
 def question_anchor(question: str) -> str:

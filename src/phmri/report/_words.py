@@ -5,7 +5,7 @@ import math
 from phmri.inference import Claim
 from phmri.protocol import Parallel, Protocol, Where
 from phmri.report._records import ReportContent
-from phmri.report._text import plural
+from phmri.report._text import format_pvalue, plural, superscript
 from phmri.report._trial import sizes, treatment_names
 
 __all__ = ["correction_sentence", "estimand_lines", "limits"]
@@ -55,7 +55,8 @@ def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], .
         lines.append(("Where", _where(question.where)))
     lines.append(("Estimator", _ESTIMATORS.get(claim.estimator, claim.estimator)))
     total = sum(claim.n_per_group.values())
-    lines.append(("Population", f"n = {total} ({sizes(claim.n_per_group)})" if total else "–"))
+    split = f" ({sizes(claim.n_per_group)})" if len(claim.n_per_group) > 1 else ""
+    lines.append(("Population", f"n = {total}{split}" if total else "–"))
     lines.append(("Alternative", claim.alternative))
     return tuple(lines)
 
@@ -88,17 +89,19 @@ def correction_sentence(claim: Claim) -> str:
         how = f"all {plural(claim.n_permutations, 'distinct shuffling')}"
     elif claim.n_distinct >= _LARGE:
         power = math.floor(math.log10(claim.n_distinct))
-        digits = str(power).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        how = f"{plural(claim.n_permutations, 'shuffling')} out of more than 10{digits} distinct ones"
+        how = (
+            f"{plural(claim.n_permutations, 'shuffling')} out of more than 10{superscript(power)}"
+        )
     else:
-        how = f"{plural(claim.n_permutations, 'shuffling')} out of {claim.n_distinct:,} distinct ones"
+        how = f"{plural(claim.n_permutations, 'shuffling')} out of {claim.n_distinct:,}"
     over = f"corrected over {claim.corrected_over}, " if claim.corrected_over else ""
-    sentence = f"p(FWE) is {over}by the maximum statistic over {how}, the observed one included"
+    sentence = f"p (FWE) is {over}by the maximum statistic over {how}, the observed one included"
     if math.isfinite(claim.threshold_fwe):
         sentence += (
-            f"; p(FWE) = {claim.alpha:g} is reached at |t| = {abs(claim.threshold_fwe):.2f}"
+            f"; p (FWE) = {claim.alpha:g} is reached at |t| = {abs(claim.threshold_fwe):.2f}"
         )
-    return f"{sentence}. The least p-value possible is {1 / max(claim.n_permutations, 1):.2g}."
+    least = format_pvalue(1 / max(claim.n_permutations, 1))
+    return f"{sentence}. The least p-value possible is {least}."
 
 
 def limits(content: ReportContent) -> tuple[str, ...]:
@@ -107,6 +110,7 @@ def limits(content: ReportContent) -> tuple[str, ...]:
     Parameters
     ----------
     content : ReportContent
+        Everything the report shows.
 
     Returns
     -------

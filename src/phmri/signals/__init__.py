@@ -11,12 +11,11 @@ from phmri.signals._cleaning import make_cleaning
 from phmri.signals._extract import extract_signals
 from phmri.signals._quality import run_quality
 from phmri.signals._records import Cleaning, Grid, RegionOnGrid, RunQuality, RunSignals
-from phmri.signals._regions import AtlasSource, place_parcels, place_region
+from phmri.signals._regions import place_parcels, place_region
 from phmri.signals._series import extract_series
 from phmri.signals._strategies import Strategy, list_strategies
 
 __all__ = [
-    "AtlasSource",
     "Cleaning",
     "Grid",
     "RegionOnGrid",

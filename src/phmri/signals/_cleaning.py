@@ -44,7 +44,7 @@ class _Operator:
     n_cosines: int
 
 
-def make_cleaning(  # noqa: PLR0913  the run's facts, all keyword-only
+def make_cleaning(
     denoising: Denoising,
     confounds: Confounds | None,
     *,
@@ -75,14 +75,11 @@ def make_cleaning(  # noqa: PLR0913  the run's facts, all keyword-only
     Cleaning
         With at least ``denoising.min_df`` degrees of freedom.
 
-    Raises
-    ------
-    SignalsError
-        Columns are missing, a filter edge or the extra regressors do not fit the run, or too
-        few degrees of freedom are left.
-
     Notes
     -----
+    `SignalsError` tells that columns are missing, that a filter edge or the extra regressors do
+    not fit the run, or that too few degrees of freedom are left.
+
     The rank is decided on centred columns of unit length by singular values: a direction
     smaller than 1e-7 of the largest is rounding in the table, not a regressor.
 
@@ -185,7 +182,7 @@ def _orthonormal(X: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n rank"]:
     """Give a basis of centred columns; constant and dependent ones drop out."""
     centred = X - X.mean(axis=0)
     length = np.linalg.norm(centred, axis=0)
-    varies = length > 1e-10 * np.linalg.norm(X, axis=0)  # noqa: PLR2004  rounding of a mean
+    varies = length > 1e-10 * np.linalg.norm(X, axis=0)
     if not varies.any():
         return np.empty((X.shape[0], 0))
     left, singular, _ = scipy.linalg.svd(centred[:, varies] / length[varies], full_matrices=False)
@@ -244,8 +241,8 @@ def _check_df(
                 what="too few degrees of freedom are left after cleaning",
                 file=file,
                 field="min_df",
-                found=f"{df:.1f} ({kept.sample_mask.size} volumes, {kept.n_leading} removed at the "
-                f"start, {kept.n_censored} censored, {n_regressors} regressors)",
+                found=f"{df:.1f} ({kept.sample_mask.size} volumes, {kept.n_leading} removed at "
+                f"the start, {kept.n_censored} censored, {n_regressors} regressors)",
                 expected=f"at least {denoising.min_df}",
             )
         )
@@ -291,7 +288,7 @@ def _sentences(
         sentences.append(_band_sentence(denoising))
     if n_extra:
         sentences.append(
-            f"{n_extra} task regressors, convolved with the haemodynamic response, were removed "
-            "in the same step"
+            f"{n_extra} task regressors, convolved with the haemodynamic response, were "
+            "removed in the same step"
         )
     return tuple(sentences)

@@ -7,6 +7,7 @@ volume, so that they are safe for any mean.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
@@ -43,7 +44,7 @@ class _Packed:
     weights: Float[np.ndarray, " n_entries"]
 
 
-def extract_signals(  # noqa: PLR0913  data, then keywords
+def extract_signals(
     run: Run,
     mask: Image | Bool[np.ndarray, "x y z"],
     regions: Sequence[RegionOnGrid],
@@ -77,16 +78,12 @@ def extract_signals(  # noqa: PLR0913  data, then keywords
     RunSignals
         Every volume of the file, uncleaned.
 
-    Raises
-    ------
-    SignalsError
-        Mask and run differ in grid, the mask is empty, a voxel in the mask is not finite, or
-        the run is zero or constant.
-    RegionError
-        A region has no voxel inside the mask; all such are named.
-
     Notes
     -----
+    `SignalsError` tells that mask and run differ in grid, that the mask is empty, that a voxel in
+    it is not finite, or that the run is zero or constant; `RegionError` names all regions without
+    a voxel inside the mask.
+
     Temporal signal-to-noise is mean / SD (n - 1) of the raw series; a voxel that does not vary
     counts as 0. Data whose mean was taken out (median mean not above the median SD) has none:
     it is NaN, and there a voxel carries signal when it varies.
@@ -272,8 +269,9 @@ def _measure(
     )
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _accumulate(volume, index, first, total, squares):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True)
+@no_type_check
+def _accumulate(volume, index, first, total, squares):
     n_bad = 0
     for i in range(index.shape[0]):
         value = np.float64(volume[index[i]])
@@ -285,8 +283,9 @@ def _accumulate(volume, index, first, total, squares):  # type: ignore[no-untype
     return n_bad
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _average(volume, starts, index, weights, out):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True)
+@no_type_check
+def _average(volume, starts, index, weights, out):
     for region in range(out.shape[0]):
         mean = 0.0
         for i in range(starts[region], starts[region + 1]):

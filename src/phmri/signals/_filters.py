@@ -37,9 +37,7 @@ def check_band(t_r: float, highpass_hz: float | None, lowpass_hz: float | None) 
     """
     if not (np.isfinite(t_r) and t_r > 0):
         raise SignalsError(
-            Problem(
-                what="the repetition time is not a positive number of seconds", found=f"{t_r}"
-            )
+            Problem(what="the repetition time is not a positive number of seconds", found=f"{t_r}")
         )
     nyquist = 0.5 / t_r
     problems = [
@@ -97,7 +95,7 @@ def cosines_outside(
     if lowpass_hz is not None:
         outside |= order > lowpass_hz / step + _TOLERANCE
     angle = np.pi / n_volumes * np.outer(np.arange(n_volumes) + 0.5, order[outside])
-    return np.sqrt(2.0 / n_volumes) * np.cos(angle)
+    return np.asarray(np.sqrt(2.0 / n_volumes) * np.cos(angle))
 
 
 def butterworth_matrix(
@@ -134,9 +132,10 @@ def butterworth_matrix(
                 expected="at least one edge, or filter 'projection'",
             )
         )
-    kind = "bandpass" if len(edges) == 2 else ("highpass" if highpass_hz else "lowpass")
+    band = highpass_hz is not None and lowpass_hz is not None
+    kind = "bandpass" if band else ("lowpass" if highpass_hz is None else "highpass")
     sections = scipy.signal.butter(
-        5, edges if len(edges) == 2 else edges[0], btype=kind, output="sos", fs=1.0 / t_r
+        5, edges if band else edges[0], btype=kind, output="sos", fs=1.0 / t_r
     )
     padding = 3 * (2 * len(sections) + 1)  # longest default extension of sosfiltfilt
     if n_volumes <= padding:

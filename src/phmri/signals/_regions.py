@@ -7,12 +7,11 @@ flavours put the perigenual cingulate more than 1 mm apart, so that nearly the s
 """
 
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from phmri.dataset import Image, file_sha256, read_image, read_table
+from phmri.dataset import AtlasStore, Image, file_sha256, read_image, read_table
 from phmri.exceptions import Problem, RegionError
 from phmri.protocol import (
     JulichRegion,
@@ -25,52 +24,16 @@ from phmri.protocol import (
 from phmri.signals._records import Grid, RegionOnGrid
 from phmri.signals._resample import average_onto, vote_onto
 
-__all__ = ["AtlasSource", "place_parcels", "place_region"]
+__all__ = ["place_parcels", "place_region"]
 
 _COVERED = 0.5
+_HALF = 0.5  # voxel: from its centre to its border
 _ROUNDING_MM = 1e-6
 _N_AXES = 3
 
 
-@runtime_checkable
-class AtlasSource(Protocol):
-    """Whoever knows the Julich-Brain atlas, e.g. `phmri.dataset.AtlasStore`."""
-
-    def julich(
-        self,
-        areas: tuple[str, ...],
-        hemisphere: Literal["left", "right", "both"],
-        space: str,
-        version: str,
-        kind: Literal["mask", "probability"],
-    ) -> tuple[Image, dict[str, object]]:
-        """Give an image of areas, and where it came from.
-
-        Parameters
-        ----------
-        areas : tuple of str
-            Merged into one region.
-        hemisphere : {"left", "right", "both"}
-            Side.
-        space : str
-            Template.
-        version : str
-            Of the atlas.
-        kind : {"mask", "probability"}
-            What the values are.
-
-        Returns
-        -------
-        image : Image
-            3D.
-        source : dict
-            For the sidecar.
-        """
-        ...
-
-
 def place_region(
-    name: str, region: Region, grid: Grid, *, atlas: AtlasSource | None, protocol_dir: Path
+    name: str, region: Region, grid: Grid, *, atlas: AtlasStore | None, protocol_dir: Path
 ) -> RegionOnGrid:
     """Place one region of the protocol.
 
@@ -82,7 +45,7 @@ def place_region(
         Its declaration.
     grid : Grid
         Of the run.
-    atlas : AtlasSource or None
+    atlas : AtlasStore or None
         Needed by atlas regions.
     protocol_dir : Path
         Folder that the region's file is relative to.
@@ -115,8 +78,8 @@ def _check_space(name: str, space: str | None, grid: Grid) -> None:
     if space != grid.space:
         raise RegionError(
             Problem(
-                what="the region and the run lie in different template spaces; coordinates do not "
-                "carry over, the MNI flavours are more than 1 mm apart at the perigenual cingulate",
+                what="the region and the run lie in different template spaces; coordinates do "
+                "not carry over, the MNI flavours are over 1 mm apart at the perigenual cingulate",
                 field=f"regions.{name}",
                 found=f"region in {space}, run in {grid.space}",
                 expected=f"a region in {grid.space}, or data in {space}",
@@ -128,7 +91,7 @@ def _sphere(name: str, region: SphereRegion, grid: Grid) -> RegionOnGrid:
     center = np.asarray(region.center_mm, float)
     inverse = np.linalg.inv(grid.affine)
     place = inverse[:3, :3] @ center + inverse[:3, 3]
-    if (place < -0.5).any() or (place > np.array(grid.shape) - 0.5).any():
+    if (place < -_HALF).any() or (place > np.array(grid.shape) - _HALF).any():
         raise RegionError(
             Problem(
                 what="the centre of the sphere lies outside the image",
@@ -164,9 +127,7 @@ def _sphere(name: str, region: SphereRegion, grid: Grid) -> RegionOnGrid:
     return _region(name, np.asarray(flat, np.int64), np.ones(flat.size), source)
 
 
-def _julich(
-    name: str, region: JulichRegion, grid: Grid, atlas: AtlasSource | None
-) -> RegionOnGrid:
+def _julich(name: str, region: JulichRegion, grid: Grid, atlas: AtlasStore | None) -> RegionOnGrid:
     if atlas is None:
         raise RegionError(
             Problem(what="an atlas region needs an atlas store", field=f"regions.{name}")
@@ -238,7 +199,7 @@ def _covered(
     grid: Grid,
     label: str,
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Voxels that a mask covers by half or more."""
+    # Voxels that a mask covers by half or more.
     if not inside.any():
         raise RegionError(
             Problem(what="the region's image is empty", file=label, field=f"regions.{name}")

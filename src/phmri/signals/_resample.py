@@ -47,10 +47,7 @@ def _points(image: Image, grid: Grid) -> list[Float[np.ndarray, " 3"]]:
     # Size of a target voxel along each of its axes, in the smallest source voxels it meets.
     target = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))
     meets = source[np.abs(target_to_source).argmax(axis=0)]
-    counts = [
-        2 * int(np.ceil(ratio)) if ratio > 1.0 + 1e-6 else 1  # noqa: PLR2004  rounding
-        for ratio in target / meets
-    ]
+    counts = [2 * int(np.ceil(ratio)) if ratio > 1.0 + 1e-6 else 1 for ratio in target / meets]
     axes = [(np.arange(n) + 0.5) / n - 0.5 for n in counts]
     return [np.array(p) for p in np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)]
 
@@ -71,7 +68,7 @@ def _samples(
 
 
 def _candidates(image: Image, grid: Grid, *, file: str) -> Int[np.ndarray, "n 3"]:
-    """Target voxels in the box that holds the source's non-zero voxels."""
+    # Target voxels in the box that holds the source's non-zero voxels.
     where = np.argwhere(image.data)
     low, high = where.min(axis=0) - 0.5, where.max(axis=0) + 0.5
     corners = np.stack(np.meshgrid(*zip(low, high, strict=True), indexing="ij"), -1).reshape(-1, 3)
@@ -114,10 +111,9 @@ def average_onto(
     means : ndarray of shape (n,)
         Their means.
 
-    Raises
-    ------
-    RegionError
-        The image lies outside the grid.
+    Notes
+    -----
+    `RegionError` tells that the image lies outside the grid.
     """
     if same_grid(image, grid):
         flat = image.data.reshape(-1)
@@ -155,10 +151,9 @@ def vote_onto(
     labels : ndarray of shape (n,)
         The smallest of the labels that fill most, not 0 on a tie.
 
-    Raises
-    ------
-    RegionError
-        The image lies outside the grid.
+    Notes
+    -----
+    `RegionError` tells that the image lies outside the grid.
     """
     if same_grid(image, grid):
         flat = image.data.reshape(-1)

@@ -55,7 +55,9 @@ def extract_series(
     if problems:
         raise SignalsError(*problems)
     place = {name: i for i, name in enumerate(series.names)}
-    means = [series.values[:, [place[n] for n in names]].mean(axis=1) for names in columns.values()]
+    means = [
+        series.values[:, [place[n] for n in names]].mean(axis=1) for names in columns.values()
+    ]
     quality = replace(
         run_quality(confounds),
         region_voxels={name: len(names) for name, names in columns.items()},

@@ -12,6 +12,7 @@ float32 rounding relative to the fluctuation instead of the mean.
 """
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int, Shaped
@@ -41,7 +42,9 @@ class SmoothingPlan:
 
     start: tuple[int, int, int]
     stop: tuple[int, int, int]
-    weights: tuple[Float32[np.ndarray, " rz"], Float32[np.ndarray, " ry"], Float32[np.ndarray, " rx"]]
+    weights: tuple[
+        Float32[np.ndarray, " rz"], Float32[np.ndarray, " ry"], Float32[np.ndarray, " rx"]
+    ]
     tables: tuple[Int[np.ndarray, "z kz"], Int[np.ndarray, "y ky"], Int[np.ndarray, "x kx"]]
     gather: Int[np.ndarray, " n_voxels"]
 
@@ -82,7 +85,7 @@ def half_kernel(fwhm_mm: float, voxel_mm: float) -> Float32[np.ndarray, " n"]:
 
 def _reflect(position: Int[np.ndarray, "n k"], size: int) -> Int[np.ndarray, "n k"]:
     wrapped = np.mod(position, 2 * size)
-    return np.where(wrapped < size, wrapped, 2 * size - 1 - wrapped)
+    return np.asarray(np.where(wrapped < size, wrapped, 2 * size - 1 - wrapped))
 
 
 def plan_smoothing(
@@ -153,7 +156,7 @@ def take_box(
     return box
 
 
-def smooth_volume(  # noqa: PLR0913  hot loop, all buffers are the caller's
+def smooth_volume(
     plan: SmoothingPlan,
     volume: Shaped[np.ndarray, "z y x"],
     reference: Float[np.ndarray, "bz by bx"],
@@ -188,8 +191,9 @@ def smooth_volume(  # noqa: PLR0913  hot loop, all buffers are the caller's
 
 
 # "contract" allows fused multiply-add and nothing else: NaN and infinity keep their meaning.
-@njit(nogil=True, cache=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
-def _load(volume, reference, slope, start, out):  # type: ignore[no-untyped-def]  # noqa: ANN001
+@njit(nogil=True, cache=True, fastmath={"contract"})
+@no_type_check
+def _load(volume, reference, slope, start, out):
     for z in range(out.shape[0]):
         for y in range(out.shape[1]):
             row = volume[z + start[0], y + start[1]]
@@ -202,8 +206,9 @@ def _load(volume, reference, slope, start, out):  # type: ignore[no-untyped-def]
                 target[x] = np.float32((value - base[x]) * slope)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
-def _smooth_z(source, table, weights, out):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True, fastmath={"contract"})
+@no_type_check
+def _smooth_z(source, table, weights, out):
     radius = weights.shape[0] - 1
     for z in range(table.shape[0]):
         for y in range(source.shape[1]):
@@ -219,8 +224,9 @@ def _smooth_z(source, table, weights, out):  # type: ignore[no-untyped-def]
                     target[x] += weight * (below[x] + above[x])
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
-def _smooth_y(source, table, weights, out):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True, fastmath={"contract"})
+@no_type_check
+def _smooth_y(source, table, weights, out):
     radius = weights.shape[0] - 1
     for z in range(source.shape[0]):
         for y in range(table.shape[0]):
@@ -236,8 +242,9 @@ def _smooth_y(source, table, weights, out):  # type: ignore[no-untyped-def]
                     target[x] += weight * (below[x] + above[x])
 
 
-@njit(nogil=True, cache=True, fastmath={"contract"})  # type: ignore[untyped-decorator]
-def _smooth_x(source, table, weights, out, n_y):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True, fastmath={"contract"})
+@no_type_check
+def _smooth_x(source, table, weights, out, n_y):
     radius = weights.shape[0] - 1
     size = table.shape[0]
     padded = np.empty(size + 2 * radius, np.float32)
@@ -261,7 +268,8 @@ def _smooth_x(source, table, weights, out, n_y):  # type: ignore[no-untyped-def]
                     target[x] += weight * (below[x] + above[x])
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _take(source, index, out):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True)
+@no_type_check
+def _take(source, index, out):
     for i in range(index.shape[0]):
         out[i] = source[index[i]]

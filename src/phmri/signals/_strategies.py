@@ -92,7 +92,8 @@ _STRATEGIES = (
         derivatives=_MOTION,
         squares=_MOTION,
         sentence="Twenty-four motion regressors (six parameters, their backward differences, the "
-        "squares of both) and the mean signals of white matter and cerebrospinal fluid were removed",
+        "squares of both) and the mean signals of white matter and cerebrospinal fluid were "
+        "removed",
         dois=(_SATTERTHWAITE, _CIRIC),
     ),
     Strategy(

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
-from nilearn import datasets
 
 from phmri.exceptions import SimulationError
 
@@ -58,6 +57,8 @@ def template_anatomy() -> Anatomy:
     .. [1] Fonov V, et al. Unbiased average age-appropriate atlases for pediatric studies.
        NeuroImage 54, 2011, 313-327. doi:10.1016/j.neuroimage.2010.07.033
     """
+    from nilearn import datasets  # noqa: PLC0415 - seconds to import, and only the demo needs it
+
     image = datasets.load_mni152_brain_mask(resolution=2)
     mask = np.asarray(image.dataobj) > 0
     grey = _inside(datasets.load_mni152_gm_template(resolution=2), mask)
@@ -90,6 +91,7 @@ def box_anatomy(shape: tuple[int, int, int]) -> Anatomy:
     Returns
     -------
     Anatomy
+        Mask, tissues and positions.
 
     Raises
     ------

@@ -48,6 +48,7 @@ def make_confounds(
     Parameters
     ----------
     scene : Scene
+        What the runs share.
     data : ndarray of shape (n_volumes, n_voxels)
         Image units.
     motion : ndarray of shape (n_volumes, 6)
@@ -58,6 +59,7 @@ def make_confounds(
     Returns
     -------
     ConfoundTable
+        Columns in fMRIPrep's order, and their description.
     """
     anatomy = scene.anatomy
     cosines = _cosines(data.shape[0], t_r)

@@ -25,6 +25,7 @@ class Block:
     onset, duration : float
         Seconds from the first volume.
     trial_type : str
+        Condition, as in the events file.
     """
 
     onset: float
@@ -54,9 +55,11 @@ def blocks_of(n_volumes: int, t_r: float, rng: np.random.Generator) -> tuple[Blo
     Parameters
     ----------
     n_volumes : int
+        Volumes per run.
     t_r : float
         Seconds.
     rng : numpy.random.Generator
+        Source of randomness.
 
     Returns
     -------
@@ -92,18 +95,21 @@ def make_courses(
     Parameters
     ----------
     n_volumes : int
+        Volumes per run.
     t_r : float
         Seconds.
     blocks : tuple of Block
         Empty at rest.
     coupling : float
-        Amount of the pgACC's own signal in the dorsomedial prefrontal cortex, in units of that
-        signal's standard deviation at its source; 0 where nothing is planted.
+        Amount of the pgACC's own signal in the dorsomedial prefrontal cortex, in units of the
+        latter course's own standard deviation; 0 where nothing is planted.
     rng : numpy.random.Generator
+        Source of randomness.
 
     Returns
     -------
     RunCourses
+        Sources and the motion among them.
     """
     columns = {name: _slow(n_volumes, 0.5, rng) for name in (*NETWORKS, "pgacc", "dmpfc")}
     columns |= {name: _slow(n_volumes, 0.5, rng) for name in ("insula", "global", "white", "csf")}

@@ -21,6 +21,7 @@ _TASKS = ("rest", "nback")
 _T_R = 2.0
 _FEWEST_VOLUMES = 60
 _N_PERMUTATIONS = 1000
+_SEED = 20250
 _TRUTH_HEAD = """\
 # What was planted in this SIMULATED trial. The analysis never reads this file.
 #
@@ -55,7 +56,7 @@ class DemoTrial:
 def simulate_demo(
     directory: Path,
     *,
-    seed: int = 20250,
+    seed: int | None = None,
     n_per_arm: int = 10,
     n_volumes: int = 80,
     n_workers: int = 2,
@@ -71,8 +72,8 @@ def simulate_demo(
     ----------
     directory : Path
         Made when absent; holds ``bids/``, ``trial.yaml`` and ``truth.yaml`` afterwards.
-    seed : int
-        Not negative.
+    seed : int, optional
+        Not negative; 20250, the seed of the documented demo, when left out.
     n_per_arm : int
         Participants in each of the three arms, at least 2.
     n_volumes : int
@@ -85,6 +86,7 @@ def simulate_demo(
     Returns
     -------
     DemoTrial
+        Where its parts are.
 
     Raises
     ------
@@ -99,6 +101,7 @@ def simulate_demo(
     The planted effect replaces the dorsomedial course :math:`s_d` by :math:`s_d + g_i s_p`, with
     the pgACC's own course :math:`s_p` and a gain :math:`g_i` of participant *i*.
     """
+    seed = _SEED if seed is None else seed
     limits = {"seed": (seed, 0), "n_per_arm": (n_per_arm, 2), "n_workers": (n_workers, 1)}
     limits["n_volumes"] = (n_volumes, _FEWEST_VOLUMES)
     wrong = [f"{k} must be at least {low}; found {v}" for k, (v, low) in limits.items() if v < low]
@@ -131,16 +134,22 @@ def write_trial(
     Parameters
     ----------
     directory : Path
+        Where the trial goes.
     scene : Scene
+        What the runs share.
     plan : TrialPlan
+        Who is scanned when.
     strategy : str
         Denoising strategy of the protocol.
     n_workers : int
+        Threads; each holds one run.
     on_run : callable, optional
+        Progress.
 
     Returns
     -------
     DemoTrial
+        Where its parts are.
     """
     protocol, truth = directory / "trial.yaml", directory / "truth.yaml"
     counts = {f"n_{arm}": list(plan.arms.values()).count(arm) for arm in ARMS}

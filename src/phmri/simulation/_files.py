@@ -1,6 +1,7 @@
 """How a simulated run is stored; `phmri.dataset` does the writing."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ def write_columns(
     Parameters
     ----------
     path : Path
+        File to be written.
     columns : mapping of str to sequence of str or ndarray of shape (n_rows,)
         NaN is written as ``n/a``.
     """
@@ -34,7 +36,7 @@ def write_columns(
 
 
 def _number(value: float) -> str:
-    return "n/a" if np.isnan(value) else f"{value:.7g}"
+    return "n/a" if isnan(value) else f"{value:.7g}"
 
 
 def write_bold(
@@ -50,6 +52,7 @@ def write_bold(
     path : Path
         ``.nii.gz``.
     anatomy : Anatomy
+        The brain and its grid.
     data : ndarray of shape (n_volumes, n_voxels)
         Image units, not negative.
     t_r : float
@@ -86,5 +89,6 @@ def write_mask(path: Path, anatomy: Anatomy) -> None:
     path : Path
         ``.nii.gz``.
     anatomy : Anatomy
+        The brain and its grid.
     """
     write_image(path, anatomy.mask, anatomy.affine, {"Type": "Brain", "Simulated": True})

@@ -33,8 +33,11 @@ def noise_volumes(
     Parameters
     ----------
     scene : Scene
+        What the runs share.
     n_volumes : int
+        Volumes per run.
     rng : numpy.random.Generator
+        Source of randomness.
 
     Yields
     ------

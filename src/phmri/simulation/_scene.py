@@ -76,6 +76,7 @@ class Scene:
     Parameters
     ----------
     anatomy : Anatomy
+        The brain and its grid.
     mean : ndarray of shape (n_voxels,)
         Steady-state image.
     noise_sd : ndarray of shape (n_voxels,)
@@ -99,10 +100,12 @@ def make_scene(anatomy: Anatomy) -> Scene:
     Parameters
     ----------
     anatomy : Anatomy
+        The brain and its grid.
 
     Returns
     -------
     Scene
+        Mean image, noise level and maps.
     """
     mean = _mixture(anatomy, (_GREY_MEAN, _WHITE_MEAN, _CSF_MEAN))
     maps = _neural_maps(anatomy) | _nuisance_maps(anatomy, mean)

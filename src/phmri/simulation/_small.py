@@ -39,11 +39,14 @@ def make_small_tree(
     shape : tuple of int
         Voxels along x, y, z.
     n_volumes : int
+        Volumes per run.
     seed : int
+        Not negative.
 
     Returns
     -------
     DemoTrial
+        Where its parts are.
 
     Raises
     ------

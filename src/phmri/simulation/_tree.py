@@ -1,6 +1,7 @@
 """A trial on disk: a BIDS root without raw images, and a derivative folder laid out as fMRIPrep's.
 
-Every run draws from its own stream, ``SeedSequence(seed, spawn_key=(subject, session, task))``, so that the bytes do not depend on the number of workers or on what was there before.
+Every run draws from its own stream, ``SeedSequence(seed, spawn_key=(subject, session, task))``,
+so that the bytes depend neither on the number of workers nor on what was there before.
 """
 
 import json
@@ -51,10 +52,13 @@ class TrialPlan:
     name : str
         Of the data set.
     seed : int
+        Not negative.
     arms : dict of str to str
         Participant -> arm, in the order of the participants.
     sessions, tasks : tuple of str
+        BIDS labels, in order.
     n_volumes : int
+        Volumes per run.
     t_r : float
         Seconds.
     planted : tuple of (str, str, str)
@@ -106,16 +110,22 @@ def make_plan(
     Parameters
     ----------
     name : str
+        Of the data set.
     subjects_per_arm : dict of str to int
+        Arm to number of participants.
     sessions, tasks : tuple of str
+        BIDS labels, in order.
     n_volumes : int
+        Volumes per run.
     t_r : float
         Seconds.
     seed : int
+        Not negative.
 
     Returns
     -------
     TrialPlan
+        Arms by participant, and what is planted.
     """
     arms = np.repeat(list(subjects_per_arm), list(subjects_per_arm.values()))
     np.random.default_rng(np.random.SeedSequence(seed)).shuffle(arms)
@@ -140,11 +150,14 @@ def coupling_of(plan: TrialPlan, subject: str) -> float:
     Parameters
     ----------
     plan : TrialPlan
+        Who is scanned when.
     subject : str
+        BIDS label.
 
     Returns
     -------
     float
+        In units of the dorsomedial course's own standard deviation.
     """
     index = list(plan.arms).index(subject)
     rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(index,)))
@@ -161,7 +174,9 @@ def write_tree(
     root : Path
         The BIDS root.
     scene : Scene
+        What the runs share.
     plan : TrialPlan
+        Who is scanned when.
     n_workers : int
         Threads; each holds one run.
     on_run : callable, optional

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a table: one paragraph per broken protocol
 """One mistake per protocol: exactly one problem, at its line, with field, found and expected."""
 
 from dataclasses import dataclass
@@ -220,10 +221,10 @@ class Case:
 
 
 FIELDS = [
-    Case(id="unknown key with suggestion", old="title: A trial", new="title: A trial\ntitel: B #!",
-         field="titel", what="'titel' is not known", expected="did you mean title?"),
-    Case(id="unknown nested key", old="    columns: [total]", new="    columns: [total]\n    colums: [x] #!",
-         field="scales.cadss.colums", what="not known here", expected="did you mean columns?"),
+    Case(id="unknown key with suggestion", old="title: A trial", new="title: A trial\ntitlee: B #!",
+         field="titlee", what="'titlee' is not known", expected="did you mean title?"),
+    Case(id="unknown nested key", old="    columns: [total]", new="    columns: [total]\n    columnz: [x] #!",
+         field="scales.cadss.columnz", what="not known here", expected="did you mean columns?"),
     Case(id="missing key", old="scales:", new="  third: #!\n    run: 2\nscales:",
          field="scans.third.task", what="the key 'task' is missing", expected="a text"),
     Case(id="missing top-level key", old="space: MNI152NLin2009cAsym\nregions", new="regions",
@@ -258,7 +259,7 @@ FIELDS = [
          what="not one of the choices", expected="did you mean acute?"),
     Case(id="unknown strategy", old="strategy: 24motion_wmcsf\n    highpass", new="strategy: 24p #!\n    highpass",
          field="denoising.plain.strategy", what="not one of the choices", expected="36p"),
-    Case(id="unknown region kind", old="kind: series", new="kind: serie #!", field="regions.column.kind",
+    Case(id="unknown region kind", old="kind: series", new="kind: seriess #!", field="regions.column.kind",
          what="not one of the choices", expected="did you mean series?"),
     Case(id="missing kind", old="  column:\n    kind: series", new="  column: #!", field="regions.column.kind",
          what="'kind' is missing", expected="one of julich, sphere, mask, label, series"),

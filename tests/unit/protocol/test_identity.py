@@ -58,7 +58,7 @@ def test_hash_follows_every_value(path, old, new):
 
 
 def test_hash_of_a_fixed_protocol_is_fixed(path):
-    # A change of this number means that every result's protocol hash changes: say so in a fragment.
+    # Another number here changes the protocol hash of every result: say so in the changelog.
     assert protocol_sha256(read_protocol(path)).startswith("fb3a8ded957e4065")
 
 
@@ -83,12 +83,42 @@ def test_protocols_are_frozen(path):
 
 def test_public_names():
     assert set(phmri.protocol.__all__) == {
-        "Arm", "Censor", "Crossover", "Denoising", "Design", "Dose", "Drug", "Exclusions", "Inference",
-        "JulichRegion", "LabelRegion", "MaskRegion", "Measure", "Parallel", "Parcellation", "Protocol",
-        "Question", "Region", "RoiToRoi", "Scale", "Scan", "SeedToParcel", "SeedToVoxel", "Sequence",
-        "SeriesRegion", "Session", "SphereRegion", "Treatment", "Where", "list_templates",
-        "protocol_schema", "protocol_sha256", "read_protocol", "treatment_of", "write_template",
-    }  # fmt: skip
+        "Arm",
+        "Censor",
+        "Crossover",
+        "Denoising",
+        "Design",
+        "Dose",
+        "Drug",
+        "Exclusions",
+        "Inference",
+        "JulichRegion",
+        "LabelRegion",
+        "MaskRegion",
+        "Measure",
+        "Parallel",
+        "Parcellation",
+        "Protocol",
+        "Question",
+        "Region",
+        "RoiToRoi",
+        "Scale",
+        "Scan",
+        "SeedToParcel",
+        "SeedToVoxel",
+        "Sequence",
+        "SeriesRegion",
+        "Session",
+        "SphereRegion",
+        "Treatment",
+        "Where",
+        "list_templates",
+        "protocol_schema",
+        "protocol_sha256",
+        "read_protocol",
+        "treatment_of",
+        "write_template",
+    }
     assert all(
         getattr(phmri.protocol, name).__doc__ or name.istitle() for name in phmri.protocol.__all__
     )

@@ -2,8 +2,7 @@
 
 import json
 import re
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 
 import jsonschema
@@ -99,12 +98,13 @@ def test_schema_describes_every_key():
     assert all(item["additionalProperties"] is False for item in definitions.values())
 
 
-def test_schema_is_regenerated_by_the_module():
-    before = (RESOURCES / "trial.schema.json").read_bytes()
+def test_schema_is_written_by_the_module(tmp_path, monkeypatch):
+    monkeypatch.setattr("phmri.protocol._templates.RESOURCES", tmp_path)
 
-    subprocess.run([sys.executable, "-m", "phmri.protocol"], check=True)
+    runpy.run_module("phmri.protocol", run_name="__main__")
 
-    assert (RESOURCES / "trial.schema.json").read_bytes() == before
+    written = (tmp_path / "trial.schema.json").read_text()
+    assert written == (RESOURCES / "trial.schema.json").read_text()
 
 
 @pytest.fixture

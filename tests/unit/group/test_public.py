@@ -1,0 +1,21 @@
+import phmri.group
+
+
+def test_public_names():
+    assert phmri.group.__all__ == [
+        "AdjustedOutcomes",
+        "ContrastPartition",
+        "Estimate",
+        "SequenceTest",
+        "UnitDesign",
+        "UnitTable",
+        "adjust_outcomes",
+        "confidence_interval",
+        "effect_size_interval",
+        "fit_contrast",
+        "make_outcome",
+        "make_unit_design",
+        "partition_contrast",
+        "sequence_test",
+    ]
+    assert all(hasattr(phmri.group, name) for name in phmri.group.__all__)

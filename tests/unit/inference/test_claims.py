@@ -1,0 +1,200 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from phmri.exceptions import InferenceError
+from phmri.group import UnitTable, fit_contrast, make_unit_design
+from phmri.inference import (
+    Outcomes,
+    claim_from_dict,
+    claim_to_dict,
+    make_claim,
+    make_refusal,
+    permute,
+)
+from phmri.inference._wording import format_interval, format_p
+from phmri.protocol import Crossover, Inference, Parallel, Question
+
+SETTINGS = Inference(n_permutations=400)
+
+
+def answer(shift, *, kind="scalar", n_outcomes=1, paired=False, settings=SETTINGS, **changes):
+    n = 20
+    rng = np.random.default_rng(1)
+    question = Question(
+        text="Does ketamine change it?",
+        role=changes.pop("role", "primary"),
+        measure="m",
+        contrast=("KET", "PLA"),
+        session=None if paired else "s",
+        estimator="crossover" if paired else "post",
+        alternative=changes.pop("alternative", "two-sided"),
+    )
+    if paired:
+        sequences = {"KP": {"treatments": ("KET", "PLA")}, "PK": {"treatments": ("PLA", "KET")}}
+        trial = Crossover(kind="crossover", sequences=sequences, order="unknown")
+    else:
+        trial = Parallel(kind="parallel", arms={a: {"treatment": a} for a in ("KET", "PLA")})
+    groups = ("unknown",) * n if paired else ("KET", "PLA") * (n // 2)
+    table = UnitTable(
+        subjects=tuple(f"{k:02d}" for k in range(n)),
+        groups=groups,
+        strata=("",) * n,
+        covariates={},
+    )
+    design = make_unit_design(question, trial, table)
+    Y = rng.normal(size=(n, n_outcomes))
+    Y[:, 0] += shift * (1 if paired else (np.arange(n) % 2 == 0))
+    outcomes = Outcomes(
+        kind=kind,
+        unit="Fisher z",
+        measure="connectivity of pgACC with dmPFC",
+        labels=("ketamine", "placebo"),
+        **changes,
+    )
+    estimate = fit_contrast(design, Y)
+    result = permute(design, Y, None, settings, alternative=question.alternative)
+    return make_claim(
+        "q1", question, design, estimate, result, outcomes=outcomes, settings=settings
+    )
+
+
+def test_scalar_found_up_and_down():
+    up, down = answer(3.0), answer(-3.0)
+    assert up.verdict == down.verdict == "found"
+    assert up.sentence.startswith(
+        "Ketamine raised connectivity of pgACC with dmPFC compared with placebo (Fisher z +"
+    )
+    assert "Ketamine lowered" in down.sentence
+    assert "95 % CI" in up.sentence
+    assert f"t(18) = {up.peaks[0].t:.2f}" in up.sentence
+    assert "p = 0.0025, the smallest that 400 shufflings can give" in up.sentence
+    assert up.n_per_group == {"KET": 10, "PLA": 10}
+    assert (up.n_significant, up.n_outcomes, up.corrected_over) == (1, 1, "one outcome")
+    assert any("Standardised effect d = +" in note for note in up.notes)
+    assert any("not adjusted across questions" in sentence for sentence in up.sentences)
+
+
+def test_scalar_not_found_is_not_called_absent():
+    claim = answer(0.0)
+    assert claim.verdict == "not found"
+    assert claim.sentence.startswith("No difference in connectivity")
+    assert "this is not evidence of no effect: the interval reaches from" in claim.sentence
+
+
+@pytest.mark.parametrize(
+    ("alternative", "words"), [("greater", "No increase of"), ("less", "No decrease of")]
+)
+def test_one_sided_questions_say_so(alternative, words):
+    shift = -1.0 if alternative == "greater" else 1.0
+    assert answer(shift, alternative=alternative).sentence.startswith(words)
+
+
+def test_lost_order_claims_a_difference_not_a_cause():
+    claim = answer(3.0, paired=True)
+    assert claim.sentence.startswith(
+        "Connectivity of pgACC with dmPFC was higher under ketamine than under placebo"
+    )
+    assert any("order of treatments is not recorded" in note for note in claim.notes)
+
+
+def test_exploratory_is_said_first():
+    assert answer(3.0, role="exploratory").sentence.startswith("Exploratory: Ketamine raised")
+
+
+def test_map_found_marks_the_peak_as_chosen():
+    positions = np.arange(36.0).reshape(12, 3)
+    claim = answer(4.0, kind="map", n_outcomes=12, positions_mm=positions, peaks=(0, 5))
+    assert "in 1 of 12 voxels (raised in 1; family-wise p at most 0.05)" in claim.sentence
+    assert "(0, 1, 2) mm" in claim.sentence
+    assert "biased away from zero" in claim.sentence
+    assert [peak.index for peak in claim.peaks] == [0, 5]
+    assert claim.peaks[0].position_mm == (0.0, 1.0, 2.0)
+    assert claim.corrected_over == "12 voxels"
+
+
+def test_edges_not_found_name_the_strongest():
+    names = tuple(f"A~B{k}" for k in range(15))
+    claim = answer(0.0, kind="edges", n_outcomes=15, names=names)
+    assert claim.verdict == "not found"
+    assert "in any of 15 edges (smallest p_FWE" in claim.sentence
+    assert claim.peaks[0].name in claim.sentence
+    assert len(claim.peaks) == 10
+    heights = [abs(peak.t) for peak in claim.peaks]
+    assert heights == sorted(heights, reverse=True)
+
+
+def test_too_few_shufflings_are_noted():
+    claim = answer(9.0, settings=Inference(n_permutations=100, alpha=0.001))
+    assert claim.verdict == "not found"
+    assert any("no statistic, however large" in note for note in claim.notes)
+
+
+@pytest.mark.parametrize("shift", [0.0, 3.0])
+def test_claims_survive_json(shift):
+    claim = answer(shift, kind="map", n_outcomes=4, positions_mm=np.ones((4, 3)))
+    text = json.dumps(claim_to_dict(claim), allow_nan=False)
+    assert claim_from_dict(json.loads(text)) == claim
+    endless = replace(claim, threshold_fwe=float("inf"))
+    text = json.dumps(claim_to_dict(endless), allow_nan=False)
+    assert claim_from_dict(json.loads(text)) == endless
+
+
+def test_reading_a_claim_names_every_wrong_key():
+    values = claim_to_dict(answer(3.0))
+    del values["df"]
+    values["extra"] = 1
+    values["peaks"][0]["colour"] = "red"
+    with pytest.raises(InferenceError) as caught:
+        claim_from_dict(values)
+    assert {p.field for p in caught.value.problems} == {
+        "claim.df",
+        "claim.extra",
+        "peaks[0].colour",
+    }
+
+
+def test_refusal_gives_the_reason_and_no_number():
+    question = Question(
+        text="t", role="primary", measure="m", contrast=("A", "B"), estimator="post"
+    )
+    outcomes = Outcomes(kind="map", unit="Fisher z", measure="it", labels=("A", "B"))
+    claim = make_refusal(
+        "q1", question, "too few\nno baseline.", outcomes=outcomes, settings=SETTINGS
+    )
+    assert claim.sentence == "This question was not answered: too few; no baseline."
+    assert (claim.verdict, claim.peaks, claim.n_outcomes) == ("refused", (), 0)
+    assert claim_from_dict(json.loads(json.dumps(claim_to_dict(claim)))) == claim
+
+
+def test_mismatched_outcomes_are_refused_together():
+    with pytest.raises(InferenceError) as caught:
+        answer(
+            0.0, kind="map", n_outcomes=4, names=("a",), positions_mm=np.ones((3, 3)), peaks=(9,)
+        )
+    assert {p.field for p in caught.value.problems} == {"names", "positions_mm", "peaks"}
+    with pytest.raises(InferenceError, match="scalar"):
+        answer(0.0, n_outcomes=2)
+
+
+def test_p_is_never_written_as_zero_or_rounded_over_alpha():
+    texts = {
+        p: format_p(p) for p in (1e-300, 0.0002, 0.00099, 0.0312, 0.0499, 0.0501, 0.9999, 1.0)
+    }
+    assert texts == {
+        1e-300: "< 0.0001",
+        0.0002: "= 0.0002",
+        0.00099: "= 0.0010",
+        0.0312: "= 0.031",
+        0.0499: "= 0.0499",
+        0.0501: "= 0.0501",
+        0.9999: "> 0.99",
+        1.0: "= 1",
+    }
+
+
+def test_intervals_get_the_digits_they_deserve():
+    assert format_interval(0.0312, 0.0294, 0.033, 0.95) == "+0.0312, 95 % CI 0.0294 to 0.0330"
+    assert format_interval(-46.6, -70.3, -22.9, 0.9) == "-46.60, 90 % CI -70.30 to -22.90"

@@ -1,0 +1,169 @@
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from phmri.report import write_report
+
+
+class Page(HTMLParser):
+    """Collect what the tests ask about."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links, self.images, self.tags, self.words = [], [], [], [], []
+        self.captions = 0
+        self.feed(text)
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.tags.append(tag)
+        self.captions += tag == "caption"
+        if "id" in found:
+            self.ids.append(found["id"])
+        if tag == "a":
+            self.links.append(found["href"])
+        if tag == "img":
+            self.images.append(found)
+        assert not {"onclick", "onload", "onerror"} & set(found)
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def written(parallel, tmp_path_factory):
+    path = tmp_path_factory.mktemp("report") / "index.html"
+    assert write_report(parallel, path) == path
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(written):
+    return Page(written)
+
+
+def test_has_every_section_and_each_link_has_a_target(page):
+    sections = {
+        "answers", "participants", "quality", "regions", "questions", "methods", "limits",
+        "references", "provenance", "question-whole", "question-single", "question-network",
+        "question-refused",
+    }  # fmt: skip
+    assert sections <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    inner = {link[1:] for link in page.links if link.startswith("#")}
+    assert inner <= set(page.ids)
+    assert {"question-whole", "ref-1"} <= inner
+
+
+def test_needs_nothing_from_elsewhere(written, page):
+    assert {"link", "script", "iframe"} & set(page.tags) == set()
+    assert all(image["src"].startswith("data:image/") for image in page.images)
+    outer = [link for link in page.links if not link.startswith("#")]
+    assert outer
+    assert all(link.startswith("https://doi.org/10.") for link in outer)
+    assert "@import" not in written
+    assert "url(" not in written
+
+
+def test_escapes_every_text(written, page):
+    assert "<script" not in written
+    assert written.count("&lt;script&gt;") >= 6
+    assert "A trial <script>alert('x')</script>" in page.text
+
+
+def test_says_simulated_on_page_and_in_title(written, parallel, tmp_path):
+    assert written.count("SIMULATED DATA") >= 3
+    true = dataclasses.replace(parallel, simulated=False, questions=(), regions=())
+    assert "SIMULATED" not in write_report(true, tmp_path / "x.html").read_text(encoding="utf-8")
+
+
+def test_prints_the_numbers_of_the_claims(page):
+    for text in (
+        "+0.20† [+0.08, +0.32]", "t(5) = 6.50", "0.0002", "−0.06 [−0.18, +0.06]", "−1.23", "0.432",
+        "0, 4, 6", "cingulate", "p (FWE) = 0.05 is reached at |t| = 4.50",
+        "5,000 shufflings out of more than 10⁹", "corrected over 500 voxels",
+        "treated 4, control 4", "3 outcomes of 500 passed",
+    ):  # fmt: skip
+        assert text in page.text, text
+
+
+def test_answers_begin_with_the_primary_question(page):
+    order = [link for link in page.links if link.startswith("#question-")][:4]
+    assert order == [
+        "#question-whole",
+        "#question-single",
+        "#question-network",
+        "#question-refused",
+    ]
+
+
+def test_refused_question_keeps_its_place_without_numbers(written):
+    block = written.split('id="question-refused"')[1].split("</article>")[0]
+    assert "Refused" in block
+    assert "No column &#39;sex&#39;." in block
+    assert "<table" not in block
+    assert "nan" not in block.lower()
+
+
+def test_citations_are_numbered_once(written, page):
+    methods = written.split('id="methods"')[1].split("</section>")[0]
+    assert '<a class="cite" href="#ref-1">[1]</a>' in methods
+    references = written.split('class="references"')[1].split("</ol>")[0]
+    assert re.findall(r"doi:(10\.\S+)</a>", references) == [
+        "10.1002/hbm.24528", "10.1002/hbm.1058", "10.2202/1544-6115.1585",
+    ]  # fmt: skip
+    assert "[doi:" not in methods
+    assert "Lindquist" in page.text
+
+
+def test_says_what_it_does_not_say(written):
+    limits = written.split('id="limits"')[1].split("</section>")[0]
+    for text in (
+        "absent",
+        "exploratory",
+        "families named in the protocol: acute",
+        "simulated",
+        "†",
+    ):
+        assert text in limits, text
+
+
+def test_shows_provenance(page):
+    for text in ("0123456789abcdef" * 4, "phmri run a b all", "2026-01-02T03:04:05Z", "2.4.6",
+                 "max_mean_fd_mm: 0.5", "1 problem found by the check", "sub-02"):  # fmt: skip
+        assert text in page.text, text
+
+
+def test_figures_have_alternatives_and_tables_captions(page):
+    assert len(page.images) == 10
+    assert all(len(image["alt"]) > 30 for image in page.images)
+    assert all(image["alt"].startswith("Simulated data.") for image in page.images)
+    assert page.captions == page.tags.count("table")
+    assert "Figure 10." in page.text
+
+
+def test_same_content_same_bytes(written, parallel, tmp_path):
+    again = write_report(parallel, tmp_path / "again.html").read_text(encoding="utf-8")
+    assert again == written
+
+
+def test_crossover_and_missing_parts(crossover, tmp_path):
+    text = write_report(crossover, tmp_path / "x.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert "SIMULATED" not in text
+    assert "regions" not in page.ids
+    assert "Drug X minus Placebo" in page.text
+    assert "all 256 distinct shufflings" in page.text
+    assert "Problems found in the data None." in page.text
+    empty = dataclasses.replace(
+        crossover,
+        questions=(),
+        runs=(),
+        groups={},
+        check=dataclasses.replace(crossover.check, cells=()),
+    )
+    page = Page(write_report(empty, tmp_path / "y.html").read_text(encoding="utf-8"))
+    assert "have not been answered" in page.text

@@ -1,0 +1,97 @@
+import math
+
+import numpy as np
+import pytest
+from markupsafe import Markup
+from scipy import stats
+
+from phmri.report._anatomy import make_volume
+from phmri.report._participants import mean_interval
+from phmri.report._quality import spread
+from phmri.report._text import (
+    Bibliography,
+    format_number,
+    format_pvalue,
+    join_sentences,
+    plural,
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "1.000"), (0.0499, "0.050"), (0.0123, "0.012"), (0.0002, "0.0002"),
+     (0.0001, "0.0001"), (6.1e-5, "6.1×10⁻⁵"), (1e-300, "1.0×10⁻³⁰⁰"), (math.nan, "–")],
+)  # fmt: skip
+def test_pvalues_are_never_zero(value, text):
+    assert format_pvalue(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(-1.234, "−1.23"), (-0.001, "0.00"), (math.inf, "∞"), (math.nan, "–")]
+)
+def test_numbers_have_a_true_minus(value, text):
+    assert format_number(value) == text
+
+
+def test_citations_escape_and_share_numbers():
+    bibliography = Bibliography()
+    first = bibliography.cite("a < b [doi:10.1/x, doi:10.1/Y]. See [not a doi].")
+    assert isinstance(first, Markup)
+    assert first.startswith("a &lt; b <a")
+    assert first.endswith("[2]</a>. See [not a doi].")
+    assert "[1]" in bibliography.cite("again [doi:10.1/X]")
+    assert [doi for doi, _ in bibliography.references] == ["10.1/x", "10.1/y"]
+
+
+def test_hostile_citation_stays_text():
+    bibliography = Bibliography()
+    text = bibliography.cite("[doi:<img onerror=1>] [doi:10.1/<b>]")
+    assert "<img" not in text
+    assert "<b>" not in text
+
+
+def test_sentences_are_said_once_and_end():
+    assert join_sentences(("One", "Two.", "One", " ")) == ("One.", "Two.")
+
+
+def test_plural():
+    assert plural(1, "run") == "1 run"
+    assert plural(1200, "run") == "1,200 runs"
+
+
+def test_mean_interval_is_students():
+    values = [0.1, 0.4, 0.2, 0.7]
+    mean, low, high = mean_interval(values, 0.9)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.9)
+    np.testing.assert_allclose((low, high), (expected.low, expected.high), rtol=1e-12)
+    assert mean == pytest.approx(0.35)
+    assert math.isnan(mean_interval([], 0.9)[0])
+    assert math.isnan(mean_interval([1.0], 0.9)[1])
+
+
+def test_spread_is_even_and_without_chance():
+    places = spread(63)
+    assert places == spread(63)
+    assert len(set(places)) == 63
+    assert min(places) > -0.5
+    assert max(places) < 0.5
+    assert abs(np.mean(places)) < 1e-12
+
+
+@pytest.mark.parametrize("turn", [(1, 1, 1), (-1, 1, 1), (-1, -1, 1)])
+def test_volume_finds_a_voxel_by_its_mm(turn):
+    affine = np.diag([2.0 * turn[0], 3.0 * turn[1], 4.0 * turn[2], 1.0])
+    affine[:3, 3] = (-5, 7, 11)
+    data = np.zeros((5, 6, 7))
+    data[1, 2, 3] = 1
+    x, y, z, _ = affine @ (1, 2, 3, 1)
+    volume = make_volume(data, affine)
+    for direction, position in (("x", x), ("y", y), ("z", z)):
+        section = volume.section(direction, position)
+        assert section.sum() == 1
+        row, column = np.argwhere(section)[0]
+        left, right, bottom, top = volume.extent(direction)
+        across = left + (column + 0.5) * (right - left) / section.shape[1]
+        up = bottom + (row + 0.5) * (top - bottom) / section.shape[0]
+        expected = [value for name, value in (("x", x), ("y", y), ("z", z)) if name != direction]
+        np.testing.assert_allclose((across, up), expected)
