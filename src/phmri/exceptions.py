@@ -7,7 +7,8 @@
     ├── DatasetError       a file of the data set is missing, broken or contradicts another
     │   └── AtlasError     an atlas could not be found, fetched or trusted
     ├── SignalsError       an image cannot be turned into the asked time series
-    │   └── RegionError    a region cannot be placed in the data
+    │   ├── RegionError    a region cannot be placed in the data
+    │   └── DegreesOfFreedomError    cleaning leaves too little of a run
     ├── FirstLevelError    one run cannot give the asked measure
     ├── DesignError        a question the design or the data at hand cannot answer
     ├── InferenceError     a statistic or its p-value cannot be computed
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 __all__ = [
     "AtlasError",
     "DatasetError",
+    "DegreesOfFreedomError",
     "DesignError",
     "FirstLevelError",
     "InferenceError",
@@ -122,6 +124,10 @@ class SignalsError(PhmriError):
 
 class RegionError(SignalsError):
     """A region cannot be placed in the data."""
+
+
+class DegreesOfFreedomError(SignalsError):
+    """Cleaning leaves too few degrees of freedom of a run: it is excluded, not broken."""
 
 
 class FirstLevelError(PhmriError):

@@ -118,7 +118,10 @@ def _show_summary(summary: RunSummary) -> int:
     )
     if summary.report_path is not None:
         _OUT.print(f"Report: {summary.report_path}")
-    return 0
+    refused = any(
+        claim.role == "primary" and claim.verdict == "refused" for claim in summary.claims
+    )
+    return 1 if refused else 0
 
 
 def _labels(arguments: argparse.Namespace) -> tuple[str, ...] | None:

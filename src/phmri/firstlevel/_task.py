@@ -101,7 +101,7 @@ def task_regressors(
     ...     np.array([10.0]), np.array([5.0]), ["go"], conditions=["go"], t_r=2.0, n_volumes=20
     ... )
     >>> names, int(X[:, 0].argmax())
-    (('task_go',), 8)
+    (('task_go',), 9)
     """
     kinds = np.asarray(trial_type, dtype=str)
     wanted = np.isin(kinds, list(conditions))

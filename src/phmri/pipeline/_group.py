@@ -8,13 +8,21 @@ import numpy as np
 
 from phmri.dataset import DatasetCheck, DatasetIndex
 from phmri.exceptions import DesignError
-from phmri.group import Estimate, UnitDesign, fit_contrast, make_outcome, make_unit_design
+from phmri.group import (
+    Estimate,
+    UnitDesign,
+    fit_contrast,
+    make_outcome,
+    make_unit_design,
+    sequence_test,
+)
 from phmri.inference import (
     Outcomes,
     count_shufflings,
     find_peaks,
     make_claim,
     permute,
+    sequence_note,
 )
 from phmri.pipeline._answers import (
     Answer,
@@ -191,7 +199,7 @@ def _compute(
         result,
         outcomes=_describe(inputs, question, outcomes, estimate),
         settings=settings,
-        notes=_notes(units, outcomes),
+        notes=(*_notes(units, outcomes), *_order_notes(design, outcomes, settings)),
     )
     strongest = claim.peaks[0].index if claim.peaks else 0
     return Answer(
@@ -210,6 +218,16 @@ def _notes(units: QuestionUnits, outcomes: LoadedOutcomes) -> tuple[str, ...]:
         f"sub-{subject} is left out: {reason}." for subject, reason in units.left_out.items()
     ]
     return tuple(notes)
+
+
+def _order_notes(
+    design: UnitDesign, outcomes: LoadedOutcomes, settings: Inference
+) -> tuple[str, ...]:
+    """Report period effect and carry-over of a crossover's scalar; neither decides anything."""
+    if design.estimator != "crossover" or outcomes.kind != "scalar":
+        return ()
+    terms = sequence_test(design, outcomes.images)
+    return (sequence_note(terms, unit=UNIT, confidence=settings.confidence), *terms.sentences)
 
 
 def _describe(

@@ -19,7 +19,7 @@ from phmri.dataset import (
     write_image,
     write_table,
 )
-from phmri.exceptions import OutputError, PhmriError, Problem
+from phmri.exceptions import DegreesOfFreedomError, OutputError, PhmriError, Problem
 from phmri.firstlevel import (
     Connectivity,
     roi_to_roi,
@@ -101,13 +101,13 @@ def run_job(job: RunJob) -> RunOutcome:
 def _measure_run(job: RunJob) -> RunOutcome:
     confounds = read_confounds(job.run.confounds) if job.run.confounds else None
     inputs = [FileRecord.of(path) for path in run_inputs(job.run)]
-    cleanings = {name: _cleaning(job, name, confounds) for name in _used_denoisings(job)}
+    cleanings, reason = _cleanings(job, confounds)
     signals: dict[float, RunSignals] = {}
     quality: RunQuality | None = None
     outputs: list[Path] = []
-    reason = _motion_reason(job, cleanings, run_quality(confounds))
+    reason = reason or _motion_reason(job, cleanings, run_quality(confounds))
     results: dict[str, Connectivity] = {}
-    for name, measure in job.measures.items():
+    for name, measure in job.measures.items() if not reason else ():
         setting = job.denoising[measure.denoising]
         fwhm = setting.smoothing_fwhm_mm if measure.kind == "seed_to_voxel" else 0.0
         if fwhm not in signals:
@@ -144,8 +144,17 @@ def _measure_run(job: RunJob) -> RunOutcome:
     return RunOutcome(status="excluded" if reason else "done", reason=reason)
 
 
-def _used_denoisings(job: RunJob) -> list[str]:
-    return sorted({measure.denoising for measure in job.measures.values()})
+def _cleanings(job: RunJob, confounds: Confounds | None) -> tuple[dict[str, Cleaning], str]:
+    """Make every cleaning that the measures use; say which leaves too little of the run."""
+    cleanings: dict[str, Cleaning] = {}
+    reason = ""
+    for name in sorted({measure.denoising for measure in job.measures.values()}):
+        try:
+            cleanings[name] = _cleaning(job, name, confounds)
+        except DegreesOfFreedomError as error:
+            found = error.problems[0]
+            reason = f"'{name}' leaves {found.found} degrees of freedom, {found.expected}"
+    return cleanings, reason
 
 
 def _cleaning(job: RunJob, name: str, confounds: Confounds | None) -> Cleaning:

@@ -78,7 +78,8 @@ def _groups(protocol: Protocol, index: DatasetIndex) -> dict[str, str]:
 def _run_content(cell: Cell, runs: Mapping[RunKey, MeasuredRun]) -> RunContent:
     measured = runs.get((cell.subject, cell.session, cell.scan))
     manifest = measured.manifest if measured else None
-    strictest = min(manifest.cleaning.values(), key=lambda item: item.df) if manifest else None
+    cleanings = manifest.cleaning.values() if manifest else ()
+    strictest = min(cleanings, key=lambda item: item.df, default=None)
     reason = cell.reason or ("not measured" if cell.status == "ok" else cell.status)
     return RunContent(
         subject=cell.subject,

@@ -71,7 +71,9 @@ def find_units(
         for role, cell in cells[subject].items():
             run = runs.get((subject, cell.session, cell.scan))
             if run is None:
-                left_out[subject] = f"ses-{cell.session} {cell.scan} is not measured"
+                left_out[subject] = (
+                    f"ses-{cell.session} {cell.scan} is not measured (run the participant level)"
+                )
             elif run.manifest.excluded:
                 left_out[subject] = f"ses-{cell.session} {cell.scan}: {run.manifest.excluded}"
             else:

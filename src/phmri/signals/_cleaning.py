@@ -22,7 +22,7 @@ import scipy.linalg
 from jaxtyping import Float
 
 from phmri.dataset import Confounds
-from phmri.exceptions import Problem, SignalsError
+from phmri.exceptions import DegreesOfFreedomError, Problem, SignalsError
 from phmri.protocol import Denoising
 from phmri.signals._columns import Columns, find_columns
 from phmri.signals._filters import butterworth_matrix, check_band, cosines_outside
@@ -236,7 +236,7 @@ def _check_df(
     denoising: Denoising, kept: Kept, *, n_regressors: int, df: float, file: str | None
 ) -> None:
     if df < denoising.min_df:
-        raise SignalsError(
+        raise DegreesOfFreedomError(
             Problem(
                 what="too few degrees of freedom are left after cleaning",
                 file=file,

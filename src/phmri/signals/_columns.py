@@ -52,6 +52,7 @@ class Columns:
     names : tuple of str
         As in the table, or as fMRIPrep would have called a computed one.
     values : ndarray of shape (n_volumes, n_columns)
+        In the table's units.
     computed : tuple of str
         Those that the table lacks.
     """

@@ -16,6 +16,7 @@ class Grid:
     Parameters
     ----------
     shape : tuple of int
+        Voxels along x, y, z.
     affine : ndarray of shape (4, 4)
         Voxel to mm.
     space : str
@@ -34,6 +35,7 @@ class RegionOnGrid:
     Parameters
     ----------
     name : str
+        Region or parcel.
     voxels : ndarray of shape (n_voxels,)
         Flat index into the grid in C order, ascending.
     weights : ndarray of shape (n_voxels,)
@@ -63,6 +65,7 @@ class Cleaning:
         ``remove``: `basis` is Q, orthonormal columns to project out (the constant is in it).
         ``keep``: `basis` is K', rows of the operator as columns.
     basis : ndarray of shape (n_kept, k)
+        Q, or K'; for a band-pass projection K' is the orthonormal complement of Q.
     df : float
         Degrees of freedom left: trace of the projection, or its effective number.
     regressors : tuple of str
@@ -92,6 +95,7 @@ class RunQuality:
     mean_fd_mm : float
         NaN where the confounds have no framewise displacement.
     mean_std_dvars : float
+        NaN where the confounds have none.
     tsnr_median : float
         Median over the brain mask of mean / SD in time, unsmoothed, uncleaned; NaN for tables.
     region_voxels : dict of str to int
@@ -119,7 +123,9 @@ class RunSignals:
     regions : ndarray of shape (n_volumes, n_regions)
         Weighted means of unsmoothed data, float64.
     region_names : tuple of str
+        Of the columns of `regions`.
     quality : RunQuality
+        Of the same pass over the file.
     """
 
     voxels: Float32[np.ndarray, "n_volumes n_voxels"] | None

@@ -53,6 +53,7 @@ def place_region(
     Returns
     -------
     RegionOnGrid
+        Its voxels and weights on the run's grid.
 
     Raises
     ------

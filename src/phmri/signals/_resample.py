@@ -34,6 +34,7 @@ def same_grid(image: Image, grid: Grid) -> bool:
     Returns
     -------
     bool
+        True when shape and affine are equal.
     """
     return image.data.shape == grid.shape and bool(
         np.abs(image.affine - grid.affine).max() < _SAME_MM
@@ -47,7 +48,9 @@ def _points(image: Image, grid: Grid) -> list[Float[np.ndarray, " 3"]]:
     # Size of a target voxel along each of its axes, in the smallest source voxels it meets.
     target = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))
     meets = source[np.abs(target_to_source).argmax(axis=0)]
-    counts = [2 * int(np.ceil(ratio)) if ratio > 1.0 + 1e-6 else 1 for ratio in target / meets]
+    counts = [
+        2 * int(np.ceil(ratio - 1e-6)) if ratio > 1.0 + 1e-6 else 1 for ratio in target / meets
+    ]
     axes = [(np.arange(n) + 0.5) / n - 0.5 for n in counts]
     return [np.array(p) for p in np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)]
 

@@ -74,6 +74,7 @@ def half_kernel(fwhm_mm: float, voxel_mm: float) -> Float32[np.ndarray, " n"]:
     Returns
     -------
     ndarray of shape (radius + 1,)
+        The whole kernel has sum 1.
     """
     sigma = fwhm_mm * _SIGMA_PER_FWHM / voxel_mm
     radius = int(_TRUNCATE * sigma + 0.5)
@@ -105,6 +106,7 @@ def plan_smoothing(
     Returns
     -------
     SmoothingPlan
+        For `smooth_volume`.
     """
     sizes = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))[::-1]
     weights = tuple(half_kernel(fwhm_mm, float(size)) for size in sizes)

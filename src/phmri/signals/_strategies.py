@@ -41,6 +41,7 @@ class Strategy:
     sentence : str
         For the methods text.
     dois : tuple of str
+        What to cite.
     """
 
     name: str
@@ -53,7 +54,13 @@ class Strategy:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of fixed name, in a fixed order."""
+        """List the columns of fixed name, in a fixed order.
+
+        Returns
+        -------
+        tuple of str
+            Without components, whose number depends on the run.
+        """
         return (
             self.base
             + tuple(f"{name}_derivative1" for name in self.derivatives)
@@ -180,5 +187,6 @@ def find_strategy(name: str) -> Strategy:
     Returns
     -------
     Strategy
+        The one of that name.
     """
     return {strategy.name: strategy for strategy in _STRATEGIES}[name]
