@@ -92,18 +92,14 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def trial(
-    pristine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Trial:
+def trial(pristine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Trial:
     root = tmp_path / "trial"
     shutil.copytree(pristine, root)
     return Trial(root=root, capture=capsys)
 
 
 @pytest.fixture
-def make_trial(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Trial]:
+def make_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Trial]:
     def make(**settings: int) -> Trial:
         root = tmp_path / "made"
         make_small_tree(root, **settings)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,24 +16,48 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from phmri.cli import main
 from tests.e2e.conftest import Trial
 
 EVERY_SUBJECT = 6
 RUNS_EACH = 6
+N_QUESTIONS = 6
 
 
-def _files(root: Path) -> dict[str, bytes]:
-    """Read every result but the log and the report; leave out when a file was written."""
+def _files(out: Path) -> dict[str, bytes]:
+    """Read every result but the log and the report, without when and where it was written."""
     return {
-        str(path.relative_to(root)): re.sub(rb'"mtime_ns": \d+', b"", path.read_bytes())
-        for path in sorted(root.rglob("*"))
+        str(path.relative_to(out)): re.sub(
+            rb'"mtime_ns": \d+', b"", path.read_bytes().replace(bytes(out), b"OUT")
+        )
+        for path in sorted(out.rglob("*"))
         if path.is_file() and path.suffix not in {".jsonl", ".html"}
     }
 
 
+def _phmri(*words: str) -> list[str]:
+    """Word a call as a process of its own: workers start by importing the main module."""
+    return [str(Path(sys.executable).parent / "phmri"), *words]
+
+
+@pytest.fixture(scope="module")
+def finished_root(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("finished") / "trial"
+    shutil.copytree(pristine, root)
+    words = ["run", str(root / "bids"), str(root / "out"), "all", "--n-workers", "1"]
+    assert main([*words, "--protocol", str(root / "trial.yaml")]) == 0
+    return root
+
+
 @pytest.fixture
-def finished(trial: Trial) -> Trial:
-    code, printed = trial.run("all")
+def finished(finished_root: Path, capsys: pytest.CaptureFixture[str]) -> Trial:
+    """Give the finished trial, to be read; tests that change a trial measure their own."""
+    return Trial(root=finished_root, capture=capsys)
+
+
+@pytest.fixture
+def measured(trial: Trial) -> Trial:
+    code, printed = trial.run("participant")
     assert code == 0, printed
     return trial
 
@@ -41,7 +66,7 @@ def test_all_leaves_maps_claims_and_a_report(finished: Trial) -> None:
     maps = list(finished.out.glob("sub-*/ses-*/func/*stat-z_statmap.nii.gz"))
     assert len(maps) == EVERY_SUBJECT * RUNS_EACH
     claims = sorted(finished.out.glob("group/*/claim.json"))
-    assert len(claims) == 6
+    assert len(claims) == N_QUESTIONS
     page = (finished.out / "report" / "index.html").read_text()
     assert "SIMULATED" in page
     for path in claims:
@@ -66,72 +91,60 @@ def test_second_run_keeps_every_step(finished: Trial) -> None:
     before = _files(finished.out)
     code, printed = finished.run("all")
     assert code == 0
-    assert f"{EVERY_SUBJECT * RUNS_EACH + 6} kept" in printed
+    assert f"{EVERY_SUBJECT * RUNS_EACH + N_QUESTIONS} kept" in printed
     assert _files(finished.out) == before
 
 
-def test_changed_run_alone_is_measured_again(finished: Trial) -> None:
-    image = nib.load(finished.bold())
+def test_neither_workers_nor_the_order_of_levels_change_a_result(finished: Trial) -> None:
+    other = finished.root / "other"
+    for level in ("participant", "group"):
+        words = ("run", str(finished.bids), str(other), level, "--n-workers", "2")
+        subprocess.run(
+            _phmri(*words, "--protocol", str(finished.protocol)), check=True, capture_output=True
+        )
+    assert _files(other) == _files(finished.out)
+
+
+def test_changed_run_alone_is_measured_again(measured: Trial) -> None:
+    image = nib.load(measured.bold())
     data = np.asarray(image.dataobj, dtype=np.float32)
     data[..., 5] *= 1.01
-    nib.save(nib.Nifti1Image(data, image.affine, image.header), finished.bold())
-    code, printed = finished.run("participant")
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), measured.bold())
+    code, printed = measured.run("participant")
     assert code == 0
     assert f"1 steps done, {EVERY_SUBJECT * RUNS_EACH - 1} kept" in printed
 
 
-def test_changed_question_leaves_first_levels_alone(finished: Trial) -> None:
-    finished.edit_protocol("n_permutations: 1000", "n_permutations: 500")
-    code, printed = finished.run("all")
-    assert code == 0
-    assert f"{EVERY_SUBJECT * RUNS_EACH} kept" in printed
-
-
-def test_touched_but_equal_file_is_kept(finished: Trial) -> None:
-    os.utime(finished.bold(), (1, 1))
-    code, printed = finished.run("participant")
+def test_changed_question_leaves_first_levels_alone(measured: Trial) -> None:
+    measured.edit_protocol("n_permutations: 1000", "n_permutations: 500")
+    code, printed = measured.run("participant")
     assert code == 0
     assert f"0 steps done, {EVERY_SUBJECT * RUNS_EACH} kept" in printed
 
 
-def test_results_do_not_depend_on_the_number_of_workers(finished: Trial) -> None:
-    one = _files(finished.out)
-    other = finished.root / "out"
-    finished.out.rename(finished.root / "one_worker")
-    # A process of its own: workers start by importing the main module.
-    subprocess.run(
-        [
-            str(Path(sys.executable).parent / "phmri"),
-            "run",
-            str(finished.bids),
-            str(other),
-            "all",
-            "--protocol",
-            str(finished.protocol),
-            "--n-workers",
-            "2",
-        ],
-        check=True,
-        capture_output=True,
-    )
-    assert _files(other) == one
+def test_changed_denoising_measures_its_runs_again(measured: Trial) -> None:
+    measured.edit_protocol("highpass_hz: 0.008\n    smoothing_fwhm_mm: 6\n    task", "task")
+    code, printed = measured.run("participant")
+    assert code == 0
+    assert f"{EVERY_SUBJECT * 3} steps done, {EVERY_SUBJECT * 3} kept" in printed
+
+
+def test_touched_but_equal_file_is_kept(measured: Trial) -> None:
+    os.utime(measured.bold(), (1, 1))
+    code, printed = measured.run("participant")
+    assert code == 0
+    assert f"0 steps done, {EVERY_SUBJECT * RUNS_EACH} kept" in printed
 
 
 def test_interrupt_keeps_what_is_finished(make_trial: Callable[..., Trial]) -> None:
     trial = make_trial(n_subjects=9, n_volumes=200)
-    command = [
-        str(Path(sys.executable).parent / "phmri"),
-        "run",
-        str(trial.bids),
-        str(trial.out),
-        "participant",
-        "--protocol",
-        str(trial.protocol),
-        "--n-workers",
-        "2",
-    ]
+    words = ("run", str(trial.bids), str(trial.out), "participant", "--n-workers", "2")
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        _phmri(*words, "--protocol", str(trial.protocol)),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
     deadline = time.monotonic() + 60
     while not list(trial.out.glob("sub-*/ses-*/func/*run.json")) and time.monotonic() < deadline:
@@ -142,20 +155,11 @@ def test_interrupt_keeps_what_is_finished(make_trial: Callable[..., Trial]) -> N
     assert process.returncode == 130, printed
     assert "Interrupted" in printed
     assert "Traceback" not in printed
-    assert 0 < finished
+    assert 0 < finished < 9 * RUNS_EACH
     assert trial.leftovers() == []
     code, printed = trial.run("participant")
     assert code == 0
-    assert f"{9 * RUNS_EACH} kept" not in printed
-
-
-def test_participant_then_group_equals_all(finished: Trial) -> None:
-    whole = _files(finished.out)
-    finished.out.rename(finished.root / "whole")
-    for level in ("participant", "group"):
-        code, printed = finished.run(level)
-        assert code == 0, printed
-    assert _files(finished.out) == whole
+    assert f"{9 * RUNS_EACH - finished} steps done, {finished} kept" in printed
 
 
 def test_group_without_first_levels_is_refused(trial: Trial) -> None:

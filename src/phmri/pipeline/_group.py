@@ -44,7 +44,7 @@ from phmri.pipeline._loading import (
 from phmri.pipeline._provenance import hash_parameters
 from phmri.pipeline._units import QuestionUnits, find_units
 from phmri.protocol import Inference, Parallel, Protocol, Question, RoiToRoi
-from phmri.signals import RegionOnGrid
+from phmri.signals import Grid, RegionOnGrid
 
 __all__ = ["GroupInputs", "answer_question"]
 
@@ -64,6 +64,8 @@ class GroupInputs:
     runs : dict of RunKey to MeasuredRun
     regions : dict of str to RegionOnGrid
         Regions that questions name, on the grid of the maps.
+    grid : Grid or None
+        Of the maps; None for tabular data.
     labels : PeakLabels
         Names for positions.
     out_dir : Path
@@ -75,6 +77,7 @@ class GroupInputs:
     check: DatasetCheck
     runs: dict[RunKey, MeasuredRun]
     regions: dict[str, RegionOnGrid]
+    grid: Grid | None
     labels: PeakLabels
     out_dir: Path
     n_threads: int

@@ -212,10 +212,9 @@ def _signals(job: RunJob, fwhm: float, confounds: Confounds | None) -> RunSignal
         return extract_series(series, job.series, confounds)
     if job.run.mask is None:
         raise PhmriError(Problem(what="the run has no brain mask", file=str(job.run.path)))
-    mask = read_mask(job.run.mask)
     return extract_signals(
         job.run,
-        mask.data,
+        read_mask(job.run.mask),
         job.regions,
         smoothing_fwhm_mm=fwhm,
         voxels=any(measure.kind == "seed_to_voxel" for measure in job.measures.values()),

@@ -8,12 +8,12 @@ import numpy as np
 
 from phmri.dataset import Cell, DatasetCheck, DatasetIndex
 from phmri.pipeline._answers import QuestionAnswer
-from phmri.pipeline._job import RunJob
 from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.pipeline._provenance import now
 from phmri.pipeline._versions import is_simulated, software_versions
 from phmri.protocol import Protocol
 from phmri.report import RegionContent, ReportContent, RunContent, write_report
+from phmri.signals import Grid, RegionOnGrid
 
 __all__ = ["write_trial_report"]
 
@@ -24,7 +24,8 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
     protocol_sha256: str,
     index: DatasetIndex,
     check: DatasetCheck,
-    jobs: Sequence[RunJob],
+    regions: Mapping[str, RegionOnGrid],
+    grid: Grid | None,
     runs: Mapping[RunKey, MeasuredRun],
     results: Sequence[QuestionAnswer],
     out_dir: Path,
@@ -38,7 +39,10 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
     protocol_sha256 : str
     index : DatasetIndex
     check : DatasetCheck
-    jobs : sequence of RunJob
+    regions : mapping of str to RegionOnGrid
+        Placed on `grid`.
+    grid : Grid or None
+        None for tabular data.
     runs : mapping of RunKey to MeasuredRun
     results : sequence of QuestionAnswer
     out_dir : Path
@@ -56,7 +60,7 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
         runs=tuple(
             _run_content(cell, runs) for cell in check.cells if cell.status != "not planned"
         ),
-        regions=_region_contents(protocol, jobs),
+        regions=_region_contents(protocol, regions, grid),
         questions=tuple(result.content for result in results),
         simulated=is_simulated(index),
         methods=_methods(protocol, index, runs),
@@ -104,22 +108,23 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _region_contents(protocol: Protocol, jobs: Sequence[RunJob]) -> tuple[RegionContent, ...]:
-    job = next((job for job in jobs if job.run.shape is not None), None)
+def _region_contents(
+    protocol: Protocol, regions: Mapping[str, RegionOnGrid], grid: Grid | None
+) -> tuple[RegionContent, ...]:
+    if grid is None:
+        return ()
     contents = []
-    for name, region in protocol.regions.items():
-        placed = next((item for item in job.regions if item.name == name), None) if job else None
-        if placed is None or job is None or job.run.shape is None or job.run.affine is None:
-            continue
-        mask = np.zeros(math.prod(job.run.shape))
-        mask[placed.voxels] = placed.weights
+    for name, region in regions.items():
+        weights = np.zeros(math.prod(grid.shape))
+        weights[region.voxels] = region.weights
+        kind = protocol.regions[name].kind
         contents.append(
             RegionContent(
                 name=name,
-                mask=mask.reshape(job.run.shape),
-                affine=np.asarray(job.run.affine),
-                description=str(placed.source.get("description", region.kind)),
-                n_voxels=placed.voxels.size,
+                mask=weights.reshape(grid.shape),
+                affine=grid.affine,
+                description=str(region.source.get("description", kind)),
+                n_voxels=region.voxels.size,
             )
         )
     return tuple(contents)
