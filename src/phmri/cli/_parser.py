@@ -25,6 +25,17 @@ exit code: 0 done, 1 the data cannot answer (all reasons are listed), 2 the prot
 command is wrong, 130 interrupted (finished steps are kept).
 """
 
+_TEMPLATES = """\
+templates:
+  minimal_parallel      the shortest parallel trial: two arms, two sessions, one seed
+  timeseries_crossover  ROI time series, two treatments, order of treatments not recorded
+  weigner2025           ketamine, lamotrigine before ketamine, placebo: three arms, three
+                        sessions, rest and working memory, pregenual cingulate
+  deakin2008            ketamine infusion: two crossover experiments, 33 men
+
+Values marked "OURS" in a template are defaults of phmri that no paper states: replace them.
+"""
+
 _MAIN_EXAMPLES = """\
 a new trial in four commands:
   phmri new weigner2025 mytrial              # a commented protocol to edit
@@ -61,6 +72,8 @@ def _add_new(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "new",
         help="write a commented protocol to start from",
         description="Write DIR/trial.yaml, a commented protocol, and its JSON Schema beside it.",
+        epilog=_TEMPLATES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument(
         "template",

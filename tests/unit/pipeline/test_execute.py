@@ -1,0 +1,27 @@
+"""Jobs here and on workers, and how many fit."""
+
+import pytest
+
+from phmri.pipeline._execute import execute, n_workers_that_fit
+
+
+def _square(number: int) -> int:
+    return number * number
+
+
+def test_jobs_run_here_in_order() -> None:
+    assert list(execute(_square, [3, 1, 2], n_workers=1)) == [(0, 9), (1, 1), (2, 4)]
+
+
+def test_no_jobs_no_outcomes() -> None:
+    assert list(execute(_square, [], n_workers=4)) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "memory_gb", "job_gb", "fitting"),
+    [(4, None, 2.0, 4), (4, 8.0, 2.0, 4), (4, 5.0, 2.0, 2), (4, 0.1, 2.0, 1), (1, 100.0, 2.0, 1)],
+)
+def test_workers_that_fit(
+    asked: int, memory_gb: float | None, job_gb: float, fitting: int
+) -> None:
+    assert n_workers_that_fit(asked, memory_gb, job_gb) == fitting

@@ -1,0 +1,82 @@
+"""Which finished steps are kept."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from phmri.pipeline._provenance import FileRecord, StepLog, hash_parameters, is_current
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "in.txt"
+    path.write_text("content")
+    return path
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    path = tmp_path / "out.txt"
+    path.write_text("result")
+    return path
+
+
+def _is_current(source: Path, output: Path, record: FileRecord, key: str = "k") -> bool:
+    return is_current(key, [source], finished_key="k", sources=[record], outputs=[str(output)])
+
+
+def test_nothing_changed(source: Path, output: Path) -> None:
+    assert _is_current(source, output, FileRecord.of(source))
+
+
+def test_other_key(source: Path, output: Path) -> None:
+    assert not _is_current(source, output, FileRecord.of(source), key="other")
+
+
+def test_output_is_gone(source: Path, output: Path) -> None:
+    record = FileRecord.of(source)
+    output.unlink()
+    assert not _is_current(source, output, record)
+
+
+def test_source_is_gone(source: Path, output: Path) -> None:
+    record = FileRecord.of(source)
+    source.unlink()
+    assert not _is_current(source, output, record)
+
+
+def test_same_size_other_content(source: Path, output: Path) -> None:
+    record = FileRecord.of(source)
+    source.write_text("CONTENT")
+    os.utime(source, ns=(1, record.mtime_ns + 1))
+    assert not _is_current(source, output, record)
+
+
+def test_touched_with_the_same_content(source: Path, output: Path) -> None:
+    record = FileRecord.of(source)
+    os.utime(source, ns=(1, 1))
+    assert _is_current(source, output, record)
+
+
+def test_another_source(source: Path, output: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("content")
+    assert not _is_current(other, output, FileRecord.of(source))
+
+
+def test_parameters_hash_by_value_and_not_by_order() -> None:
+    assert hash_parameters({"a": 1, "b": [2, 3]}) == hash_parameters({"b": [2, 3], "a": 1})
+    assert hash_parameters({"a": 1}) != hash_parameters({"a": 2})
+
+
+def test_log_is_one_json_object_per_line(tmp_path: Path) -> None:
+    log = StepLog(tmp_path / "logs" / "steps.jsonl")
+    log.write("first", "done", started=0.0)
+    log.write("second", "failed", note='a "quoted"\nreason')
+    lines = (tmp_path / "logs" / "steps.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [record["step"] for record in records] == ["first", "second"]
+    assert records[0]["seconds"] > 0
+    assert records[1]["note"] == 'a "quoted"\nreason'
