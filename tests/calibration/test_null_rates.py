@@ -63,14 +63,17 @@ def smooth(rng, *shape):
     return raw[..., 2:] + raw[..., 1:-1] + raw[..., :-2] - 3
 
 
-def parallel_data(design, rng):
-    # The third arm does respond: only the two compared arms are alike. The baseline counts.
+def parallel_data(design, rng, *, third_sd=1.0):
+    # The third arm does respond, and may vary more or less: only the two compared arms are
+    # alike. The baseline counts.
     n, n_outcomes = len(design.subjects), 40
     person = smooth(rng, n, n_outcomes)
     third = (np.array(design.groups) == "C")[:, None]
     return {
         "baseline": person + smooth(rng, n, n_outcomes),
-        "outcome": person + smooth(rng, n, n_outcomes) + 1.5 * third,
+        "outcome": person
+        + smooth(rng, n, n_outcomes) * np.where(third, third_sd, 1.0)
+        + 1.5 * third,
     }
 
 
@@ -89,6 +92,11 @@ def crossover_data(design, rng, *, period):
 CASES = {
     "ancova": (partial(parallel_design, "ancova"), parallel_data),
     "change": (partial(parallel_design, "change"), parallel_data),
+    "quiet third arm": (
+        partial(parallel_design, "ancova"),
+        partial(parallel_data, third_sd=1 / 3),
+    ),
+    "loud third arm": (partial(parallel_design, "ancova"), partial(parallel_data, third_sd=3.0)),
     "crossover": (partial(crossover_design, "recorded"), partial(crossover_data, period=2.0)),
     "paired": (partial(crossover_design, "unknown"), partial(crossover_data, period=0.0)),
 }

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import psutil
 from rich.console import Console
 
+from phmri.cli._guard import refuse_foreign_demo, refuse_foreign_output
 from phmri.cli._progress import ProgressBars
 from phmri.cli._tables import claims_table, completeness_table, questions_table
 from phmri.dataset import check_dataset, index_dataset
@@ -44,7 +45,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 def _new(arguments: argparse.Namespace) -> int:
     path = write_template(arguments.template, arguments.directory)
-    _OUT.print(f"Wrote {path} and its schema. Edit it, then: phmri check {path} BIDS_DIR")
+    _say(f"Wrote {path} and its schema. Edit it, then: phmri check {path} BIDS_DIR")
     return 0
 
 
@@ -55,7 +56,7 @@ def _check(arguments: argparse.Namespace) -> int:
     _OUT.print(completeness_table(protocol, check))
     _OUT.print(questions_table(check))
     for problem in check.problems:
-        _OUT.print(f"  - {problem}", markup=False)
+        _say(f"  - {problem}")
     unanswerable = [
         item for item in check.questions if item.role == "primary" and not item.answerable
     ]
@@ -63,6 +64,7 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    refuse_foreign_output(arguments.out_dir, (arguments.bids_dir, *arguments.derivatives))
     with ProgressBars() as progress:
         summary = run(
             arguments.bids_dir,
@@ -84,6 +86,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     # Imported here: the other commands do not need a simulator.
     from phmri.simulation import simulate_demo  # noqa: PLC0415
 
+    refuse_foreign_demo(arguments.directory)
     n_workers = arguments.n_workers or os.cpu_count() or 1
     with ProgressBars() as progress:
         trial = simulate_demo(
@@ -103,7 +106,7 @@ def _demo(arguments: argparse.Namespace) -> int:
             on_progress=progress.update,
             command=_command_line(),
         )
-    _OUT.print("SIMULATED data: the truth that was planted is in", str(trial.truth))
+    _say(f"SIMULATED data: the truth that was planted is in {trial.truth}")
     return _show_summary(summary)
 
 
@@ -111,23 +114,28 @@ def _show_summary(summary: RunSummary) -> int:
     if summary.claims:
         _OUT.print(claims_table(summary.claims))
     for problem in summary.problems:
-        _OUT.print(f"  - {problem}", markup=False)
-    _OUT.print(
+        _say(f"  - {problem}")
+    _say(
         f"{summary.n_done} steps done, {summary.n_kept} kept from before, "
         f"{summary.n_excluded} runs excluded, {summary.n_failed} runs broken."
     )
     if summary.report_path is not None:
-        _OUT.print(f"Report: {summary.report_path}")
+        _say(f"Report: {summary.report_path}")
     refused = any(
         claim.role == "primary" and claim.verdict == "refused" for claim in summary.claims
     )
     return 1 if refused else 0
 
 
+def _say(text: str) -> None:
+    """Print text as it is: a path or a title may hold what the console takes for markup."""
+    _OUT.print(text, markup=False, emoji=False)
+
+
 def _labels(arguments: argparse.Namespace) -> tuple[str, ...] | None:
     if arguments.participant_label is None:
         return None
-    return tuple(label.removeprefix("sub-") for label in arguments.participant_label)
+    return tuple(label.removeprefix("sub-").rstrip("/") for label in arguments.participant_label)
 
 
 def _command_line() -> str:

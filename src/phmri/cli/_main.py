@@ -1,17 +1,26 @@
 """Entry point: from words on a command line to an exit code."""
 
+import io
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 
 from rich.console import Console
 
 from phmri.cli._commands import run_command
 from phmri.cli._parser import make_parser
-from phmri.exceptions import OutputError, PhmriError, ProtocolError
+from phmri.exceptions import OutputError, PhmriError, Problem, ProtocolError
 
 __all__ = ["main"]
 
 INTERRUPTED = 130
+TERMINATED = 143
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM, as a queue or a container sends it: stop as on Ctrl-C."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,12 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0 done; 1 the data cannot answer, or results cannot be written; 2 the protocol or the
-        command is wrong; 130 interrupted.
+        command is wrong; 130 interrupted; 143 terminated.
     """
+    _print_what_can_be_printed()
     arguments = make_parser().parse_args(argv)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        return run_command(arguments)
+        with _termination_as_interrupt():
+            return run_command(arguments)
     except ProtocolError as error:
         _show(console, error, "the protocol cannot be used")
         return 2
@@ -41,17 +52,55 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PhmriError as error:
         _show(console, error, "stopped; finished steps are kept")
         return 1
-    except KeyboardInterrupt:
+    except (OSError, MemoryError) as error:
+        _show(console, _of_system(error), "stopped; finished steps are kept")
+        return 1
+    except KeyboardInterrupt as error:
         console.print("Interrupted. Finished steps are kept: the same command goes on from here.")
-        return INTERRUPTED
+        return TERMINATED if isinstance(error, _TerminatedError) else INTERRUPTED
+
+
+def _print_what_can_be_printed() -> None:
+    """Write ? for what the terminal's character set lacks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Let SIGTERM unwind the work, so that no half-written file stays; main thread only."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _TerminatedError
+
+    try:
+        before = signal.signal(signal.SIGTERM, stop)
+    except ValueError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _of_system(error: OSError | MemoryError) -> PhmriError:
+    """Put into words what the system refused."""
+    if isinstance(error, MemoryError):
+        what = "the memory does not suffice: fewer workers (--n-workers) need less"
+        return PhmriError(Problem(what=what))
+    reason = error.strerror or str(error)
+    file = None if error.filename is None else str(error.filename)
+    return PhmriError(Problem(what="the system refused", file=file, found=reason))
 
 
 def _show(console: Console, error: PhmriError, headline: str) -> None:
     n_problems = len(error.problems)
     count = "1 problem" if n_problems == 1 else f"{n_problems} problems"
-    console.print(f"phmri: {headline} ({count})", style="bold red", markup=False)
+    console.print(f"phmri: {headline} ({count})", style="bold red", markup=False, emoji=False)
     for problem in error.problems:
-        console.print(f"  - {problem}", markup=False)
+        console.print(f"  - {problem}", markup=False, emoji=False)
 
 
 if __name__ == "__main__":

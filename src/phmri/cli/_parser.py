@@ -1,6 +1,7 @@
 """What can be typed after ``phmri``, and the help that teaches it."""
 
 import argparse
+import math
 from pathlib import Path
 
 from phmri import __version__
@@ -184,14 +185,17 @@ def _add_participants(command: argparse.ArgumentParser) -> None:
 
 
 def _positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not at least 1")
-    return value
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 1")
+    return int(text)
 
 
 def _positive_float(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{value} is not above 0")
+    message = f"'{text}' is not a number above 0"
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(message) from error
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(message)
     return value

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from phmri.dataset import Cell, DatasetCheck
 from phmri.inference import Claim
@@ -36,7 +38,8 @@ def completeness_table(protocol: Protocol, check: DatasetCheck) -> Table:
         for scan in protocol.scans
         if any(cell.session == session and cell.scan == scan for cell in check.cells)
     ]
-    table = Table(title=f"{protocol.title}: participants × sessions × scans", title_justify="left")
+    title = Text(f"{protocol.title}: participants × sessions × scans", style="table.title")
+    table = Table(title=title, title_justify="left")
     table.add_column("participant", no_wrap=True)
     table.add_column("group")
     for session, scan in columns:
@@ -47,8 +50,8 @@ def completeness_table(protocol: Protocol, check: DatasetCheck) -> Table:
     for subject, cells in rows.items():
         group = next(iter(cells.values())).group or "?"
         table.add_row(
-            f"sub-{subject}",
-            group,
+            escape(f"sub-{subject}"),
+            escape(group),
             *(_cell_text(cells[key]) if key in cells else "" for key in columns),
         )
     return table
@@ -57,8 +60,7 @@ def completeness_table(protocol: Protocol, check: DatasetCheck) -> Table:
 def _cell_text(cell: Cell) -> str:
     colour = _COLOURS.get(cell.status, "red")
     text = cell.status if not cell.reason else f"{cell.status}: {cell.reason}"
-    escaped = text.replace("[", "\\[")
-    return f"[{colour}]{escaped}[/{colour}]"
+    return f"[{colour}]{escape(text)}[/{colour}]"
 
 
 def questions_table(check: DatasetCheck) -> Table:
@@ -77,8 +79,13 @@ def questions_table(check: DatasetCheck) -> Table:
         table.add_column(name)
     for item in check.questions:
         counts = ", ".join(f"{group} {n}" for group, n in item.n_per_group.items())
-        answer = "[green]yes[/green]" if item.answerable else f"[red]no[/red]: {item.reason}"
-        table.add_row(item.question, item.role, counts, answer)
+        if item.n_beside:
+            beside = ", ".join(f"{group} {n}" for group, n in item.n_beside.items())
+            counts += f" (beside them {beside})"
+        answer = (
+            "[green]yes[/green]" if item.answerable else f"[red]no[/red]: {escape(item.reason)}"
+        )
+        table.add_row(item.question, item.role, escape(counts), answer)
     return table
 
 
@@ -99,6 +106,9 @@ def claims_table(claims: Iterable[Claim]) -> Table:
     for claim in claims:
         colour = {"found": "green", "not found": "white", "refused": "red"}[claim.verdict]
         table.add_row(
-            claim.question, claim.role, f"[{colour}]{claim.verdict}[/{colour}]", claim.sentence
+            claim.question,
+            claim.role,
+            f"[{colour}]{claim.verdict}[/{colour}]",
+            escape(claim.sentence),
         )
     return table

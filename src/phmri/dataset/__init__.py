@@ -7,6 +7,7 @@ room opens or writes a data file; what is written is written whole or not at all
 """
 
 from phmri.dataset._atlas import AtlasStore
+from phmri.dataset._atlas_labels import AtlasLabels
 from phmri.dataset._check import check_dataset
 from phmri.dataset._index import index_dataset
 from phmri.dataset._questions import needed_cells, unit_groups
@@ -41,6 +42,7 @@ from phmri.dataset._write import (
 )
 
 __all__ = [
+    "AtlasLabels",
     "AtlasStore",
     "Cell",
     "Confounds",

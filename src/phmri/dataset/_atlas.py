@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from phmri.dataset._atlas_labels import AtlasLabels, read_labels
 from phmri.dataset._atlas_templates import (
     Kind,
     Part,
@@ -164,6 +165,20 @@ class AtlasStore:
             raise AtlasError(_unknown_areas(request, known))
         found = self._from_publisher(request, None)
         return _finish(request, hemisphere, *(found or ([], [])))
+
+    def labels(self, space: str) -> AtlasLabels | None:
+        """Give the names of all areas in a space, where a local folder has them.
+
+        Parameters
+        ----------
+        space : str
+            Template; another one is never used in its place.
+
+        Returns
+        -------
+        AtlasLabels or None
+        """
+        return read_labels(self.local_dirs, space)
 
     def _other_space(self, space: str, spaces: set[str]) -> Problem:
         folders = ", ".join(map(str, self.local_dirs)) or "no local folder"

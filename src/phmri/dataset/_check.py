@@ -40,7 +40,8 @@ def check_dataset(
     """
     subjects, problems = _subjects(protocol, index, participants)
     groups, excluded, group_problems = _groups(protocol, index, subjects)
-    problems += group_problems + _date_problems(protocol, index, set(subjects))
+    kept = set(subjects) - set(protocol.exclusions.participants)
+    problems += group_problems + _date_problems(protocol, index, kept)
     runs: _Runs = {}
     for run in index.runs:
         runs.setdefault((run.subject, run.session, run.task), []).append(run)
@@ -89,10 +90,12 @@ def _subjects(
         for subject in protocol.exclusions.participants
         if subject not in known
     ]
+    # Of who is excluded by the protocol nothing is used, so nothing can be wrong.
+    of_tree = [p for p in index.problems if p.subject not in protocol.exclusions.participants]
     if participants is None:
-        return known, [*index.problems, *problems]
+        return known, [*of_tree, *problems]
     asked = list(dict.fromkeys(label.removeprefix("sub-") for label in participants))
-    problems = [p for p in (*index.problems, *problems) if p.subject is None or p.subject in asked]
+    problems = [p for p in (*of_tree, *problems) if p.subject is None or p.subject in asked]
     problems += [
         Problem(
             what="no such participant",
@@ -131,7 +134,7 @@ def _groups(
         if design.column in table.columns and subject in table.index:
             entry = table[design.column][subject]
             value = entry if isinstance(entry, str) and entry in known else None
-            if value is None:
+            if value is None and subject not in excluded:
                 problems.append(
                     Problem(
                         what=f"the {word} is not one of the protocol's",

@@ -16,6 +16,7 @@ from isal.igzip_lib import IsalError
 from jaxtyping import Float
 from nibabel.spatialimages import HeaderDataError
 
+from phmri.dataset._read_files import why_unreadable
 from phmri.exceptions import DatasetError, Problem
 
 __all__ = [
@@ -144,7 +145,7 @@ def header_of(path: Path) -> ImageHeader:
                 _broken(path, "not a single-file NIfTI image", "a header of another format")
             )
         return _parse(path, header)
-    except (HeaderDataError, ValueError, KeyError) as error:
+    except (HeaderDataError, ValueError, KeyError, OverflowError) as error:
         raise DatasetError(_broken(path, "the NIfTI header makes no sense", str(error))) from error
 
 
@@ -181,7 +182,7 @@ def _first_bytes(path: Path) -> bytes:
             raw = file.read(_PROBE_BYTES)
     except OSError as error:
         raise DatasetError(
-            _broken(path, "cannot be opened", error.strerror or str(error))
+            _broken(path, "cannot be opened", why_unreadable(path, error))
         ) from error
     if not raw:
         raise DatasetError(_broken(path, "the file is empty", "0 bytes", "a NIfTI image"))

@@ -1,7 +1,9 @@
 """Who can answer a question: the cells that it needs of each participant.
 
-A parallel question needs the outcome session and, for ANCOVA and change, the baseline session. A
-crossover question needs one session under each of its two treatments.
+A parallel question needs the outcome session and, for ANCOVA and change, the baseline session. It
+takes participants of every arm: the arms beside the contrast stay in the model, where they add to
+the estimate of the residual variance. A crossover question needs one session under each of its two
+treatments.
 """
 
 from collections import Counter
@@ -42,7 +44,8 @@ def needed_cells(
     Returns
     -------
     dict of str to dict of str to Cell
-        Participants in order; roles ``outcome`` and ``baseline`` (parallel; no baseline for
+        Participants of all arms (parallel) or of the sequences that hold both treatments, in
+        order; roles ``outcome`` and ``baseline`` (parallel; no baseline for
         ``post``), or ``first`` and ``second`` (crossover: the treatments of the contrast in its
         order). All cells are ``ok``.
 
@@ -113,9 +116,8 @@ def check_question(
     columns = (*question.covariates, *protocol.design.strata)
     absent = [column for column in columns if column not in participants.columns]
     usable, lost = _sort(protocol, question, cells, participants)
-    counts = dict.fromkeys(_groups_of(protocol, question), 0)
-    for roles in usable.values():
-        counts[next(iter(roles.values())).group or _UNKNOWN] += 1
+    everyone = Counter(next(iter(roles.values())).group or _UNKNOWN for roles in usable.values())
+    counts = {group: everyone.pop(group, 0) for group in _groups_of(protocol, question)}
     faults = [f"participants.tsv has no column {column}" for column in absent]
     faults += _too_few(protocol, question, counts)
     reasons = list(faults)
@@ -125,6 +127,7 @@ def check_question(
         question=name,
         role=question.role,
         n_per_group=counts,
+        n_beside=dict(sorted(everyone.items())),
         answerable=not faults,
         reason="; ".join(reasons),
     )
@@ -173,13 +176,14 @@ def _sort(
     cells: Sequence[Cell],
     participants: pd.DataFrame | None,
 ) -> tuple[dict[str, dict[str, Cell]], Counter[str]]:
-    """Part the participants of the question's groups into usable and lost, with the reason."""
+    """Part the participants of the question's model into usable and lost, with the reason."""
     scan = protocol.measures[question.measure].scan
     by_subject: dict[str, dict[str, Cell]] = {}
     for cell in cells:
         if cell.scan == scan:
             by_subject.setdefault(cell.subject, {})[cell.session] = cell
-    relevant = set(_groups_of(protocol, question))
+    design = protocol.design
+    relevant = set(design.arms if isinstance(design, Parallel) else _groups_of(protocol, question))
     usable: dict[str, dict[str, Cell]] = {}
     lost: Counter[str] = Counter()
     for subject, visits in by_subject.items():

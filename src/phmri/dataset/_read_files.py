@@ -6,7 +6,7 @@ from pathlib import Path
 
 from phmri.exceptions import DatasetError, Problem
 
-__all__ = ["file_sha256", "read_json", "read_text", "unreadable"]
+__all__ = ["file_sha256", "read_json", "read_text", "unreadable", "why_unreadable"]
 
 
 def file_sha256(path: Path) -> str:
@@ -58,6 +58,9 @@ def read_json(path: Path) -> dict[str, object]:
         raise DatasetError(
             Problem(what="not valid JSON", file=str(path), line=error.lineno, found=error.msg)
         ) from error
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, deep nesting
+        what = "JSON that cannot be read"
+        raise DatasetError(Problem(what=what, file=str(path), found=str(error))) from error
     if not isinstance(content, dict):
         raise DatasetError(
             Problem(
@@ -110,5 +113,25 @@ def unreadable(path: Path, error: OSError) -> Problem:
     -------
     Problem
     """
-    reason = error.strerror or str(error)
-    return Problem(what="the file cannot be read", file=str(path), found=reason)
+    return Problem(
+        what="the file cannot be read", file=str(path), found=why_unreadable(path, error)
+    )
+
+
+def why_unreadable(path: Path, error: OSError) -> str:
+    """Say in words what the system said, and that a link leads nowhere where that is so.
+
+    Parameters
+    ----------
+    path : Path
+        File.
+    error : OSError
+        What the system said.
+
+    Returns
+    -------
+    str
+    """
+    if path.is_symlink() and not path.exists():
+        return "a link to a file that is not here (under git-annex or DataLad: get it first)"
+    return error.strerror or str(error)

@@ -4,6 +4,7 @@ Tables are tab-separated with one line of names, ``n/a`` for a missing value. Er
 line and the column.
 """
 
+import csv
 import math
 from collections import Counter
 from pathlib import Path
@@ -115,18 +116,16 @@ def table_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     DatasetError
         Missing, empty, a name twice, or a line with another number of fields; all at once.
     """
-    lines = read_text(path).splitlines()
-    while lines and not lines[-1].strip():
-        lines.pop()
+    lines = _lines(path)
     if not lines:
         raise DatasetError(Problem(what="the table is empty", file=str(path)))
-    names = tuple(name.strip() for name in lines[0].split("\t"))
+    names = tuple(_fields(lines[0]))
     problems = [
         Problem(what="two columns have the same name", file=str(path), line=1, field=name or "''")
         for name, count in Counter(names).items()
         if count > 1
     ]
-    rows = [[field.strip() for field in line.split("\t")] for line in lines[1:]]
+    rows = [_fields(line) for line in lines[1:]]
     problems += [
         Problem(
             what="another number of fields than names",
@@ -141,6 +140,26 @@ def table_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     if problems:
         raise DatasetError(*problems[:_MAX_PROBLEMS])
     return names, rows
+
+
+def _lines(path: Path) -> list[str]:
+    """Split text at line ends only, not at the separators that a cell of text may hold."""
+    lines = read_text(path).split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
+
+
+def _fields(line: str) -> list[str]:
+    """Split a line at its tabs; a field in double quotes is what stands between them."""
+    if '"' in line:
+        try:
+            (fields,) = csv.reader([line], delimiter="\t", strict=True)
+        except (csv.Error, ValueError):  # a lone quote is a character like any other
+            fields = line.split("\t")
+    else:
+        fields = line.split("\t")
+    return [field.strip() for field in fields]
 
 
 def _numbers(
@@ -194,24 +213,39 @@ def read_confounds(path: Path) -> Confounds:
     Returns
     -------
     Confounds
-        ``n/a`` is NaN.
+        ``n/a`` is NaN. Columns without any number, such as notes, are left out.
 
     Raises
     ------
     DatasetError
-        Missing, damaged, or a field that is neither a number nor ``n/a``.
+        Missing, damaged, or a field among numbers that is neither a number nor ``n/a``.
     """
     path = Path(path)
     names, rows = table_rows(path)
-    values = _numbers(path, names, rows)
     if not rows:
         raise DatasetError(Problem(what="the table has no rows", file=str(path)))
+    names, rows = _without_notes(names, rows)
+    values = _numbers(path, names, rows)
     metadata: dict[str, dict[str, object]] = {}
     sidecar = sidecar_path(path)
     if sidecar.is_file():
         entries = read_json(sidecar).items()
         metadata = {key: entry for key, entry in entries if isinstance(entry, dict)}
     return Confounds(names=names, values=values, metadata=metadata, path=str(path))
+
+
+def _without_notes(
+    names: tuple[str, ...], rows: list[list[str]]
+) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Leave out columns of text: no strategy asks for one, and other programs add them."""
+    kept = []
+    for column in range(len(names)):
+        given = [row[column] for row in rows if row[column] not in MISSING]
+        if not given or any(map(_is_number, given)):
+            kept.append(column)
+    if len(kept) == len(names):
+        return names, rows
+    return tuple(names[i] for i in kept), [[row[i] for i in kept] for row in rows]
 
 
 def read_events(path: Path) -> Events:
@@ -341,7 +375,7 @@ def lacks_names(path: Path) -> bool:
 
 
 def _nameless_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
-    rows = [line.split("\t") for line in read_text(path).splitlines() if line.strip()]
+    rows = [line.split("\t") for line in _lines(path) if line.strip()]
     problems = [
         Problem(
             what="another number of fields than in the first line",

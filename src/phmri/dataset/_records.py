@@ -148,7 +148,9 @@ class QuestionCheck:
     role : str
         As in the protocol.
     n_per_group : dict of str to int
-        Participants with all runs that the question needs, per arm or sequence.
+        Participants with all runs that the question needs, per arm or sequence of its contrast.
+    n_beside : dict of str to int
+        The same of the other arms, which stay in the model of a parallel question.
     answerable : bool
         Enough participants have all that it needs.
     reason : str
@@ -158,6 +160,7 @@ class QuestionCheck:
     question: str
     role: str
     n_per_group: dict[str, int]
+    n_beside: dict[str, int]
     answerable: bool
     reason: str
 

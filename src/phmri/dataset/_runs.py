@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +14,7 @@ from phmri.dataset._headers import (
     header_of,
 )
 from phmri.dataset._names import FileName, acquired
+from phmri.dataset._read_files import unreadable
 from phmri.dataset._read_tables import lacks_names, read_events
 from phmri.dataset._records import Run
 from phmri.dataset._tree import Tree
@@ -28,6 +29,7 @@ _PARTIAL = frozenset({"echo", "part", "hemi", "den"})
 _STEM = ("space", "res", "setting", "feature", "cohort")
 _N_AXES = 4
 _TAIL_BYTES = 256
+_LARGEST_NUMBER = 1e6  # of seconds or Hz: beyond it the sidecar is not to be believed
 _T_R_TOLERANCE_S = 1e-3
 _AFFINE_TOLERANCE_MM = 1e-3
 _STANDARD_GRIDS: dict[tuple[tuple[int, ...], tuple[float, ...]], str] = {
@@ -188,12 +190,13 @@ def _count_rows(path: Path, *, has_names: bool) -> int:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DatasetError(
-            Problem(what="the file cannot be read", file=str(path), found=error.strerror)
-        ) from error
-    end = content[-_TAIL_BYTES:]
-    n_blank = end.count(b"\n") - end.rstrip().count(b"\n")
-    return content.count(b"\n") - n_blank + bool(end.strip()) - has_names
+        raise DatasetError(unreadable(path, error)) from error
+    end = len(content)
+    while content[max(end - _TAIL_BYTES, 0) : end].isspace():
+        end = max(end - _TAIL_BYTES, 0)
+    tail = content[max(end - _TAIL_BYTES, 0) : end]
+    n_blank = tail.count(b"\n") - tail.rstrip().count(b"\n")
+    return content.count(b"\n", 0, end) - n_blank + bool(tail.strip()) - has_names
 
 
 def _find_mask(
@@ -307,12 +310,16 @@ def _with_repetition_time(found: _Found, file: FileName, tree: Tree, raw: Tree) 
 
 def _seconds(sidecar: dict[str, object]) -> float | None:
     value = sidecar.get("RepetitionTime")
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < np.inf:
+    if _is_positive(value):
         return float(value)
     frequency = sidecar.get("SamplingFrequency")
-    if isinstance(frequency, int | float) and not isinstance(frequency, bool) and frequency > 0:
-        return 1.0 / float(frequency)
-    return None
+    return 1.0 / float(frequency) if _is_positive(frequency) else None
+
+
+def _is_positive(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 < value < _LARGEST_NUMBER
 
 
 def _with_confounds(found: _Found, file: FileName, tree: Tree) -> _Found:

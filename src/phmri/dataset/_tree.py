@@ -99,9 +99,9 @@ def scan_tree(root: Path) -> Tree:
     """
     tree = Tree(root=root, pipeline=_pipeline(root))
     for entry in _entries(root, tree):
-        if entry.name.startswith("sub-") and entry.is_dir():
+        if entry.name.startswith("sub-") and _is_folder(entry):
             tree.subjects.append(entry.name.removeprefix("sub-"))
-        elif entry.is_file():
+        elif not _is_folder(entry):
             _add(tree, _NO_SUBJECT, entry)
     tree.subjects.sort()
     for subject in tree.subjects:
@@ -113,7 +113,7 @@ def _scan_subject(tree: Tree, subject: str) -> None:
     for entry in _entries(tree.root / f"sub-{subject}", tree):
         if entry.name == "func":
             _scan_func(tree, subject, Path(entry.path))
-        elif entry.name.startswith("ses-") and entry.is_dir():
+        elif entry.name.startswith("ses-") and _is_folder(entry):
             for inner in _entries(Path(entry.path), tree):
                 if inner.name == "func":
                     _scan_func(tree, subject, Path(inner.path))
@@ -125,7 +125,7 @@ def _scan_subject(tree: Tree, subject: str) -> None:
 
 def _scan_func(tree: Tree, subject: str, folder: Path) -> None:
     for entry in _entries(folder, tree):
-        if entry.name.startswith("task-") and entry.is_dir():  # HALFpipe: one folder per task
+        if entry.name.startswith("task-") and _is_folder(entry):  # HALFpipe: one folder per task
             for inner in _entries(Path(entry.path), tree):
                 _add(tree, subject, inner)
         else:
@@ -147,6 +147,13 @@ def _entries(folder: Path, tree: Tree) -> Iterator[os.DirEntry[str]]:
         tree.problems.append(
             Problem(what="the folder cannot be read", file=str(folder), found=reason)
         )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _description(root: Path) -> dict[str, object]:
@@ -208,7 +215,7 @@ def find_derivatives(root: Path, given: tuple[Path, ...]) -> tuple[Path, ...]:
         return tuple(
             own + (_expand(root / "derivatives") if (root / "derivatives").is_dir() else [])
         )
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     problems = []
     for folder in given:
         expanded = _expand(folder) if folder.is_dir() else []
@@ -221,10 +228,11 @@ def find_derivatives(root: Path, given: tuple[Path, ...]) -> tuple[Path, ...]:
                     expected="folders sub-*",
                 )
             )
-        found.update(dict.fromkeys(expanded))
+        for child in expanded:
+            found.setdefault(child.resolve(), child)
     if problems:
         raise DatasetError(*problems)
-    return tuple(found)
+    return tuple(found.values())
 
 
 def _expand(folder: Path) -> list[Path]:
@@ -241,6 +249,6 @@ def _expand(folder: Path) -> list[Path]:
 def _has_subjects(folder: Path) -> bool:
     try:
         with os.scandir(folder) as entries:
-            return any(e.name.startswith("sub-") and e.is_dir() for e in entries)
+            return any(e.name.startswith("sub-") and _is_folder(e) for e in entries)
     except OSError:
         return False

@@ -2,16 +2,18 @@
 
 Every file is written under a temporary name in the folder where it belongs and renamed when it is
 complete. On any failure the temporary file is removed and the old file, if any, stands untouched.
+What a killed process leaves is removed by the next one that writes the same file.
 """
 
 import dataclasses
 import errno
+import fcntl
 import io
 import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,11 +59,14 @@ def sidecar_path(path: Path) -> Path:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[BinaryIO]:
-    part = path.with_name(f".{path.name[:150]}.{secrets.token_hex(4)}.part")
+    stem = f".{path.name[:150]}."
+    part = path.with_name(f"{stem}{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(path.parent, stem)
         try:
             with part.open("xb") as file:
+                _hold(file)
                 yield file
             part.replace(path)
         finally:
@@ -73,6 +78,24 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
         raise OutputError(
             Problem(what="the file cannot be written", file=str(path), found=reason)
         ) from error
+
+
+def _hold(file: BinaryIO) -> bool:
+    """Mark a file as being written; the mark goes with the process, however that ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # held by another process, or a file system without locks
+        return False
+    return True
+
+
+def _remove_abandoned(folder: Path, stem: str) -> None:
+    """Remove what a killed process left of the same file; what is being written stays."""
+    for part in folder.iterdir():
+        if part.name.startswith(stem) and part.name.endswith(".part"):
+            with suppress(OSError), part.open("rb") as file:
+                if _hold(file):
+                    part.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> Path:

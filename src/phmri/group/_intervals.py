@@ -9,6 +9,11 @@ from phmri.group._records import Estimate
 
 __all__ = ["confidence_interval", "effect_size_interval"]
 
+SERIES = 5.0
+"""t below which SciPy's noncentral t is used."""
+NORMAL = np.linspace(-9.0, 9.0, 1801)
+WEIGHT = stats.norm.pdf(NORMAL) * (NORMAL[1] - NORMAL[0])
+
 
 def confidence_interval(
     estimate: Estimate, confidence: float
@@ -94,15 +99,32 @@ def effect_size_interval(
 
 
 def _noncentrality(t: float, df: float, probability: float) -> float:
-    """Solve for the noncentrality that puts the given probability below t."""
+    """Solve for the noncentrality that puts the given probability below t > 0."""
 
     def excess(delta: float) -> float:
-        return float(stats.nct.cdf(t, df, delta)) - probability
+        return _noncentral_t_cdf(t, df, delta) - probability
 
-    reach = 10.0 + 2 * t
-    while excess(-reach) < 0 or excess(reach) > 0:
-        reach *= 2
-    return float(optimize.brentq(excess, -reach, reach, xtol=1e-10))
+    low, high = -10.0, 10.0 + 2 * t
+    while excess(low) < 0:
+        low *= 2
+    while excess(high) > 0:
+        high *= 2
+    return float(optimize.brentq(excess, low, high, xtol=1e-10))
+
+
+def _noncentral_t_cdf(t: float, df: float, delta: float) -> float:
+    r"""Give the probability of a noncentral t below t > 0.
+
+    Notes
+    -----
+    :math:`(Z + \delta)/S \le t` with :math:`\nu S^2` chi-square, so that the probability is
+    :math:`\int \phi(z)\,P(S \ge (z + \delta)/t)\,dz`. The integrand is smooth for large t, where
+    SciPy's series may return NaN.
+    """
+    if t < SERIES:
+        return float(stats.nct.cdf(t, df, delta))
+    least = np.maximum(NORMAL + delta, 0.0) / t
+    return float(WEIGHT @ stats.chi2.sf(df * least**2, df))
 
 
 def _bad_confidence(confidence: float) -> Problem:

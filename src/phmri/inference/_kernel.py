@@ -7,7 +7,9 @@ import numba
 __all__ = ["shuffled_products"]
 
 
-@numba.njit(nogil=True)  # no cache: an installed package may lie on a read-only disk
+# No cache on disk: compiling takes half a second, and numba refuses to import a cached function
+# where neither the package's folder nor the user's can be written, as in a read-only container.
+@numba.njit(nogil=True)
 @no_type_check
 def shuffled_products(left, right, order, out):
     # out[k, v] = sum_i left[i, v] * right[order[k, i], v], four units at a time. The order of

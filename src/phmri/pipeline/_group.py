@@ -150,6 +150,7 @@ def _question_key(inputs: GroupInputs, name: str, units: QuestionUnits) -> str:
             "left_out": units.left_out,
             "runs": [run.manifest.step_key for run in used],
             "regions": [region.source for region in inputs.regions.values()],
+            "labels": inputs.labels.source,
         }
     )
 

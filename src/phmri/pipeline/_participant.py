@@ -3,6 +3,7 @@
 A job holds everything that one run needs, so that it can be sent to another process or machine.
 """
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -60,11 +61,14 @@ class RunOutcome:
         Why it was excluded; empty otherwise.
     problems : tuple of Problem
         Why it failed; empty otherwise.
+    seconds : float
+        How long it took.
     """
 
     status: str
     reason: str = ""
     problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
 
 
 def run_job(job: RunJob) -> RunOutcome:
@@ -84,8 +88,9 @@ def run_job(job: RunJob) -> RunOutcome:
     OutputError
         If results cannot be written: no further job would fare better.
     """
+    started = time.perf_counter()
     try:
-        return _measure_run(job)
+        return replace(_measure_run(job), seconds=time.perf_counter() - started)
     except OutputError:
         raise
     except PhmriError as error:
@@ -95,7 +100,8 @@ def run_job(job: RunJob) -> RunOutcome:
             else replace(problem, subject=job.run.subject, session=job.session)
             for problem in error.problems
         )
-        return RunOutcome(status="failed", problems=tuple(located))
+        seconds = time.perf_counter() - started
+        return RunOutcome(status="failed", problems=tuple(located), seconds=seconds)
 
 
 def _measure_run(job: RunJob) -> RunOutcome:

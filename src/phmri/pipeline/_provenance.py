@@ -9,7 +9,6 @@ read and hashed.
 
 import hashlib
 import json
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -154,7 +153,7 @@ class StepLog:
         self._path = path
 
     def write(
-        self, step: str, status: str, *, started: float | None = None, note: str = ""
+        self, step: str, status: str, *, seconds: float | None = None, note: str = ""
     ) -> None:
         """Add a line.
 
@@ -164,12 +163,12 @@ class StepLog:
             What was done, e.g. ``participant sub-01 ses-infusion nback``.
         status : str
             ``done``, ``kept``, ``excluded`` or ``failed``.
-        started : float, optional
-            `time.perf_counter` at the start.
+        seconds : float, optional
+            How long it took.
         note : str, optional
             Reason or message.
         """
-        seconds = None if started is None else round(time.perf_counter() - started, 3)
-        line = {"time": now(), "step": step, "status": status, "seconds": seconds, "note": note}
+        rounded = None if seconds is None else round(seconds, 3)
+        line = {"time": now(), "step": step, "status": status, "seconds": rounded, "note": note}
         with self._path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(line) + "\n")

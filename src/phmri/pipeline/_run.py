@@ -254,12 +254,13 @@ def _measure_runs(trial: _Trial, *, n_workers: int) -> None:
     total, n_finished = len(trial.jobs), len(trial.jobs) - len(todo)
     trial.on_progress("First levels", n_finished, total)
     failed: list[Problem] = []
-    started = time.perf_counter()
     for index, outcome in execute(run_job, todo, n_workers=n_workers):
         n_finished += 1
         trial.on_progress("First levels", n_finished, total)
         note = outcome.reason or "; ".join(str(problem) for problem in outcome.problems)
-        trial.log.write(_step_name(todo[index]), outcome.status, started=started, note=note)
+        trial.log.write(
+            _step_name(todo[index]), outcome.status, seconds=outcome.seconds, note=note
+        )
         if outcome.status == "failed":
             failed += outcome.problems
             trial.tally.failed += 1
@@ -300,7 +301,7 @@ def _group_inputs(trial: _Trial, *, n_threads: int) -> GroupInputs:
         runs=gather_runs(trial.jobs),
         regions=regions,
         grid=grid,
-        labels=label_regions(regions, grid),
+        labels=label_regions(regions, grid, trial.atlas.labels(grid.space) if grid else None),
         out_dir=trial.out_dir,
         n_threads=n_threads,
     )
@@ -317,7 +318,12 @@ def _answer_questions(trial: _Trial, inputs: GroupInputs) -> list[QuestionAnswer
         trial.tally.kept += result.kept
         trial.tally.done += not result.kept
         status = "kept" if result.kept else "done"
-        trial.log.write(f"question {name}", status, started=started, note=result.claim.sentence)
+        trial.log.write(
+            f"question {name}",
+            status,
+            seconds=time.perf_counter() - started,
+            note=result.claim.sentence,
+        )
     trial.on_progress("Questions", len(results), len(results))
     return results
 
@@ -340,6 +346,6 @@ def _report(
         command=command,
     )
     trial.tally.done += 1
-    trial.log.write("report", "done", started=started)
+    trial.log.write("report", "done", seconds=time.perf_counter() - started)
     trial.on_progress("Report", 1, 1)
     return path

@@ -176,6 +176,26 @@ def check_measures(raw: Raw) -> Iterator[Finding]:
         if measure.get("kind") == "roi_to_roi":
             yield from _check_roi_to_roi(path, measure)
         yield from _check_sources(raw, path, measure)
+    yield from _check_tables(raw)
+
+
+def _check_tables(raw: Raw) -> Iterator[Finding]:
+    """Check that the measures of a scan ask for the tables of one atlas: a scan is one file."""
+    parcellations = entries(raw, "parcellations")
+    first: dict[object, tuple[str, object]] = {}
+    for name, measure in entries(raw, "measures").items():
+        parcellation = parcellations.get(text(measure.get("parcels")) or "", {})
+        seg = parcellation.get("seg")
+        if seg is None or parcellation.get("file") is not None:
+            continue
+        other, usual = first.setdefault(measure.get("scan"), (name, seg))
+        if seg != usual:
+            yield Finding(
+                path=("measures", name, "parcels"),
+                what=f"the tables of two atlases in one scan; '{other}' uses seg {usual}",
+                found=f"{measure['parcels']} (seg {seg})",
+                expected="one 'seg' per scan; write a second protocol for the other atlas",
+            )
 
 
 def _check_roi_to_roi(path: Path, measure: Raw) -> Iterator[Finding]:

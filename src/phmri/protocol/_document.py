@@ -197,7 +197,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
         expected = "one 'key: value' per line; a text that holds ': ' goes in quotes"
     elif "flow" in context:
         mark, what = error.context_mark, "a bracket is opened and not properly closed"
-        expected = "[a, b] or {key: value}"
+        expected = "[a, b] or {key: value}, in which a text that holds ? , [ ] { } goes in quotes"
     elif "could not find expected ':'" in problem:
         mark, what = error.context_mark or mark, "this line is no 'key: value'"
         expected = "a colon and a space after the key"

@@ -29,6 +29,7 @@ __all__ = ["place_parcels", "place_region"]
 _COVERED = 0.5
 _HALF = 0.5  # voxel: from its centre to its border
 _ROUNDING_MM = 1e-6
+_ROUNDING = 1e-2
 _N_AXES = 3
 
 
@@ -153,7 +154,7 @@ def _from_file(
     name: str, region: MaskRegion | LabelRegion, grid: Grid, protocol_dir: Path
 ) -> RegionOnGrid:
     path = protocol_dir / region.file
-    image = _read_3d(name, path)
+    image = _whole_numbers(_read_3d(name, path), path, field=f"regions.{name}")
     source: dict[str, object] = {
         "kind": region.kind,
         "file": region.file,
@@ -191,6 +192,26 @@ def _read_3d(name: str, path: Path) -> Image:
             )
         )
     return image
+
+
+def _whole_numbers(image: Image, path: Path, *, field: str) -> Image:
+    # Of a probability map every voxel above 0 would count: many times the region that is meant.
+    # Labels stored with a scale factor come out as 44.9999 and are 45.
+    if image.data.dtype.kind != "f":
+        return image
+    whole = np.round(image.data)
+    fractions = image.data[np.abs(image.data - whole) > _ROUNDING]
+    if fractions.size:
+        raise RegionError(
+            Problem(
+                what="a mask or label image holds fractions, as a map of probabilities does",
+                file=str(path),
+                field=field,
+                found=f"{fractions.size} such voxels, e.g. {fractions[0]:.4g}",
+                expected="whole numbers: cut the map at the probability that is meant",
+            )
+        )
+    return Image(data=whole, affine=image.affine)
 
 
 def _covered(
@@ -267,7 +288,7 @@ def place_parcels(
         )
     _check_space(Path(parcellation.file).name, parcellation.space, grid)
     path = protocol_dir / parcellation.file
-    image = _read_3d(path.name, path)
+    image = _whole_numbers(_read_3d(path.name, path), path, field="parcellations")
     present = np.unique(image.data)
     present = present[present > 0].astype(np.int64)
     if not present.size:
@@ -311,6 +332,15 @@ def _parcel_names(
                 file=str(path),
                 found=", ".join(map(str, table.columns)),
                 expected="index and name",
+            )
+        )
+    if table["index"].dtype.kind != "i" or bool(table["name"].isna().any()):
+        raise RegionError(
+            Problem(
+                what="the table of parcel names is not complete",
+                file=str(path),
+                found="an index that is no whole number, or a name that is missing",
+                expected="one whole number and one name per line",
             )
         )
     names = dict(zip(table["index"].astype(int), table["name"].astype(str), strict=True))

@@ -3,7 +3,8 @@ import phmri.dataset as room
 
 def test_public_names() -> None:
     assert sorted(room.__all__) == [
-        "AtlasStore",
+        "AtlasLabels",
+    "AtlasStore",
         "Cell",
         "Confounds",
         "DatasetCheck",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from phmri.dataset import AtlasLabels, Image
 from phmri.pipeline._labels import label_regions
 from phmri.signals import Grid, RegionOnGrid
 
@@ -16,13 +17,9 @@ def _region(name: str, *voxels: tuple[int, int, int]) -> RegionOnGrid:
     return RegionOnGrid(name=name, voxels=flat, weights=weights, source={})
 
 
-LABELS = label_regions(
-    {
-        "insula": _region("insula", (1, 1, 1), (2, 1, 1)),
-        "thalamus": _region("thalamus", (9, 9, 9)),
-    },
-    GRID,
-)
+INSULA = _region("insula", (1, 1, 1), (2, 1, 1))
+THALAMUS = _region("thalamus", (9, 9, 9))
+LABELS = label_regions({"insula": INSULA, "thalamus": THALAMUS}, GRID)
 
 
 @pytest.mark.parametrize(
@@ -40,3 +37,15 @@ def test_label(position: tuple[float, float, float], label: str) -> None:
 
 def test_tables_have_no_positions() -> None:
     assert label_regions({}, None).label_of(np.zeros(3)) == ""
+
+
+def test_atlas_areas_come_before_regions() -> None:
+    data = np.zeros((20, 20, 20), np.int16)
+    data[1, 1, 1] = 7
+    atlas = AtlasLabels(
+        image=Image(data=data, affine=AFFINE), names={7: "left p32 (pACC)"}, source={}
+    )
+    labels = label_regions({"insula": INSULA}, GRID, atlas)
+    assert labels.label_of(np.array([2.0, 2.0, 2.0])) == "left p32 (pACC)"
+    assert labels.label_of(np.array([4.0, 2.0, 2.0])) == "insula"
+    assert labels.label_of(np.array([-90.0, 2.0, 2.0])) == ""

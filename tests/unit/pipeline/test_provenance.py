@@ -73,10 +73,10 @@ def test_parameters_hash_by_value_and_not_by_order() -> None:
 
 def test_log_is_one_json_object_per_line(tmp_path: Path) -> None:
     log = StepLog(tmp_path / "logs" / "steps.jsonl")
-    log.write("first", "done", started=0.0)
+    log.write("first", "done", seconds=1.5)
     log.write("second", "failed", note='a "quoted"\nreason')
     lines = (tmp_path / "logs" / "steps.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     assert [record["step"] for record in records] == ["first", "second"]
-    assert records[0]["seconds"] > 0
+    assert records[0]["seconds"] == 1.5
     assert records[1]["note"] == 'a "quoted"\nreason'
