@@ -41,9 +41,9 @@ def completeness_table(protocol: Protocol, check: DatasetCheck) -> Table:
     title = Text(f"{protocol.title}: participants × sessions × scans", style="table.title")
     table = Table(title=title, title_justify="left")
     table.add_column("participant", no_wrap=True)
-    table.add_column("group")
+    table.add_column("group", overflow="fold")
     for session, scan in columns:
-        table.add_column(f"{session}\n{scan}")
+        table.add_column(f"{session}\n{scan}", overflow="fold")
     rows: dict[str, dict[tuple[str, str], Cell]] = {}
     for cell in check.cells:
         rows.setdefault(cell.subject, {})[cell.session, cell.scan] = cell
@@ -76,12 +76,12 @@ def questions_table(check: DatasetCheck) -> Table:
     """
     table = Table(title="Questions", title_justify="left")
     for name in ("question", "role", "participants with all runs", "can be answered"):
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for item in check.questions:
         counts = ", ".join(f"{group} {n}" for group, n in item.n_per_group.items())
         if item.n_beside:
             beside = ", ".join(f"{group} {n}" for group, n in item.n_beside.items())
-            counts += f" (beside them {beside})"
+            counts += f" (and {beside})"
         answer = (
             "[green]yes[/green]" if item.answerable else f"[red]no[/red]: {escape(item.reason)}"
         )

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from phmri.dataset._choose import Choice, Wanted, choose_run, wanted_runs
-from phmri.dataset._questions import check_question
+from phmri.dataset._questions import OTHER_SESSIONS, check_question
 from phmri.dataset._records import Cell, DatasetCheck, DatasetIndex, Run
 from phmri.exceptions import Problem
 from phmri.protocol import Crossover, Parallel, Protocol, treatment_of
@@ -163,6 +163,10 @@ def _choice(
     found = runs.get((cell.subject, cell.session, scan.task), [])
     if not found and len(protocol.sessions) == 1:
         found = runs.get((cell.subject, None, scan.task), [])
+    labels = sorted({label for _, label, _ in runs if label is not None})
+    if not found and labels and cell.session not in labels:
+        there = ", ".join(f"ses-{label}" for label in labels)
+        return Choice(status="missing", reason=f"no participant has it, {OTHER_SESSIONS} {there}")
     return choose_run(found, protocol, scan, wanted)
 
 

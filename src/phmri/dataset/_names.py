@@ -77,8 +77,13 @@ def acquired(entities: Mapping[str, str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
+        The number of a run without zeros in front: ``run-1`` and ``run-01`` are the same.
     """
-    return {key: label for key, label in entities.items() if key in ACQUIRED}
+    return {key: _plain(key, label) for key, label in entities.items() if key in ACQUIRED}
+
+
+def _plain(key: str, label: str) -> str:
+    return str(int(label)) if key == "run" and label.isdecimal() else label
 
 
 def same_number(a: str | int | None, b: str | int | None) -> bool:
@@ -119,4 +124,7 @@ def applies_to(file: FileName, entities: Mapping[str, str], ignore: Iterable[str
         Every entity of `file` is one of the data file's.
     """
     skip = set(ignore)
-    return all(key in skip or entities.get(key) == label for key, label in file.entities.items())
+    return all(
+        key in skip or (key in entities and _plain(key, entities[key]) == _plain(key, label))
+        for key, label in file.entities.items()
+    )

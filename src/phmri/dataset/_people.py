@@ -1,5 +1,6 @@
 """Who takes part and when they came: ``participants.tsv``, ``sessions.tsv``, ``phenotype``."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -82,10 +83,10 @@ def _session_rows(path: Path, subject: str, problems: list[Problem]) -> list[dic
     try:
         names, rows = table_rows(path)
     except DatasetError as error:
-        problems.extend(error.problems)
+        problems.extend(replace(problem, subject=subject) for problem in error.problems)
         return []
     if "session_id" not in names:
-        problems.append(_no_column(path, "session_id", names))
+        problems.append(replace(_no_column(path, "session_id", names), subject=subject))
         return []
     records = []
     for line, row in enumerate(rows, start=2):

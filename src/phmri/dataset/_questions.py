@@ -15,8 +15,10 @@ from phmri.dataset._records import Cell, DatasetCheck, QuestionCheck
 from phmri.exceptions import DatasetError, Problem
 from phmri.protocol import Crossover, Parallel, Protocol, Question, treatment_of
 
-__all__ = ["check_question", "needed_cells", "unit_groups"]
+__all__ = ["OTHER_SESSIONS", "check_question", "needed_cells", "unit_groups"]
 
+OTHER_SESSIONS = "the data have"
+"""In the reason of a cell whose session nobody has, before the sessions that there are."""
 _UNKNOWN = "unknown"
 _MIN_UNITS = 2
 
@@ -217,7 +219,8 @@ def _roles(
             return {}, f"without a session for the {role}"
         cell = visits[session]
         if cell.status != "ok":
-            reason = f": {cell.reason}" if cell.status == "space" else ""
+            telling = cell.status == "space" or OTHER_SESSIONS in cell.reason
+            reason = f": {cell.reason}" if telling else ""
             return {}, f"with {cell.scan} in ses-{session} {cell.status}{reason}"
         roles[role] = cell
     return roles, ""

@@ -110,11 +110,11 @@ def scan_tree(root: Path) -> Tree:
 
 
 def _scan_subject(tree: Tree, subject: str) -> None:
-    for entry in _entries(tree.root / f"sub-{subject}", tree):
+    for entry in _entries(tree.root / f"sub-{subject}", tree, subject):
         if entry.name == "func":
             _scan_func(tree, subject, Path(entry.path))
         elif entry.name.startswith("ses-") and _is_folder(entry):
-            for inner in _entries(Path(entry.path), tree):
+            for inner in _entries(Path(entry.path), tree, subject):
                 if inner.name == "func":
                     _scan_func(tree, subject, Path(inner.path))
                 else:
@@ -124,9 +124,9 @@ def _scan_subject(tree: Tree, subject: str) -> None:
 
 
 def _scan_func(tree: Tree, subject: str, folder: Path) -> None:
-    for entry in _entries(folder, tree):
+    for entry in _entries(folder, tree, subject):
         if entry.name.startswith("task-") and _is_folder(entry):  # HALFpipe: one folder per task
-            for inner in _entries(Path(entry.path), tree):
+            for inner in _entries(Path(entry.path), tree, subject):
                 _add(tree, subject, inner)
         else:
             _add(tree, subject, entry)
@@ -138,14 +138,16 @@ def _add(tree: Tree, subject: str, entry: os.DirEntry[str]) -> None:
         tree.files.setdefault((subject, file.suffix, file.extension), []).append(file)
 
 
-def _entries(folder: Path, tree: Tree) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: Path, tree: Tree, subject: str | None = None) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             yield from sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         reason = error.strerror or str(error)
         tree.problems.append(
-            Problem(what="the folder cannot be read", file=str(folder), found=reason)
+            Problem(
+                what="the folder cannot be read", file=str(folder), subject=subject, found=reason
+            )
         )
 
 

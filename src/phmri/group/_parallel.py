@@ -13,9 +13,6 @@ from phmri.protocol import Parallel, Question
 
 __all__ = ["make_parallel_design"]
 
-UNEVEN = 1.5
-"""Ratio of the compared arms' sizes from which the claim says what one variance does to p."""
-
 SENTENCES: dict[str, str] = {
     "ancova": "The arms were compared by analysis of covariance with each participant's own "
     "baseline as a covariate, fitted anew in every outcome "
@@ -85,7 +82,7 @@ def make_parallel_design(
         voxelwise_baseline=voxelwise,
         shuffling="permute",
         blocks=blocks,
-        notes=(*adjustment.notes, *unmixed, *_variance_notes(table, question, arms[2:])),
+        notes=(*adjustment.notes, *unmixed, *_variance_notes(arms[2:])),
         sentences=_sentences(estimator, arms, adjustment.names, question),
     )
 
@@ -157,26 +154,17 @@ def _blocks(question: Question, table: UnitTable) -> Int[np.ndarray, " n_units"]
     )
 
 
-def _variance_notes(
-    table: UnitTable, question: Question, held: tuple[str, ...]
-) -> tuple[str, ...]:
-    """Say what the one residual variance means for intervals and p-values."""
-    notes = []
-    if held:
-        notes.append(
-            f"Interval, d and q-value rest on one residual variance of all arms: they are too "
-            f"sure where {', '.join(held)} varies less than the compared arms, and not sure "
-            "enough where it varies more. p-values by shuffling hold either way."
-        )
-    counts = Counter(table.groups)
-    sizes = sorted(counts[arm] for arm in question.contrast)
-    if sizes[1] >= UNEVEN * sizes[0]:
-        notes.append(
-            f"The compared arms have {sizes[0]} and {sizes[1]} participants: where the smaller "
-            "arm varies more, p-values by shuffling are too small, and where it varies less, "
-            "too large."
-        )
-    return tuple(notes)
+def _variance_notes(held: tuple[str, ...]) -> tuple[str, ...]:
+    """Say what the one residual variance means when arms beside the compared ones lend to it."""
+    if not held:
+        return ()
+    return (
+        (
+            "Interval, d and q-value rest on one residual variance of all arms: they are too "
+            f"sure where {', '.join(held)} varies less than the compared arms, not sure enough "
+            "where it varies more. p-values by shuffling hold either way."
+        ),
+    )
 
 
 def _sentences(

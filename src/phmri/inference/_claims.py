@@ -20,6 +20,8 @@ from phmri.protocol import Inference, Question
 __all__ = ["make_claim", "make_refusal"]
 
 N_LISTED = 10
+UNEVEN = 1.5
+"""Ratio of the compared arms' sizes from which the claim says what that may do to p."""
 OWN_RATE = (
     "Each question has an error rate of its own; p-values are not adjusted across questions."
 )
@@ -276,7 +278,7 @@ def _own_notes(
     outcomes: Outcomes,
     settings: Inference,
 ) -> tuple[str, ...]:
-    notes = []
+    notes = _uneven_notes(design)
     if not np.isfinite(result.threshold_fwe):
         notes.append(
             f"With {result.n_permutations} shufflings no statistic, however large, can reach "
@@ -290,6 +292,24 @@ def _own_notes(
             "zero; their intervals are pointwise."
         )
     return tuple(notes)
+
+
+def _uneven_notes(design: UnitDesign) -> list[str]:
+    """Say what shuffling cannot repair when the compared arms differ in size."""
+    moved = zip(design.groups, design.blocks, strict=True)
+    counts = sorted(Counter(group for group, block in moved if block >= 0).items())
+    if design.estimator in {"crossover", "paired"} or len(counts) != 2:  # noqa: PLR2004 - two arms
+        return []
+    (_, fewer), (_, more) = sorted(counts, key=lambda item: item[1])
+    if more < UNEVEN * fewer:
+        return []
+    numbers = " and ".join(f"{n} participants of {arm}" for arm, n in counts)
+    return [
+        (
+            f"{numbers} were compared: if the smaller arm varies more than the larger one, "
+            "p-values are too small, and if it varies less, too large."
+        )
+    ]
 
 
 def _scalar_notes(

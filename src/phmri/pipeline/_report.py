@@ -151,7 +151,8 @@ def _methods(
             continue
         seen = dict.fromkeys(sentence for item in used for sentence in item.sentences)
         dfs = [item.df for item in used]
-        sentences += [f"Denoising '{name}': {' '.join(seen)}"]
+        steps = ". ".join(sentence.rstrip(".") for sentence in seen)
+        sentences += [f"Denoising '{name}': {steps}."]
         sentences += [
             (
                 f"This left {np.median(dfs):.0f} degrees of freedom per run (median; range "

@@ -11,10 +11,10 @@ from phmri.report._flow import flow_texts, plot_completeness, plot_flow
 from phmri.report._maps import plot_statistic_map
 from phmri.report._outcomes import plot_outcomes
 from phmri.report._participants import plot_participants
-from phmri.report._quality import plot_coverage, plot_quality
+from phmri.report._quality import covered_regions, plot_coverage, plot_quality
 from phmri.report._records import QuestionContent, ReportContent
 from phmri.report._style import data_uri
-from phmri.report._trial import final_cells
+from phmri.report._trial import final_cells, group_word
 
 __all__ = ["Picture", "Pictures"]
 
@@ -80,12 +80,14 @@ class Pictures:
             for stage, groups in flow_texts(self._content).items()
             for group, lines in groups.items()
         ]
-        arms = "arm" if isinstance(self._content.protocol.design, Parallel) else "sequence"
+        design = self._content.protocol.design
+        known = isinstance(design, Parallel) or design.order == "recorded"
+        arms = f" per {group_word(self._content.protocol)}" if known else ""
         return (
             self._make(
                 plot_flow(self._content),
                 "svg",
-                title=f"Participants' flow per {arms}.",
+                title=f"Participants' flow{arms}.",
                 caption="Scans used per session (of those planned), runs left out and why, "
                 "and participants analysed per question.",
                 alternative=". ".join(told) + ".",
@@ -116,19 +118,23 @@ class Pictures:
             return ()
         limit = self._content.protocol.exclusions.max_mean_fd_mm
         dashed = f" Dashed: the protocol's limit of {limit:g} mm." if limit is not None else ""
+        word = group_word(self._content.protocol)
         return (
             self._make(
                 plot_quality(self._content),
                 "svg",
-                title="Motion and data quality by arm and session.",
+                title=f"Motion and data quality by {word} and session.",
                 caption="One dot per run; hollow: left out. Ticks: median of used runs; bars: "
                 f"middle half. n: participants with a used run.{dashed}",
-                alternative="Dots per run by arm and session; the table below gives the means.",
+                alternative=f"Dots per run by {word} and session; the table below gives the "
+                "means.",
             ),
         )
 
     def regions(self) -> tuple[Picture, ...]:
         """Draw regions on anatomy, and how much of them carries signal."""
+        if not self._content.regions:
+            return ()
         pictures = []
         if any(region.mask is not None for region in self._content.regions):
             names = ", ".join(region.name for region in self._content.regions)
@@ -148,7 +154,8 @@ class Pictures:
                     plot_coverage(self._content),
                     "svg",
                     title="Coverage of the regions.",
-                    caption="One dot per run; hollow: run left out.",
+                    caption="One dot per run; hollow: run left out."
+                    + _coverage_words(self._content),
                     alternative="Share of each region's voxels with signal, per run.",
                 )
             )
@@ -180,7 +187,7 @@ class Pictures:
                     alternative=f"t map of {claim.question}. {claim.sentence}",
                 )
             )
-        if question.t_values and question.names:
+        if len(question.t_values) > 1 and question.names:
             pictures.append(
                 self._make(
                     plot_outcomes(self._content, question),
@@ -217,3 +224,9 @@ class Pictures:
             caption=f"{question.values_label}. {drawn}{chosen}",
             alternative=f"{question.values_label}, every participant. {claim.sentence}",
         )
+
+
+def _coverage_words(content: ReportContent) -> str:
+    names = {name for run in content.runs for name in run.region_coverage}
+    n_hidden = len(names) - len(covered_regions(content))
+    return f" {n_hidden} parcels that are covered better are not drawn." if n_hidden else ""

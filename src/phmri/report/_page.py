@@ -23,8 +23,20 @@ from phmri.report._text import (
     join_sentences,
     plural,
 )
-from phmri.report._trial import question_anchor, ranked_questions, sizes, treatment_names
-from phmri.report._words import correction_sentence, estimand_lines, limits
+from phmri.report._trial import (
+    group_word,
+    question_anchor,
+    ranked_questions,
+    sizes,
+    treatment_names,
+)
+from phmri.report._words import (
+    correction_sentence,
+    describe_region,
+    estimand_lines,
+    limits,
+    region_sentences,
+)
 
 __all__ = ["write_report"]
 
@@ -96,7 +108,10 @@ def _render(content: ReportContent) -> str:
         _make_block(content, question, pictures) for question in ranked_questions(content)
     )
     bibliography = Bibliography()
-    methods = [bibliography.cite(text) for text in join_sentences(content.methods)]
+    methods = [
+        bibliography.cite(text)
+        for text in join_sentences((*content.methods, *region_sentences(content)))
+    ]
     by_question = [(block, _cited(bibliography, block.claim)) for block in blocks]
     style = environment.get_template("report.css").render()
     return environment.get_template("report.html.j2").render(
@@ -106,6 +121,9 @@ def _render(content: ReportContent) -> str:
         front=front,
         blocks=blocks,
         quality=quality_rows(content),
+        group_word=group_word(content.protocol),
+        motion_known=any(math.isfinite(run.mean_fd_mm) for run in content.runs)
+        or not content.runs,
         methods=methods,
         question_methods=by_question,
         trial_references=tuple(content.protocol.references),
@@ -143,6 +161,7 @@ def _cited(bibliography: Bibliography, claim: Claim) -> list[Markup]:
 def _region_rows(content: ReportContent) -> tuple[dict[str, object], ...]:
     rows = []
     for region in content.regions:
+        declared = content.protocol.regions.get(region.name)
         coverage = [
             run.region_coverage[region.name]
             for run in content.runs
@@ -151,7 +170,7 @@ def _region_rows(content: ReportContent) -> tuple[dict[str, object], ...]:
         rows.append(
             {
                 "name": region.name,
-                "description": region.description,
+                "description": describe_region(declared) if declared else region.description,
                 "n_voxels": region.n_voxels,
                 "n_runs": len(coverage),
                 "least": 100 * min(coverage, default=math.nan),

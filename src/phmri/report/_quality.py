@@ -13,7 +13,14 @@ from phmri.report._records import ReportContent, RunContent
 from phmri.report._style import FAINT, INK, MUTED, STYLE, Look, finish, make_looks, new_figure
 from phmri.report._trial import group_order, run_group, session_order
 
-__all__ = ["QualityRow", "plot_coverage", "plot_quality", "quality_rows", "spread"]
+__all__ = [
+    "QualityRow",
+    "covered_regions",
+    "plot_coverage",
+    "plot_quality",
+    "quality_rows",
+    "spread",
+]
 
 _METRICS = (
     ("mean_fd_mm", "Mean framewise\ndisplacement (mm)"),
@@ -22,6 +29,7 @@ _METRICS = (
     ("n_censored", "Censored volumes\n(% of run)"),
 )
 _DODGE = 0.78
+_MOST_PARCELS = 30
 _WIDEST = 0.4
 
 
@@ -264,6 +272,29 @@ def _draw_dots(
             )
 
 
+def covered_regions(content: ReportContent) -> list[str]:
+    """List the regions whose coverage is drawn: all regions, and the parcels that lack most.
+
+    Parameters
+    ----------
+    content : ReportContent
+        Everything the report shows.
+
+    Returns
+    -------
+    list of str
+        In the order of the runs; at most 30 parcels.
+    """
+    least: dict[str, float] = {}
+    for run in content.runs:
+        for name, value in run.region_coverage.items():
+            least[name] = min(least.get(name, math.inf), value)
+    named = {region.name for region in content.regions}
+    parcels = sorted((name for name in least if name not in named), key=least.__getitem__)
+    kept = named | set(parcels[:_MOST_PARCELS])
+    return [name for name in least if name in kept]
+
+
 @mpl.rc_context(STYLE)
 def plot_coverage(content: ReportContent) -> Figure:
     """Draw how much of each region carries signal, run by run.
@@ -277,7 +308,7 @@ def plot_coverage(content: ReportContent) -> Figure:
     -------
     Figure
     """
-    regions = list(dict.fromkeys(name for run in content.runs for name in run.region_coverage))
+    regions = covered_regions(content)
     groups = group_order(content)
     looks, _ = make_looks(content.protocol, groups)
     figure = new_figure(10.0, 0.95 + 0.42 * max(len(regions), 1))

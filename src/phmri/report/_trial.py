@@ -126,6 +126,21 @@ def run_group(content: ReportContent, run: RunContent) -> str:
     return content.groups.get(run.subject) or run.group or UNKNOWN
 
 
+def group_word(protocol: Protocol) -> str:
+    """Call the groups of a trial by what they are.
+
+    Parameters
+    ----------
+    protocol : Protocol
+
+    Returns
+    -------
+    str
+        ``arm`` or ``sequence``.
+    """
+    return "arm" if isinstance(protocol.design, Parallel) else "sequence"
+
+
 def group_treatments(protocol: Protocol, group: str) -> str:
     """Say in words what a group receives.
 

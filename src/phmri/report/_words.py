@@ -3,12 +3,28 @@
 import math
 
 from phmri.inference import Claim
-from phmri.protocol import Parallel, Protocol, Where
+from phmri.protocol import (
+    JulichRegion,
+    LabelRegion,
+    MaskRegion,
+    Parallel,
+    Protocol,
+    Question,
+    Region,
+    SphereRegion,
+    Where,
+)
 from phmri.report._records import ReportContent
 from phmri.report._text import format_pvalue, plural, superscript
 from phmri.report._trial import sizes, treatment_names
 
-__all__ = ["correction_sentence", "estimand_lines", "limits"]
+__all__ = [
+    "correction_sentence",
+    "describe_region",
+    "estimand_lines",
+    "limits",
+    "region_sentences",
+]
 
 _ESTIMATORS = {
     "ancova": "analysis of covariance, baseline as covariate",
@@ -48,17 +64,79 @@ def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], .
         ]
         if question.session is not None:
             lines.append(("Session", question.session))
-        adjusted = ([f"baseline ({question.baseline})"] if question.baseline else []) + list(
-            question.covariates
-        )
-        lines.append(("Adjusted for", ", ".join(adjusted) or "nothing"))
-        lines.append(("Where", _where(question.where)))
+        lines.append(("Adjusted for", ", ".join(_adjusted(protocol, question)) or "nothing"))
+        one = question.where == Where() and claim.outcome == "scalar"
+        lines.append(("Where", "one number per participant" if one else _where(question.where)))
     lines.append(("Estimator", _ESTIMATORS.get(claim.estimator, claim.estimator)))
     total = sum(claim.n_per_group.values())
     split = f" ({sizes(claim.n_per_group)})" if len(claim.n_per_group) > 1 else ""
     lines.append(("Population", f"n = {total}{split}" if total else "–"))
     lines.append(("Alternative", claim.alternative))
     return tuple(lines)
+
+
+def describe_region(region: Region) -> str:
+    """Say where a region comes from.
+
+    Parameters
+    ----------
+    region : Region
+        As the protocol declares it.
+
+    Returns
+    -------
+    str
+    """
+    if isinstance(region, JulichRegion):
+        side = "both hemispheres" if region.hemisphere == "both" else f"{region.hemisphere} side"
+        kind = "mask" if region.weighting == "mask" else "weighted by probability"
+        return f"Julich-Brain {region.version}: {', '.join(region.areas)}; {side}, {kind}"
+    if isinstance(region, SphereRegion):
+        center = ", ".join(f"{mm:g}".replace("-", "−") for mm in region.center_mm)
+        return f"sphere of {region.radius_mm:g} mm at ({center}) mm"
+    if isinstance(region, LabelRegion):
+        return f"{region.file}: labels {', '.join(map(str, region.labels))}"
+    return region.file if isinstance(region, MaskRegion) else ", ".join(region.columns)
+
+
+def region_sentences(content: ReportContent) -> tuple[str, ...]:
+    """Name the atlas that regions were taken from, as its licence asks.
+
+    Parameters
+    ----------
+    content : ReportContent
+        Everything the report shows.
+
+    Returns
+    -------
+    tuple of str
+        Empty when no region is an atlas's.
+    """
+    taken = {
+        name: region
+        for name, region in content.protocol.regions.items()
+        if isinstance(region, JulichRegion) and name in {item.name for item in content.regions}
+    }
+    if not taken:
+        return ()
+    versions = ", ".join(sorted({region.version for region in taken.values()}))
+    sentence = (
+        f"Regions of the Julich-Brain atlas {versions} (licensed CC BY-NC-SA 4.0) were used "
+        f"[doi:10.1126/science.abb4588]: {', '.join(taken)}."
+    )
+    return (sentence,)
+
+
+def _adjusted(protocol: Protocol, question: Question) -> list[str]:
+    """List what the model holds constant; strata of randomisation are in it unasked."""
+    design = protocol.design
+    terms = []
+    if question.baseline:
+        how = ", subtracted" if question.estimator == "change" else ""
+        terms.append(f"baseline ({question.baseline}{how})")
+    if isinstance(design, Parallel) or design.order == "recorded":
+        terms += [f"{name} (stratum)" for name in design.strata]
+    return [*terms, *question.covariates]
 
 
 def _where(where: Where) -> str:

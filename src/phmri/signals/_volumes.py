@@ -151,7 +151,8 @@ def _outliers(
 def _sentences(denoising: Denoising, leading: int) -> tuple[str, ...]:
     sentences = []
     if leading:
-        sentences.append(f"The first {leading} volumes were removed")
+        noun = "volume was" if leading == 1 else f"{leading} volumes were"
+        sentences.append(f"The first {noun} removed")
     limits = [
         text
         for text, limit in (

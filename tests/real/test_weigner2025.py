@@ -1,0 +1,93 @@
+"""The templates of published trials, unmodified, on trees of their size and shape.
+
+The images are simulated; the Julich-Brain atlas is the real one.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from phmri.protocol import read_protocol
+from phmri.simulation import make_small_tree
+from tests.e2e.trees import (
+    Box,
+    call,
+    claim_of,
+    coupled_data,
+    describe,
+    map_of,
+    run_all,
+    write_fmriprep_run,
+    write_table,
+)
+
+ATLAS = Path(__file__).resolve().parents[3] / "shared" / "data" / "atlas" / "julich31"
+
+pytestmark = pytest.mark.skipif(
+    not ATLAS.is_dir(),
+    reason=f"the Julich-Brain atlas is not ours to distribute: {ATLAS} is absent",
+)
+
+
+def test_weigner2025_as_it_is_on_75_participants(tmp_path: Path) -> None:
+    trial = make_small_tree(tmp_path / "tree", n_subjects=75, n_volumes=100)
+    assert call("new", "weigner2025", tmp_path / "mine")[0] == 0
+    protocol = tmp_path / "mine" / "trial.yaml"
+    code, printed = call("check", protocol, trial.bids_dir)
+    assert code == 0, printed
+    assert "sub-75" in printed
+    out = tmp_path / "out"
+    printed = run_all(trial.bids_dir, out, protocol, "--atlas-dir", ATLAS)
+    assert "459 steps done" in printed
+    assert len(list(out.glob("sub-*/ses-*/func/*_statmap.nii.gz"))) == 75 * 3 * 2
+    claims = {
+        name: claim_of(out, name.replace("_", "")) for name in read_protocol(protocol).questions
+    }
+    assert len(claims) == 8
+    assert {claim["verdict"] for claim in claims.values()} <= {"found", "not found"}
+    strongest = claims["wm_acute"]["peaks"][0]
+    assert np.linalg.norm(np.asarray(strongest["position_mm"]) - [0.0, 38.0, 42.0]) < 17
+    assert claims["rest_left_insula"]["verdict"] == "not found"
+    page = (out / "report" / "index.html").read_text()
+    assert "Julich" in page
+    assert "CC BY-NC-SA" in page
+
+
+def test_deakin2008_as_it_is_with_the_atlas(tmp_path: Path) -> None:
+    bids, box = tmp_path / "bids", Box()
+    describe(bids)
+    describe(bids / "derivatives" / "fmriprep", "derivative", "fMRIPrep")
+    sequences = (
+        ["ketamine_saline"] * 4
+        + ["saline_ketamine"] * 3
+        + ["lamotrigine_placebo"] * 3
+        + ["placebo_lamotrigine"] * 3
+    )
+    write_table(
+        bids / "participants.tsv",
+        {
+            "participant_id": [f"sub-{number:02d}" for number in range(len(sequences))],
+            "sequence": sequences,
+        },
+    )
+    for number in range(len(sequences)):
+        for period in (1, 2):
+            rng = np.random.default_rng([number, period])
+            write_fmriprep_run(
+                bids / "derivatives" / "fmriprep",
+                f"{number:02d}",
+                f"period{period}",
+                "rest",
+                coupled_data(rng, box, 60, []),
+                box,
+                seed=number,
+            )
+    assert call("new", "deakin2008", tmp_path / "mine")[0] == 0
+    protocol, out = tmp_path / "mine" / "trial.yaml", tmp_path / "out"
+    run_all(bids, out, protocol, "--atlas-dir", ATLAS)
+    claim = claim_of(out, "ketamine")
+    assert claim["n_per_group"] == {"ketamine_saline": 4, "saline_ketamine": 3}
+    # Seven people can be dealt to the two orders in 35 ways.
+    assert_allclose(np.nanmin(map_of(out, "ketamine", "puncorrected")), 1 / 35, rtol=1e-4)
