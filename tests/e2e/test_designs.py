@@ -297,7 +297,6 @@ def test_two_atlases_in_one_scan_are_refused_by_line(tables: Path) -> None:
     assert "Many" in printed
 
 
-@pytest.mark.xfail(strict=True, reason="pipeline reads the names of a table as numbers")
 def test_parcels_named_by_numbers_keep_their_zeros(tables: Path) -> None:
     rename_columns(tables / "bids", "r", "0")
     text = (tables / "trial.yaml").read_text().replace("parcels: {}", "parcels: {seg: Many}")
@@ -776,7 +775,6 @@ def small_question(rich: Path, name: str, parcels: str, parcellations: str) -> P
     return rich / name
 
 
-@pytest.mark.xfail(strict=True, reason="pipeline tells parcels apart by name alone: numbers of the other atlas")
 def test_parcels_of_one_name_in_two_atlases_stay_apart(rich: Path) -> None:
     out = small_question(
         rich,
@@ -788,7 +786,6 @@ def test_parcels_of_one_name_in_two_atlases_stay_apart(rich: Path) -> None:
     assert_allclose(here.loc["elsewhere", "t"], there.loc["thalamus", "t"], rtol=1e-9)
 
 
-@pytest.mark.xfail(strict=True, reason="the seed's own parcel does not vary, and the whole question is refused")
 def test_seed_that_is_a_parcel_leaves_the_other_parcels_tested(rich: Path) -> None:
     out = small_question(rich, "self", "atlas", "")
     there, here = statistics_of(out, "parcels"), statistics_of(out, "others")

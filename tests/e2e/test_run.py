@@ -207,3 +207,46 @@ def test_unused_protocol_values_are_refused_by_line(trial: Trial) -> None:
     assert code == 2
     line = trial.protocol.read_text().splitlines().index("  seed: often") + 1
     assert f"trial.yaml:{line}" in printed
+
+
+def test_choice_of_participants_measures_these_and_no_others(trial: Trial) -> None:
+    code, printed = trial.run("participant", "--participant-label", "01", "sub-02")
+    assert code == 0, printed
+    assert sorted(path.name for path in trial.out.glob("sub-*")) == ["sub-01", "sub-02"]
+
+
+def test_group_level_refuses_a_choice_of_participants(trial: Trial) -> None:
+    code, printed = trial.run("all", "--participant-label", "01")
+    assert code == 2
+    assert "exclusions.participants" in printed
+
+
+def test_damaged_results_are_made_again(measured: Trial) -> None:
+    maps = sorted(measured.out.glob("sub-01/*/func/*statmap.nii.gz"))
+    before = maps[0].read_bytes()
+    maps[0].write_bytes(b"")
+    manifest = next(measured.out.glob("sub-02/ses-baseline/func/*nback*run.json"))
+    manifest.write_text("{")
+    code, printed = measured.run("participant")
+    assert code == 0, printed
+    assert f"2 steps done, {EVERY_SUBJECT * RUNS_EACH - 2} kept" in printed
+    assert maps[0].read_bytes() == before
+
+
+def test_zero_volumes_are_refused(trial: Trial) -> None:
+    image = nib.load(trial.bold())
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    data[..., -2:] = 0
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), trial.bold())
+    code, printed = trial.run("participant")
+    assert code == 1
+    assert "2 of 40, the first is volume 38" in printed
+
+
+def test_too_few_degrees_of_freedom_exclude_the_run_and_say_so(trial: Trial) -> None:
+    trial.edit_protocol("task: remove", "task: remove\n    min_df: 39")
+    code, printed = trial.run("participant")
+    assert code == 0, printed
+    assert f"{EVERY_SUBJECT * 3} runs excluded" in printed
+    manifest = next(trial.out.glob("sub-01/ses-baseline/func/*nback*run.json"))
+    assert "degrees of freedom" in json.loads(manifest.read_text())["excluded"]

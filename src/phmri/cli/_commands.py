@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psutil
 from rich.console import Console
 
-from phmri.cli._guard import refuse_foreign_demo, refuse_foreign_output
+from phmri.cli._guard import refuse_foreign_demo
 from phmri.cli._progress import ProgressBars
 from phmri.cli._tables import claims_table, completeness_table, questions_table
 from phmri.dataset import check_dataset, index_dataset
@@ -60,11 +60,17 @@ def _check(arguments: argparse.Namespace) -> int:
     unanswerable = [
         item for item in check.questions if item.role == "primary" and not item.answerable
     ]
+    if check.problems and protocol.exclusions.broken_run == "stop":
+        _OUT.print(
+            "phmri run will stop at these problems: mend them, or let the protocol leave them "
+            "out (exclusions.broken_run: exclude; exclusions.participants).",
+            style="bold red",
+        )
+        return 1
     return 1 if unanswerable else 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    refuse_foreign_output(arguments.out_dir, (arguments.bids_dir, *arguments.derivatives))
     with ProgressBars() as progress:
         summary = run(
             arguments.bids_dir,

@@ -119,7 +119,8 @@ def _get(url: str, timeout_s: float) -> tuple[bytes, http.client.HTTPMessage]:
             Problem(what="not an address to download from", found=url, expected="https://...")
         )
     try:
-        with urllib.request.urlopen(url, timeout=timeout_s) as answer:
+        # A new opener: the shared one would keep the proxy of its first use for good.
+        with urllib.request.build_opener().open(url, timeout=timeout_s) as answer:
             content: bytes = answer.read()
             headers: http.client.HTTPMessage = answer.headers
             return content, headers

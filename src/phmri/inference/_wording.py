@@ -180,6 +180,13 @@ def missing_sentence(words: Words, strongest: Peak, *, n_outcomes: int) -> str:
     digits = _digits(strongest.ci_high - strongest.ci_low)
     interval = f"from {strongest.ci_low:.{digits}f} to {strongest.ci_high:.{digits}f}"
     if outcomes.kind == "scalar":
+        beyond = {"greater": strongest.ci_high < 0, "less": strongest.ci_low > 0}
+        if beyond.get(words.alternative, False):
+            return (
+                f"{what} ({_statistics(words, strongest)}); the estimate points the other way, "
+                f"which this one-sided question does not test: its interval reaches "
+                f"{interval} {outcomes.unit}."
+            )
         return (
             f"{what} ({_statistics(words, strongest)}); {NOT_ABSENT}: the interval reaches "
             f"{interval} {outcomes.unit}."

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from phmri.dataset import read_image, read_json, read_table, write_image, write_json, write_table
-from phmri.exceptions import DesignError
+from phmri.exceptions import DatasetError, DesignError, Problem
 from phmri.group import Estimate
 from phmri.inference import (
     Claim,
@@ -83,13 +83,23 @@ class _AnswerRecord:
 
     step_key: str
     sources: tuple[FileRecord, ...]
-    outputs: tuple[str, ...]
+    outputs: tuple[FileRecord, ...]
     values_label: str
     claim: dict[str, Any]
 
 
 def _read_record(folder: Path) -> _AnswerRecord:
-    return TypeAdapter(_AnswerRecord).validate_python(read_json(folder / "claim.json"))
+    path = folder / "claim.json"
+    try:
+        return TypeAdapter(_AnswerRecord).validate_python(read_json(path))
+    except ValidationError as error:
+        raise DatasetError(
+            Problem(
+                what="not a claim of this version; remove it to answer the question again",
+                file=str(path),
+                found=f"{error.error_count()} fields that do not fit",
+            )
+        ) from error
 
 
 def fill(
@@ -159,7 +169,7 @@ def write_answer(
     record = _AnswerRecord(
         step_key=key,
         sources=tuple(sources),
-        outputs=tuple(map(str, outputs)),
+        outputs=tuple(map(FileRecord.of, outputs)),
         values_label=_label(answer),
         claim=claim_to_dict(answer.claim),
     )
@@ -256,7 +266,10 @@ def read_answer(folder: Path, key: str, paths: Sequence[Path]) -> QuestionAnswer
     """
     if not (folder / "claim.json").is_file():
         return None
-    record = _read_record(folder)
+    try:
+        record = _read_record(folder)
+    except DatasetError:  # damaged since: as good as not there
+        return None
     current = is_current(
         key,
         paths,

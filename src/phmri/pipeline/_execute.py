@@ -3,12 +3,15 @@
 The answer does not depend on how the work was cut: a job sees nothing but its own arguments.
 """
 
+import math
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
+
+from phmri.exceptions import PhmriError, Problem
 
 __all__ = ["execute", "n_workers_that_fit"]
 
@@ -35,7 +38,7 @@ def n_workers_that_fit(n_asked: int, memory_gb: float | None, job_gb: float) -> 
     """
     if memory_gb is None:
         return max(1, n_asked)
-    return max(1, min(n_asked, int(memory_gb / job_gb)))
+    return max(1, min(n_asked, math.floor(min(memory_gb / job_gb, n_asked))))
 
 
 def execute(
@@ -74,7 +77,7 @@ def _execute_on_cluster(
     function: Callable[[Job], Outcome], jobs: Sequence[Job], *, n_workers: int
 ) -> Iterator[tuple[int, Outcome]]:
     # Imported here: it takes a second, which no command should cost that needs no cluster.
-    from distributed import Client, LocalCluster, as_completed  # noqa: PLC0415
+    from distributed import Client, KilledWorker, LocalCluster, as_completed  # noqa: PLC0415
 
     # Workers are born deaf to Ctrl-C: only this process decides what to stop.
     with (  # noqa: SIM117 - Ctrl-C is heard again only once they are born
@@ -95,7 +98,14 @@ def _execute_on_cluster(
                 for index, job in enumerate(jobs)
             }
             for future in as_completed(futures):
-                yield futures[future], future.result()
+                try:
+                    outcome = future.result()
+                except KilledWorker as error:
+                    what = "a worker died, most likely for lack of memory"
+                    raise PhmriError(
+                        Problem(what=what, expected="fewer workers (--n-workers) or more memory")
+                    ) from error
+                yield futures[future], outcome
 
 
 @contextmanager

@@ -227,8 +227,8 @@ def _notes(units: QuestionUnits, outcomes: LoadedOutcomes) -> tuple[str, ...]:
 def _order_notes(
     design: UnitDesign, outcomes: LoadedOutcomes, settings: Inference
 ) -> tuple[str, ...]:
-    """Report period effect and carry-over of a crossover's scalar; neither decides anything."""
-    if design.estimator != "crossover" or outcomes.kind != "scalar":
+    """Report period effect and carry-over of a crossover; neither decides anything."""
+    if design.estimator != "crossover":
         return ()
     terms = sequence_test(design, outcomes.images)
     return (sequence_note(terms, unit=UNIT, confidence=settings.confidence), *terms.sentences)

@@ -8,7 +8,15 @@ from phmri.pipeline._provenance import hash_parameters
 from phmri.protocol import Denoising, Exclusions, Measure, Scan
 from phmri.signals import RegionOnGrid
 
-__all__ = ["RunJob", "job_key", "manifest_path", "measure_path", "run_inputs"]
+__all__ = [
+    "RunJob",
+    "job_key",
+    "manifest_path",
+    "measure_path",
+    "parcel_key",
+    "parcel_name",
+    "run_inputs",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +38,7 @@ class RunJob:
     series : dict of str to tuple of str
         Tabular data: region or parcel -> columns.
     parcels : dict of str to tuple of str
-        Parcellation -> its parcels, by name.
+        Parcellation -> its parcels, as `parcel_key` calls them.
     out_dir : Path
     protocol_sha256 : str
     key : str
@@ -114,6 +122,36 @@ def run_inputs(run: Run) -> tuple[Path, ...]:
     """
     files = (run.path, run.mask, run.confounds, run.events)
     return tuple(path for path in files if path is not None)
+
+
+def parcel_key(parcellation: str, parcel: str) -> str:
+    """Name a parcel among the regions of a job.
+
+    Parameters
+    ----------
+    parcellation, parcel : str
+
+    Returns
+    -------
+    str
+        Two atlases may share the name of a parcel, and a region may have it too.
+    """
+    return f"{parcellation}/{parcel}"
+
+
+def parcel_name(key: str) -> str:
+    """Give back the parcel's own name.
+
+    Parameters
+    ----------
+    key : str
+        From `parcel_key`.
+
+    Returns
+    -------
+    str
+    """
+    return key.split("/", 1)[1]
 
 
 def job_key(job: RunJob) -> str:

@@ -1,7 +1,7 @@
 """First-level results of many runs as one array, for the voxels or names that all of them have."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from phmri.dataset import read_image, read_table
-from phmri.exceptions import DesignError, Problem
+from phmri.exceptions import DatasetError, DesignError, Problem
 from phmri.pipeline._job import RunJob, manifest_path, measure_path
 from phmri.pipeline._manifest import RunManifest, read_manifest
 from phmri.protocol import Protocol, Question, RoiToRoi
@@ -96,7 +96,10 @@ def gather_runs(jobs: Sequence[RunJob]) -> dict[RunKey, MeasuredRun]:
         path = manifest_path(job)
         if not path.is_file():
             continue
-        manifest = read_manifest(path)
+        try:
+            manifest = read_manifest(path)
+        except DatasetError:  # damaged since: as good as not measured
+            continue
         if manifest.step_key != job.key:
             continue
         run = MeasuredRun(job=job, manifest=manifest)
@@ -133,9 +136,32 @@ def load_outcomes(
     if measure.kind == "seed_to_voxel":
         maps = _load_maps(question, runs, region)
         if question.where.mean_of is None:
-            return maps
+            return _leave_out_constant(maps)
         return _average(question, maps, region, protocol.exclusions.min_region_coverage)
-    return _load_tables(protocol, question, runs)
+    tables = _load_tables(protocol, question, runs)
+    return tables if tables.kind == "scalar" else _leave_out_constant(tables)
+
+
+def _leave_out_constant(outcomes: LoadedOutcomes) -> LoadedOutcomes:
+    """Leave out what is the same in every participant, such as a seed's own parcel."""
+    varies = np.logical_and.reduce(
+        [np.ptp(stack, axis=0) > 0 for stack in outcomes.images.values()]
+    )
+    if varies.all() or not varies.any():
+        return outcomes
+    mask = None
+    if outcomes.mask is not None:
+        mask = outcomes.mask.copy()
+        mask[outcomes.mask] = varies
+    names = outcomes.names and tuple(np.array(outcomes.names)[varies].tolist())
+    lost = ", ".join(sorted(set(outcomes.names) - set(names))) or f"{int((~varies).sum())} voxels"
+    return replace(
+        outcomes,
+        images={role: stack[:, varies] for role, stack in outcomes.images.items()},
+        names=names,
+        mask=mask,
+        note=f"{outcomes.note} Left out, being the same in every participant: {lost}.".strip(),
+    )
 
 
 def _load_maps(
@@ -305,8 +331,8 @@ def _pick(
 
 
 def _read_connectivity(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, " n_outcomes"]]:
-    table = read_table(path)
-    return tuple(table["name"].astype(str)), table["z"].to_numpy(np.float64)
+    table = read_table(path, text_columns=("name",))
+    return tuple(table["name"]), table["z"].to_numpy(np.float64)
 
 
 def load_values(

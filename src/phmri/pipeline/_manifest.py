@@ -57,7 +57,7 @@ class RunManifest:
     excluded : str
         Why the run was left out by rule; empty when it is used.
     sources : tuple of FileRecord
-    outputs : tuple of str
+    outputs : tuple of FileRecord
     n_volumes : int
     mean_fd_mm, mean_std_dvars, tsnr_median : float or None
         None where unknown.
@@ -75,7 +75,7 @@ class RunManifest:
     scan: str
     excluded: str
     sources: tuple[FileRecord, ...]
-    outputs: tuple[str, ...]
+    outputs: tuple[FileRecord, ...]
     n_volumes: int
     mean_fd_mm: float | None
     mean_std_dvars: float | None

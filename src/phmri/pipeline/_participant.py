@@ -4,6 +4,8 @@ A job holds everything that one run needs, so that it can be sent to another pro
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,7 +30,7 @@ from phmri.firstlevel import (
     seed_to_voxel,
     task_regressors,
 )
-from phmri.pipeline._job import RunJob, manifest_path, measure_path, run_inputs
+from phmri.pipeline._job import RunJob, manifest_path, measure_path, parcel_name, run_inputs
 from phmri.pipeline._manifest import RunManifest, describe_cleaning, known, write_manifest
 from phmri.pipeline._provenance import FileRecord
 from phmri.protocol import (
@@ -122,7 +124,10 @@ def _measure_run(job: RunJob) -> RunOutcome:
         reason = reason or _coverage_reason(job, measure, quality)
         if reason:
             break
-        results[name] = _connectivity(job, measure, cleanings[measure.denoising], signals[fwhm])
+        with _located(file=str(job.run.path), field=f"measures.{name}"):
+            results[name] = _connectivity(
+                job, measure, cleanings[measure.denoising], signals[fwhm]
+            )
     for name, connectivity in results.items() if not reason else ():
         path = measure_path(job, name)
         outputs.append(path)
@@ -136,7 +141,7 @@ def _measure_run(job: RunJob) -> RunOutcome:
         scan=job.scan_name,
         excluded=reason,
         sources=tuple(inputs),
-        outputs=tuple(map(str, outputs)),
+        outputs=tuple(map(FileRecord.of, outputs)),
         n_volumes=job.run.n_volumes or 0,
         mean_fd_mm=known(quality.mean_fd_mm),
         mean_std_dvars=known(quality.mean_std_dvars),
@@ -159,7 +164,7 @@ def _cleanings(job: RunJob, confounds: Confounds | None) -> tuple[dict[str, Clea
             cleanings[name] = _cleaning(job, name, confounds)
         except DegreesOfFreedomError as error:
             found = error.problems[0]
-            reason = f"'{name}' leaves {found.found} degrees of freedom, {found.expected}"
+            reason = f"'{name}': {found.what}; {found.found}, {found.expected}"
     return cleanings, reason
 
 
@@ -202,14 +207,29 @@ def _task_columns(
             )
         )
     events = read_events(job.run.events)
-    return task_regressors(
-        events.onset,
-        events.duration,
-        events.trial_type,
-        conditions=job.scan.conditions,
-        t_r=t_r,
-        n_volumes=n_volumes,
-    )
+    with _located(file=str(job.run.events), field=f"scans.{job.scan_name}.conditions"):
+        return task_regressors(
+            events.onset,
+            events.duration,
+            events.trial_type,
+            conditions=job.scan.conditions,
+            t_r=t_r,
+            n_volumes=n_volumes,
+        )
+
+
+@contextmanager
+def _located(*, file: str, field: str) -> Iterator[None]:
+    """Tell of problems with arrays which file and which part of the protocol they come from."""
+    try:
+        yield
+    except PhmriError as error:
+        raise type(error)(
+            *(
+                replace(problem, file=problem.file or file, field=problem.field or field)
+                for problem in error.problems
+            )
+        ) from error
 
 
 def _signals(job: RunJob, fwhm: float, confounds: Confounds | None) -> RunSignals:
@@ -272,11 +292,14 @@ def _connectivity(
             raise PhmriError(Problem(what="voxelwise maps need images", file=str(job.run.path)))
         return seed_to_voxel(cleaning, columns[measure.seed][:, None], signals.voxels)
     if isinstance(measure, SeedToParcel):
-        names = job.parcels[measure.parcels]
-        parcels = np.column_stack([columns[name] for name in names])
-        return seed_to_parcel(cleaning, columns[measure.seed], parcels, names)
-    names = measure.regions or job.parcels[measure.parcels or ""]
-    regions = np.column_stack([columns[name] for name in names])
+        keys = job.parcels[measure.parcels]
+        parcels = np.column_stack([columns[key] for key in keys])
+        return seed_to_parcel(
+            cleaning, columns[measure.seed], parcels, tuple(map(parcel_name, keys))
+        )
+    keys = measure.regions or job.parcels[measure.parcels or ""]
+    names = measure.regions or tuple(map(parcel_name, keys))
+    regions = np.column_stack([columns[key] for key in keys])
     return roi_to_roi(cleaning, regions, names, measure.summary)
 
 
@@ -291,6 +314,7 @@ def _write_measure(
         "Regressors": list(cleaning.regressors),
         "Units": "Fisher z",
         "Variance": connectivity.variance,
+        "VarianceAssumes": "white noise; autocorrelation makes the true variance larger",
         "DegreesOfFreedom": connectivity.df,
         "VolumesKept": int(cleaning.sample_mask.sum()),
         "RepetitionTime": job.run.t_r,

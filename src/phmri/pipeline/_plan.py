@@ -8,7 +8,7 @@ import numpy as np
 
 from phmri.dataset import AtlasStore, Cell, DatasetCheck, Run, read_series
 from phmri.exceptions import PhmriError, Problem, RegionError
-from phmri.pipeline._job import RunJob, job_key
+from phmri.pipeline._job import RunJob, job_key, parcel_key
 from phmri.protocol import Measure, Protocol, RoiToRoi, SeedToParcel, SeriesRegion
 from phmri.signals import Grid, RegionOnGrid, place_parcels, place_region
 
@@ -88,6 +88,10 @@ def make_jobs(
                     protocol, grid, atlas=atlas, protocol_dir=protocol_dir
                 )
             placed = placements[grid_key]
+            placed = {
+                name: _named_apart(name, regions) if name in protocol.parcellations else regions
+                for name, regions in placed.items()
+            }
             parcels = {
                 name: tuple(region.name for region in placed[name])
                 for name in _parcellations(measures)
@@ -162,6 +166,11 @@ def _parcellations(measures: dict[str, Measure]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _named_apart(parcellation: str, regions: tuple[RegionOnGrid, ...]) -> tuple[RegionOnGrid, ...]:
+    """Name parcels after their atlas too: two atlases may share the name of a parcel."""
+    return tuple(replace(region, name=parcel_key(parcellation, region.name)) for region in regions)
+
+
 def _unique(groups: Iterable[tuple[RegionOnGrid, ...]]) -> tuple[RegionOnGrid, ...]:
     found: dict[str, RegionOnGrid] = {}
     for group in groups:
@@ -228,8 +237,10 @@ def _series_columns(
     problems: list[Problem] = []
     for name in _needed(measures):
         if name in protocol.parcellations:
-            series.update({column: (column,) for column in available})
-            parcels[name] = available
+            parcels[name] = tuple(parcel_key(name, column) for column in available)
+            series.update(
+                dict(zip(parcels[name], ((column,) for column in available), strict=True))
+            )
             continue
         region = protocol.regions[name]
         if not isinstance(region, SeriesRegion):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from phmri import __version__
 from phmri.dataset import file_sha256
+from phmri.exceptions import OutputError, Problem
 
 __all__ = ["FileRecord", "StepLog", "hash_parameters", "is_current", "now"]
 
@@ -109,7 +110,7 @@ def is_current(
     *,
     finished_key: str,
     sources: Iterable[FileRecord],
-    outputs: Iterable[str],
+    outputs: Iterable[FileRecord],
 ) -> bool:
     """Tell whether a finished step needs not be run again.
 
@@ -123,7 +124,7 @@ def is_current(
         The key that it was finished with.
     sources : iterable of FileRecord
         Its input files as they were.
-    outputs : iterable of str
+    outputs : iterable of FileRecord
         The files that it left.
 
     Returns
@@ -134,7 +135,7 @@ def is_current(
     return (
         key == finished_key
         and {source.path for source in sources} == {str(path) for path in paths}
-        and all(Path(output).is_file() for output in outputs)
+        and all(output.is_unchanged() for output in outputs)
         and all(source.is_unchanged() for source in sources)
     )
 
@@ -149,8 +150,11 @@ class StepLog:
     """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._refused(error) from error
 
     def write(
         self, step: str, status: str, *, seconds: float | None = None, note: str = ""
@@ -170,5 +174,14 @@ class StepLog:
         """
         rounded = None if seconds is None else round(seconds, 3)
         line = {"time": now(), "step": step, "status": status, "seconds": rounded, "note": note}
-        with self._path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line) + "\n")
+        try:
+            with self._path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> OutputError:
+        reason = error.strerror or str(error)
+        return OutputError(
+            Problem(what="the log cannot be written", file=str(self._path), found=reason)
+        )

@@ -18,10 +18,11 @@ from phmri.inference import Claim
 from phmri.pipeline._answers import QuestionAnswer
 from phmri.pipeline._execute import execute, n_workers_that_fit
 from phmri.pipeline._group import GroupInputs, answer_question
+from phmri.pipeline._guard import refuse_foreign_output
 from phmri.pipeline._job import RunJob, manifest_path, run_inputs
 from phmri.pipeline._labels import label_regions
 from phmri.pipeline._loading import gather_runs
-from phmri.pipeline._manifest import read_manifest
+from phmri.pipeline._manifest import RunManifest, read_manifest
 from phmri.pipeline._participant import run_job
 from phmri.pipeline._plan import make_jobs, memory_per_run_gb, place_group_regions
 from phmri.pipeline._provenance import StepLog, is_current
@@ -140,10 +141,19 @@ def run(  # noqa: PLR0913 - the command line has as many options
     """
     if level not in LEVELS:
         raise ProtocolError(Problem(what="no such level", found=level, expected=", ".join(LEVELS)))
+    if level != "participant" and participants is not None:
+        raise ProtocolError(
+            Problem(
+                what="the group level answers for the whole trial",
+                found=f"a choice of participants: {', '.join(participants)}",
+                expected="no choice; the protocol's `exclusions.participants` leaves people out",
+            )
+        )
     trial = _open_trial(
         Path(bids_dir),
         Path(out_dir),
         Path(protocol_path),
+        level=level,
         derivatives=derivatives,
         participants=participants,
         atlas_dirs=atlas_dirs,
@@ -175,6 +185,7 @@ def _open_trial(
     out_dir: Path,
     protocol_path: Path,
     *,
+    level: str,
     derivatives: tuple[Path, ...],
     participants: tuple[str, ...] | None,
     atlas_dirs: tuple[Path, ...],
@@ -188,7 +199,9 @@ def _open_trial(
     on_progress("Indexing", 1, 1)
     tally = _Tally()
     _stop_if_broken(protocol, check.problems, tally)
-    _stop_if_unanswerable(check)
+    if level != "participant" or participants is None:
+        _stop_if_unanswerable(check)
+    refuse_foreign_output(out_dir, (index.root,))
     atlas = AtlasStore(tuple(atlas_dirs))
     jobs = make_jobs(
         protocol,
@@ -246,8 +259,10 @@ def _stop_if_unanswerable(check: DatasetCheck) -> None:
 def _measure_runs(trial: _Trial, *, n_workers: int) -> None:
     todo = []
     for job in trial.jobs:
-        if _is_measured(job):
+        manifest = _finished_manifest(job)
+        if manifest is not None:
             trial.tally.kept += 1
+            trial.tally.excluded += bool(manifest.excluded)
             trial.log.write(_step_name(job), "kept")
         else:
             todo.append(job)
@@ -266,21 +281,27 @@ def _measure_runs(trial: _Trial, *, n_workers: int) -> None:
             trial.tally.failed += 1
         else:
             trial.tally.done += 1
+            trial.tally.excluded += outcome.status == "excluded"
     _stop_if_broken(trial.protocol, tuple(failed), trial.tally)
 
 
-def _is_measured(job: RunJob) -> bool:
+def _finished_manifest(job: RunJob) -> RunManifest | None:
+    """Read what a run left, unless it has to be measured again."""
     path = manifest_path(job)
     if not path.is_file():
-        return False
-    manifest = read_manifest(path)
-    return is_current(
+        return None
+    try:
+        manifest = read_manifest(path)
+    except DatasetError:  # damaged since: as good as not there
+        return None
+    finished = is_current(
         job.key,
         run_inputs(job.run),
         finished_key=manifest.step_key,
         sources=manifest.sources,
         outputs=manifest.outputs,
     )
+    return manifest if finished else None
 
 
 def _step_name(job: RunJob) -> str:

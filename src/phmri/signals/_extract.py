@@ -190,6 +190,7 @@ def _stream(
     index = np.sort(_memory_order(np.flatnonzero(inside), reader.shape))
     means = np.empty((reader.n_volumes, packed.starts.size - 1))
     series, smoother, sums = None, None, None
+    blank: list[int] = []
     for t, raw in enumerate(reader):
         volume = _computable(raw)
         flat = volume.reshape(-1)
@@ -201,7 +202,8 @@ def _stream(
             if plan is not None:
                 smoother = (plan, take_box(plan, volume), plan.make_buffers())
                 series = np.empty((reader.n_volumes, index.size), np.float32)
-        n_bad = _accumulate(flat, index, sums.first, sums.total, sums.squares)
+        n_bad, is_blank = _accumulate(flat, index, sums.first, sums.total, sums.squares)
+        blank += [t] if is_blank else []
         if n_bad:
             raise SignalsError(
                 Problem(
@@ -219,6 +221,16 @@ def _stream(
             )
     if sums is None:
         raise SignalsError(Problem(what="the run has no volume", file=str(reader.path)))
+    if 0 < len(blank) < reader.n_volumes:
+        raise SignalsError(
+            Problem(
+                what="volumes are blank: zero, or one value in the whole brain mask",
+                file=str(reader.path),
+                found=f"{len(blank)} of {reader.n_volumes}, the first is volume "
+                f"{blank[0]} (counted from 0)",
+                expected="a BOLD signal in every volume",
+            )
+        )
     return series, means * reader.slope + reader.inter, sums
 
 
@@ -273,14 +285,18 @@ def _measure(
 @no_type_check
 def _accumulate(volume, index, first, total, squares):
     n_bad = 0
+    is_blank = True
+    one = np.float64(volume[index[0]])
     for i in range(index.shape[0]):
         value = np.float64(volume[index[i]])
+        if value != one:
+            is_blank = False
         if not np.isfinite(value):
             n_bad += 1
         difference = value - first[i]
         total[i] += difference
         squares[i] += difference * difference
-    return n_bad
+    return n_bad, is_blank
 
 
 @njit(nogil=True, cache=True)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from phmri.dataset import Confounds
-from phmri.exceptions import Problem, SignalsError
+from phmri.exceptions import DegreesOfFreedomError, Problem, SignalsError
 from phmri.protocol import Denoising
 from phmri.signals._columns import find_column, find_numbered
 
@@ -78,12 +78,13 @@ def choose_volumes(denoising: Denoising, confounds: Confounds | None, n_volumes:
 
     Raises
     ------
-    SignalsError
-        The table lacks a column that censoring needs, or no volume is left.
+    DegreesOfFreedomError
+        No volume is left.
 
     Notes
     -----
-    A volume marked as non-steady-state after the leading ones is censored.
+    A volume marked as non-steady-state after the leading ones is censored. `SignalsError` tells
+    that the table lacks a column that censoring needs.
     """
     leading = denoising.discard_volumes
     late = np.zeros(n_volumes, bool)
@@ -94,12 +95,13 @@ def choose_volumes(denoising: Denoising, confounds: Confounds | None, n_volumes:
     after = np.arange(n_volumes) >= leading
     keep = after & ~bad
     if not keep.any():
-        raise SignalsError(
+        raise DegreesOfFreedomError(
             Problem(
                 what="no volume is left",
                 file=None if confounds is None else confounds.path,
                 found=f"{n_volumes} volumes, {min(leading, n_volumes)} removed at the start, "
                 f"{int((bad & after).sum())} censored",
+                expected=f"at least {denoising.min_df} degrees of freedom",
             )
         )
     n_censored = int((bad & after).sum())

@@ -4,7 +4,7 @@ import phmri.dataset as room
 def test_public_names() -> None:
     assert sorted(room.__all__) == [
         "AtlasLabels",
-    "AtlasStore",
+        "AtlasStore",
         "Cell",
         "Confounds",
         "DatasetCheck",

@@ -17,50 +17,56 @@ def source(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def output(tmp_path: Path) -> Path:
+def output(tmp_path: Path) -> FileRecord:
     path = tmp_path / "out.txt"
     path.write_text("result")
-    return path
+    return FileRecord.of(path)
 
 
-def _is_current(source: Path, output: Path, record: FileRecord, key: str = "k") -> bool:
-    return is_current(key, [source], finished_key="k", sources=[record], outputs=[str(output)])
+def _is_current(source: Path, output: FileRecord, record: FileRecord, key: str = "k") -> bool:
+    return is_current(key, [source], finished_key="k", sources=[record], outputs=[output])
 
 
-def test_nothing_changed(source: Path, output: Path) -> None:
+def test_nothing_changed(source: Path, output: FileRecord) -> None:
     assert _is_current(source, output, FileRecord.of(source))
 
 
-def test_other_key(source: Path, output: Path) -> None:
+def test_other_key(source: Path, output: FileRecord) -> None:
     assert not _is_current(source, output, FileRecord.of(source), key="other")
 
 
-def test_output_is_gone(source: Path, output: Path) -> None:
+def test_output_is_gone(source: Path, output: FileRecord) -> None:
     record = FileRecord.of(source)
-    output.unlink()
+    Path(output.path).unlink()
     assert not _is_current(source, output, record)
 
 
-def test_source_is_gone(source: Path, output: Path) -> None:
+def test_output_is_cut_short(source: Path, output: FileRecord) -> None:
+    record = FileRecord.of(source)
+    Path(output.path).write_text("res")
+    assert not _is_current(source, output, record)
+
+
+def test_source_is_gone(source: Path, output: FileRecord) -> None:
     record = FileRecord.of(source)
     source.unlink()
     assert not _is_current(source, output, record)
 
 
-def test_same_size_other_content(source: Path, output: Path) -> None:
+def test_same_size_other_content(source: Path, output: FileRecord) -> None:
     record = FileRecord.of(source)
     source.write_text("CONTENT")
     os.utime(source, ns=(1, record.mtime_ns + 1))
     assert not _is_current(source, output, record)
 
 
-def test_touched_with_the_same_content(source: Path, output: Path) -> None:
+def test_touched_with_the_same_content(source: Path, output: FileRecord) -> None:
     record = FileRecord.of(source)
     os.utime(source, ns=(1, 1))
     assert _is_current(source, output, record)
 
 
-def test_another_source(source: Path, output: Path, tmp_path: Path) -> None:
+def test_another_source(source: Path, output: FileRecord, tmp_path: Path) -> None:
     other = tmp_path / "other.txt"
     other.write_text("content")
     assert not _is_current(other, output, FileRecord.of(source))
