@@ -74,7 +74,7 @@ class ImageHeader:
     offset: int
 
     @property
-    def n_bytes(self) -> int:
+    def n_bytes(self) -> int:  # numpydoc ignore=RT01
         """Length of the uncompressed file that the header promises."""
         return self.offset + self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
 

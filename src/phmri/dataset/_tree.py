@@ -43,13 +43,15 @@ class Tree:
     problems: list[Problem] = field(default_factory=list)
     contents: dict[Path, dict[str, object] | PhmriError] = field(default_factory=dict)
 
-    def of(self, subject: str, suffix: str, extension: str) -> list[FileName]:
+    def of(
+        self, subject: str, suffix: str, extension: str
+    ) -> list[FileName]:  # numpydoc ignore=PR01,RT01
         """List the files of a subject by suffix and extension."""
         return self.files.get((subject, suffix, extension), [])
 
     def inherited(
         self, entities: dict[str, str], suffix: str, extension: str, ignore: tuple[str, ...] = ()
-    ) -> list[FileName]:
+    ) -> list[FileName]:  # numpydoc ignore=PR01,RT01
         """List the metadata files that apply to a data file, the most general first."""
         found = [
             file
@@ -61,7 +63,7 @@ class Tree:
 
     def metadata(
         self, entities: dict[str, str], suffix: str, ignore: tuple[str, ...] = ()
-    ) -> tuple[dict[str, object], list[Path], list[Problem]]:
+    ) -> tuple[dict[str, object], list[Path], list[Problem]]:  # numpydoc ignore=PR01,RT01
         """Merge all sidecars that apply to a data file; each is read once."""
         merged: dict[str, object] = {}
         paths: list[Path] = []

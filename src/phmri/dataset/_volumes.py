@@ -91,7 +91,7 @@ class VolumeReader:
             ahead.stop()
 
 
-class _ReadAhead:
+class _ReadAhead:  # numpydoc ignore=PR01
     """One pass through the file in a thread."""
 
     def __init__(self, header: ImageHeader) -> None:

@@ -33,7 +33,7 @@ class PeakLabels:
     atlas: AtlasLabels | None
 
     @property
-    def source(self) -> dict[str, object]:
+    def source(self) -> dict[str, object]:  # numpydoc ignore=RT01
         """What the names depend on."""
         return self.atlas.source if self.atlas else {}
 

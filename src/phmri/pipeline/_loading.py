@@ -45,7 +45,7 @@ class MeasuredRun:
     manifest: RunManifest
 
     @property
-    def key(self) -> RunKey:
+    def key(self) -> RunKey:  # numpydoc ignore=RT01
         """Participant, session and scan."""
         return (self.job.run.subject, self.job.session, self.job.scan_name)
 

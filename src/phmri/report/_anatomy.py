@@ -50,20 +50,24 @@ class Volume:
     step_mm: Float[np.ndarray, " 3"]
     ends: tuple[tuple[int, int], ...]
 
-    def index(self, direction: str, position_mm: float) -> int:
+    def index(self, direction: str, position_mm: float) -> int:  # numpydoc ignore=PR01,RT01
         """Find the slice nearest to a position."""
         axis = AXES[direction]
         place = round(float((position_mm - self.origin_mm[axis]) / self.step_mm[axis]))
         return int(np.clip(place, 0, self.data.shape[axis] - 1))
 
-    def section(self, direction: str, position_mm: float) -> Float[np.ndarray, "rows columns"]:
+    def section(
+        self, direction: str, position_mm: float
+    ) -> Float[np.ndarray, "rows columns"]:  # numpydoc ignore=PR01,RT01
         """Cut a slice, rows from bottom to top."""
         place: list[int | slice] = [slice(None)] * 3
         place[AXES[direction]] = self.index(direction, position_mm)
         data: Float[np.ndarray, "rows columns"] = self.data[tuple(place)].T
         return data
 
-    def extent(self, direction: str) -> tuple[float, float, float, float]:
+    def extent(
+        self, direction: str
+    ) -> tuple[float, float, float, float]:  # numpydoc ignore=PR01,RT01
         """Give the outer edges of a slice in mm, as Matplotlib wants them."""
         kept = [axis for axis in range(3) if axis != AXES[direction]]
         low = self.origin_mm - self.step_mm / 2

@@ -73,7 +73,7 @@ class Pictures:
             width_px=round(100 * float(figure.get_size_inches()[0])),
         )
 
-    def flow(self) -> tuple[Picture, ...]:
+    def flow(self) -> tuple[Picture, ...]:  # numpydoc ignore=RT01
         """Draw the participants' flow."""
         told = [
             f"{stage}, {group}: {'; '.join(lines)}"
@@ -94,7 +94,7 @@ class Pictures:
             ),
         )
 
-    def completeness(self) -> tuple[Picture, ...]:
+    def completeness(self) -> tuple[Picture, ...]:  # numpydoc ignore=RT01
         """Draw the matrix of runs."""
         if not self._content.check.cells:
             return ()
@@ -112,7 +112,7 @@ class Pictures:
             ),
         )
 
-    def quality(self) -> tuple[Picture, ...]:
+    def quality(self) -> tuple[Picture, ...]:  # numpydoc ignore=RT01
         """Draw motion and data quality."""
         if not self._content.runs:
             return ()
@@ -131,7 +131,7 @@ class Pictures:
             ),
         )
 
-    def regions(self) -> tuple[Picture, ...]:
+    def regions(self) -> tuple[Picture, ...]:  # numpydoc ignore=RT01
         """Draw regions on anatomy, and how much of them carries signal."""
         if not self._content.regions:
             return ()

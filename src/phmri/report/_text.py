@@ -200,6 +200,6 @@ class Bibliography:
         return Markup("").join(pieces)
 
     @property
-    def references(self) -> tuple[tuple[str, str], ...]:
+    def references(self) -> tuple[tuple[str, str], ...]:  # numpydoc ignore=RT01
         """List what was cited so far: DOI and, where we know it, the reference in words."""
         return tuple((doi, self._known.get(doi, "")) for doi in self._numbers)
