@@ -23,7 +23,7 @@ from phmri.inference import (
 )
 from phmri.pipeline._loading import LoadedOutcomes, RunKey
 from phmri.pipeline._provenance import FileRecord, is_current
-from phmri.protocol import Inference, Protocol, Question
+from phmri.protocol import Inference, Protocol, Question, protocol_sha256
 from phmri.report import QuestionContent
 
 __all__ = [
@@ -82,6 +82,7 @@ class _AnswerRecord:
     """``claim.json``."""
 
     step_key: str
+    protocol_sha256: str
     sources: tuple[FileRecord, ...]
     outputs: tuple[FileRecord, ...]
     values_label: str
@@ -157,17 +158,18 @@ def write_answer(
         "DegreesOfFreedom": answer.estimate.df,
         "NumberOfPermutations": answer.result.n_permutations,
         "Exhaustive": answer.result.exhaustive,
+        "ProtocolSHA256": protocol_sha256(protocol),
         "StepKey": key,
         "Sources": [source.path for source in sources],
     }
     outputs = [*_write_statistics(folder, answer, sidecar), folder / f"{stem}_units.tsv"]
-    write_table(outputs[-1], _units_table(protocol, answer), {"Description": _label(answer)})
+    write_table(outputs[-1], _units_table(answer), {**sidecar, "Description": _label(answer)})
     outputs.append(folder / f"{stem}_peaks.tsv")
-    write_table(
-        outputs[-1], _peaks_table(answer.claim), {"Description": "Chosen for their height."}
-    )
+    chosen = {"Description": "The strongest outcomes, chosen for their height."}
+    write_table(outputs[-1], _peaks_table(answer.claim), {**sidecar, **chosen})
     record = _AnswerRecord(
         step_key=key,
+        protocol_sha256=protocol_sha256(protocol),
         sources=tuple(sources),
         outputs=tuple(map(FileRecord.of, outputs)),
         values_label=_label(answer),
@@ -204,7 +206,7 @@ def _write_statistics(folder: Path, answer: Answer, sidecar: dict[str, object]) 
     return paths
 
 
-def _units_table(protocol: Protocol, answer: Answer) -> pd.DataFrame:
+def _units_table(answer: Answer) -> pd.DataFrame:
     rows = [
         {
             "participant_id": f"sub-{key[0]}",
@@ -336,7 +338,12 @@ def refuse_question(
     outcomes = Outcomes(kind="scalar", unit="", measure=question.measure, labels=labels)
     claim = make_refusal(name, question, reason, outcomes=outcomes, settings=settings)
     record = _AnswerRecord(
-        step_key="", sources=(), outputs=(), values_label="", claim=claim_to_dict(claim)
+        step_key="",
+        protocol_sha256="",
+        sources=(),
+        outputs=(),
+        values_label="",
+        claim=claim_to_dict(claim),
     )
     write_json(folder / "claim.json", asdict(record))
     content = QuestionContent(claim=claim, t_map=None, affine=None, values={}, values_label="")

@@ -151,6 +151,10 @@ def _question_key(inputs: GroupInputs, name: str, units: QuestionUnits) -> str:
             "runs": [run.manifest.step_key for run in used],
             "regions": [region.source for region in inputs.regions.values()],
             "labels": inputs.labels.source,
+            "words": [
+                *_contrast_labels(inputs.protocol, question),
+                _measure_words(inputs.protocol, question),
+            ],
         }
     )
 
