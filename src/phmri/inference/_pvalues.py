@@ -159,7 +159,7 @@ def pvalue_of_maximum(
 def threshold_of_maximum(
     null_maximum: Float[np.ndarray, " n_shufflings"], alpha: float, df: float
 ) -> float:
-    """Give the least maximum whose family-wise p is at most alpha.
+    """Give the least statistic whose family-wise p is at most alpha.
 
     Parameters
     ----------
@@ -172,7 +172,15 @@ def threshold_of_maximum(
     -------
     float
         Infinity when there are too few shufflings for any statistic to reach alpha.
+
+    Notes
+    -----
+    That is just above the largest maximum whose own p exceeds alpha, not the next maximum: a
+    statistic between the two has passed.
     """
     candidates = np.unique(null_maximum)
     reached = pvalue_of_maximum(candidates, null_maximum, df) <= alpha * (1 + 1e-12)
-    return float(candidates[reached].min()) if reached.any() else float("inf")
+    if not reached.any():
+        return float("inf")
+    short = candidates[~reached][-1:]
+    return float((short + 2 * tie_margin(short, df)).item())

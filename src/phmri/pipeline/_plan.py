@@ -101,7 +101,11 @@ def make_jobs(
                 protocol,
                 cell,
                 measures,
-                regions=_unique(placed[name] for name in _needed(measures) if name in placed),
+                regions=_unique(
+                    placed[name]
+                    for name in (*_needed(measures), *_asked_about(protocol, measures))
+                    if name in placed
+                ),
                 series=series,
                 parcels=parcels,
                 out_dir=out_dir,
@@ -157,6 +161,19 @@ def _needed(measures: dict[str, Measure]) -> list[str]:
     return list(names)
 
 
+def _asked_about(protocol: Protocol, measures: dict[str, Measure]) -> list[str]:
+    """Name the regions that questions look into: their coverage is measured in every run."""
+    return sorted(
+        {
+            name
+            for question in protocol.questions.values()
+            if question.measure in measures
+            for name in (question.where.mean_of, question.where.within)
+            if name
+        }
+    )
+
+
 def _parcellations(measures: dict[str, Measure]) -> list[str]:
     names = [
         measure.parcels
@@ -201,9 +218,7 @@ def place_regions(
     RegionError
         With everything that cannot be placed.
     """
-    used = set(_needed(protocol.measures))
-    for question in protocol.questions.values():
-        used |= {name for name in (question.where.mean_of, question.where.within) if name}
+    used = {*_needed(protocol.measures), *_asked_about(protocol, protocol.measures)}
     placed: dict[str, tuple[RegionOnGrid, ...]] = {}
     problems: list[Problem] = []
     for name in sorted(used):

@@ -110,7 +110,10 @@ def _limit(statistic: Volume, claim: Claim) -> float:
 
 
 def _threshold(claim: Claim) -> float:
-    return abs(claim.threshold_fwe) if not math.isnan(claim.threshold_fwe) else math.inf
+    """Give the height of what passes; maps are stored in float32, which may round down."""
+    if math.isnan(claim.threshold_fwe):
+        return math.inf
+    return abs(claim.threshold_fwe) * (1 - float(np.finfo(np.float32).eps))
 
 
 def _passing(values: Float[np.ndarray, "*shape"], claim: Claim) -> Float[np.ndarray, "*shape"]:

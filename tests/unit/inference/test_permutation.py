@@ -203,10 +203,17 @@ def test_parametric_p_is_never_zero():
         assert p.max() <= 1
 
 
-def test_threshold_reaches_alpha_and_not_more():
+@pytest.mark.parametrize(("alpha", "short"), [(0.2, 4.0), (0.3, 3.0), (0.35, 3.0), (0.4, 1.0)])
+def test_threshold_is_where_p_reaches_alpha(alpha, short):
     null = np.array([3.0, 5.0, 5.0, 4.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
-    assert threshold_of_maximum(null, 0.2, 20.0) == 5
-    assert threshold_of_maximum(null, 0.3, 20.0) == 4
+    threshold = threshold_of_maximum(null, alpha, 20.0)
+    assert_allclose(threshold, short, rtol=1e-8)
+    at, below = pvalue_of_maximum(np.array([threshold, short]), null, 20.0)
+    assert at <= alpha < below
+
+
+def test_threshold_is_out_of_reach_with_too_few_shufflings():
+    null = np.array([3.0, 5.0, 5.0, 4.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
     assert threshold_of_maximum(null, 0.1, 20.0) == np.inf
     assert_allclose(pvalue_of_maximum(np.array([5.0, 4.5, 0.0]), null, 20.0), [0.2, 0.2, 1.0])
 
