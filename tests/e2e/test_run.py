@@ -1,5 +1,6 @@
 """The one command on a tiny trial: answers, resume, workers, interrupt, and other designs."""
 
+import html
 import json
 import os
 import re
@@ -85,6 +86,16 @@ def test_sidecar_says_how_the_map_was_made(finished: Trial) -> None:
     np.testing.assert_allclose(sidecar["Variance"], 1 / (sidecar["DegreesOfFreedom"] - 2))
     assert "trans_x" in sidecar["Regressors"]
     assert len(sidecar["Sources"]) >= 3
+
+
+def test_methods_say_what_was_measured_and_left_out(finished: Trial) -> None:
+    page = (finished.out / "report" / "index.html").read_text()
+    words = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+    assert "Measure 'pgacc_nback': Fisher z [" in words
+    assert "cleaned mean series of pgACC with that of every voxel" in words
+    assert "mean framewise displacement above 0.5 mm" in words
+    assert "of a seed; 0 were." in words
+    assert "Frequency distribution of the values of the correlation coefficient" in words
 
 
 def test_second_run_keeps_every_step(finished: Trial) -> None:

@@ -26,7 +26,6 @@ __all__ = [
     "find_size_fault",
     "gzip_or_plain",
     "header_of",
-    "is_image",
 ]
 
 _ISAL_ERROR: type[Exception] = IsalError  # type: ignore[assignment]  # the stub says: an instance
@@ -77,21 +76,6 @@ class ImageHeader:
     def n_bytes(self) -> int:  # numpydoc ignore=RT01
         """Length of the uncompressed file that the header promises."""
         return self.offset + self.dtype.itemsize * int(np.prod(self.shape, dtype=np.int64))
-
-
-def is_image(path: Path) -> bool:
-    """Tell whether the name is that of a NIfTI file.
-
-    Parameters
-    ----------
-    path : Path
-        File.
-
-    Returns
-    -------
-    bool
-    """
-    return path.name.endswith((".nii", ".nii.gz"))
 
 
 def gzip_or_plain(path: Path) -> io.BufferedIOBase:

@@ -14,6 +14,7 @@ from phmri.firstlevel._connectivity import (
     seed_to_voxel,
 )
 from phmri.firstlevel._records import Connectivity
+from phmri.firstlevel._sentences import measure_sentence
 from phmri.firstlevel._task import canonical_response, task_regressors
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "canonical_response",
     "clean",
     "edge_names",
+    "measure_sentence",
     "roi_to_roi",
     "seed_to_parcel",
     "seed_to_voxel",

@@ -9,6 +9,7 @@ import numpy as np
 from phmri.dataset import Cell, DatasetCheck, DatasetIndex
 from phmri.pipeline._answers import QuestionAnswer
 from phmri.pipeline._loading import MeasuredRun, RunKey
+from phmri.pipeline._methods import write_methods
 from phmri.pipeline._provenance import now
 from phmri.pipeline._versions import is_simulated, software_versions
 from phmri.protocol import Protocol
@@ -63,7 +64,7 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
         regions=_region_contents(protocol, regions, grid),
         questions=tuple(result.content for result in results),
         simulated=is_simulated(index),
-        methods=_methods(protocol, index, runs),
+        methods=write_methods(protocol, runs),
         versions=software_versions(),
         created=now(),
         command=command,
@@ -128,40 +129,3 @@ def _region_contents(
             )
         )
     return tuple(contents)
-
-
-def _methods(
-    protocol: Protocol, index: DatasetIndex, runs: Mapping[RunKey, MeasuredRun]
-) -> tuple[str, ...]:
-    """Write what was done to the runs, each sentence once, in the order it was done."""
-    pipelines = sorted({run.job.run.pipeline for run in runs.values()})
-    n_participants = len({subject for subject, _, _ in runs})
-    sentences = [
-        (
-            f"{len(runs)} runs of {n_participants} participants, preprocessed by "
-            f"{' and '.join(pipelines) or 'unknown software'}, were analysed with phmri "
-            f"{software_versions()['phmri']} as declared in the protocol '{protocol.name}'."
-        )
-    ]
-    for name, setting in protocol.denoising.items():
-        used = [
-            run.manifest.cleaning[name] for run in runs.values() if name in run.manifest.cleaning
-        ]
-        if not used:
-            continue
-        seen = dict.fromkeys(sentence for item in used for sentence in item.sentences)
-        dfs = [item.df for item in used]
-        steps = ". ".join(sentence.rstrip(".") for sentence in seen)
-        sentences += [f"Denoising '{name}': {steps}."]
-        sentences += [
-            (
-                f"This left {np.median(dfs):.0f} degrees of freedom per run (median; range "
-                f"{min(dfs):.0f} to {max(dfs):.0f})."
-            )
-        ]
-        if setting.smoothing_fwhm_mm > 0:
-            sentences.append(
-                f"Voxelwise series were smoothed with a Gaussian kernel of "
-                f"{setting.smoothing_fwhm_mm:g} mm FWHM; region series were not."
-            )
-    return tuple(sentences)

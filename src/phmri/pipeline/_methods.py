@@ -1,0 +1,106 @@
+"""Methods text of what was done to the runs; questions bring their own sentences."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from phmri.firstlevel import measure_sentence
+from phmri.pipeline._loading import MeasuredRun, RunKey
+from phmri.pipeline._manifest import CleaningManifest
+from phmri.pipeline._versions import software_versions
+from phmri.protocol import Denoising, Measure, Protocol, RoiToRoi, SeedToVoxel
+
+__all__ = ["write_methods"]
+
+
+def write_methods(protocol: Protocol, runs: Mapping[RunKey, MeasuredRun]) -> tuple[str, ...]:
+    """Write what was done to the runs, each sentence once, in the order it was done.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    runs : mapping of RunKey to MeasuredRun
+
+    Returns
+    -------
+    tuple of str
+        Citations as ``[doi:...]``.
+    """
+    pipelines = sorted({run.job.run.pipeline for run in runs.values()})
+    n_participants = len({subject for subject, _, _ in runs})
+    sentences = [
+        (
+            f"{len(runs)} runs of {n_participants} participants, preprocessed by "
+            f"{' and '.join(pipelines) or 'unknown software'}, were analysed with phmri "
+            f"{software_versions()['phmri']} as declared in the protocol '{protocol.name}'."
+        ),
+        *_exclusions(protocol, runs),
+    ]
+    for name, setting in protocol.denoising.items():
+        used = [
+            run.manifest.cleaning[name] for run in runs.values() if name in run.manifest.cleaning
+        ]
+        if used:
+            sentences += _denoising(name, setting, used)
+    measured = {name for run in runs.values() for name in run.job.measures}
+    sentences += [
+        f"Measure '{name}': {_measure(measure)}"
+        for name, measure in protocol.measures.items()
+        if name in measured
+    ]
+    return tuple(sentences)
+
+
+def _exclusions(protocol: Protocol, runs: Mapping[RunKey, MeasuredRun]) -> list[str]:
+    rules = protocol.exclusions
+    limits = [
+        f"{what} {limit}"
+        for what, limit, is_set in (
+            (
+                "mean framewise displacement above",
+                f"{rules.max_mean_fd_mm} mm",
+                rules.max_mean_fd_mm,
+            ),
+            (
+                "a fraction of censored volumes above",
+                f"{rules.max_censored_fraction}",
+                rules.max_censored_fraction,
+            ),
+        )
+        if is_set is not None
+    ]
+    limits.append("fewer degrees of freedom than the denoising asks for")
+    if any(run.job.run.kind == "volume" for run in runs.values()):
+        limits.append(f"signal in less than {rules.min_region_coverage:.0%} of a seed")
+    n_excluded = sum(bool(run.manifest.excluded) for run in runs.values())
+    left_out = f"{n_excluded} {'was' if n_excluded == 1 else 'were'}"
+    return [f"Runs were to be left out for {', '.join(limits)}; {left_out}."]
+
+
+def _denoising(name: str, setting: Denoising, used: Sequence[CleaningManifest]) -> list[str]:
+    seen = dict.fromkeys(sentence for item in used for sentence in item.sentences)
+    steps = ". ".join(sentence.rstrip(".") for sentence in seen)
+    dfs = [item.df for item in used]
+    sentences = [
+        f"Denoising '{name}': {steps}.",
+        (
+            f"This left {np.median(dfs):.0f} degrees of freedom per run (median; range "
+            f"{min(dfs):.0f} to {max(dfs):.0f})."
+        ),
+    ]
+    if setting.smoothing_fwhm_mm > 0:
+        sentences.append(
+            f"Voxelwise series were smoothed with a Gaussian kernel of "
+            f"{setting.smoothing_fwhm_mm:g} mm FWHM; region series were not."
+        )
+    return sentences
+
+
+def _measure(measure: Measure) -> str:
+    if isinstance(measure, RoiToRoi):
+        among = ", ".join(measure.regions or ()) or f"all parcels of {measure.parcels}"
+        return measure_sentence(measure.kind, among, "", measure.summary)
+    target = (
+        "every voxel" if isinstance(measure, SeedToVoxel) else f"every parcel of {measure.parcels}"
+    )
+    return measure_sentence(measure.kind, measure.seed, target, "")
