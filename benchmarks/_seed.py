@@ -156,3 +156,11 @@ def _sphere_mask() -> np.ndarray:
     voxels = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij"), -1)
     position = voxels @ AFFINE[:3, :3].T + AFFINE[:3, 3]
     return np.linalg.norm(position - np.array(SEED_MM), axis=-1) <= SEED_RADIUS_MM + 1e-6
+
+
+def compare_correlations(ours: np.ndarray, peer: np.ndarray) -> dict[str, float]:
+    """Give the largest difference in r, with one seed for both and with the peer's rounded one."""
+    return {
+        "max_abs_diff": float(np.abs(ours[0] - peer[0]).max()),
+        "max_abs_diff_rounded_seed": float(np.abs(ours[0] - peer[1]).max()),
+    }

@@ -2,11 +2,12 @@
 
     python benchmarks/run.py [NAME ...] [--rounds N]
 
-Every file in ``benchmarks/cases`` is a benchmark: ``PEER``, ``GOAL``, ``GOAL_RATIO``, ``prepare``,
-``ours``, ``peer``, and further sides to be timed named in ``INFORMATION``. Each side runs in a
-child of its own, so that its peak memory (imports included) is its own; a side times itself after
-its imports and compiled kernels are loaded. Times are medians over the rounds. Results go to
-``benchmarks/results/<name>.json``.
+Every file in ``benchmarks/cases`` is a benchmark: ``PEER`` (None where there is none), ``GOAL``,
+``GOAL_RATIO``, ``prepare``, ``ours``, ``peer``, ``compare``, which gives differences between the
+answers of the two, further sides to be timed named in ``INFORMATION``, and ``PER`` where seconds
+are not of one whole run. Each side runs in a child of its own, so that its peak memory (imports
+included) is its own; a side times itself after its imports and compiled kernels are loaded. Times
+are medians over the rounds. Results go to ``benchmarks/results/<name>.json``.
 """
 
 import argparse
@@ -65,36 +66,34 @@ def _measure(name: str, side: str) -> tuple[dict[str, float], np.ndarray]:
 def _run_case(name: str, rounds: int) -> dict[str, object]:
     case = importlib.import_module(f"cases.{name}")
     case.prepare(DATA)
+    pair = ("ours",) if case.PEER is None else ("ours", "peer")
     taken: dict[str, list[dict[str, float]]] = {}
     answers: dict[str, np.ndarray] = {}
     for _ in range(rounds):
-        for side in ("ours", "peer", *case.INFORMATION):
+        for side in (*pair, *case.INFORMATION):
             facts, answers[side] = _measure(name, side)
             taken.setdefault(side, []).append(facts)
-    seconds = {side: median(facts["s"] for facts in rows) for side, rows in taken.items()}
-    memory = {side: max(facts["mb"] for facts in rows) for side, rows in taken.items()}
-    for side in case.INFORMATION:
-        print(f"  {name} {side}: median {seconds[side]:.2f} s, {memory[side]:.0f} MiB")
-    if len(answers["peer"]) > 1:
-        floored = float(np.abs(answers["ours"][0] - answers["peer"][1]).max())
-        print(f"  {name}: difference to the peer with its own, rounded seed {floored:.2e}")
+    sides = {side: _summary(rows) for side, rows in taken.items()}
     result: dict[str, object] = {
         "name": name,
-        "ours_s": round(seconds["ours"], 3),
+        "per": getattr(case, "PER", "run"),
         "peer": case.PEER,
-        "peer_s": round(seconds["peer"], 3),
-        "ratio": round(seconds["peer"] / seconds["ours"], 2),
         "goal": case.GOAL,
-        "ours_mb": round(memory["ours"], 1),
-        "peer_mb": round(memory["peer"], 1),
-        "max_abs_diff": float(np.abs(answers["ours"][0] - answers["peer"][0]).max()),
-        "commit": _commit(),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **{f"{side}_{key}": value for side in sides for key, value in sides[side].items()},
     }
+    if case.PEER is not None:
+        result["ratio"] = round(sides["peer"]["s"] / sides["ours"]["s"], 2)
+        result |= case.compare(answers["ours"], answers["peer"])
+    result |= {"commit": _commit(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
     return result
+
+
+def _summary(rows: list[dict[str, float]]) -> dict[str, float]:
+    seconds = median(facts["s"] for facts in rows)
+    return {"s": float(f"{seconds:.4g}"), "mb": round(max(facts["mb"] for facts in rows), 1)}
 
 
 def _commit() -> str:
@@ -108,7 +107,7 @@ def _commit() -> str:
 
 def _print_table(results: list[dict[str, object]]) -> None:
     keys = ("name", "ours_s", "peer_s", "ratio", "ours_mb", "peer_mb", "max_abs_diff", "goal")
-    rows = [keys, *([str(result[key]) for key in keys] for result in results)]
+    rows = [keys, *([str(result.get(key, "")) for key in keys] for result in results)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(keys))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)))

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from _seed import nilearn_route
+from _seed import compare_correlations, nilearn_route
 from _seed import ours as our_route
 from _synthetic import make_run
 
@@ -23,3 +23,7 @@ def ours(directory: Path) -> tuple[dict[str, float], np.ndarray]:
 
 def peer(directory: Path) -> tuple[dict[str, float], np.ndarray]:
     return nilearn_route(make_run(directory), lowpass_hz=None, filtering="cosine")
+
+
+def compare(ours: np.ndarray, peer: np.ndarray) -> dict[str, float]:
+    return compare_correlations(ours, peer)

@@ -7,7 +7,7 @@ projection band-pass, phmri's default, is timed as information.
 from pathlib import Path
 
 import numpy as np
-from _seed import nilearn_route
+from _seed import compare_correlations, nilearn_route
 from _seed import ours as our_route
 from _synthetic import make_run
 
@@ -31,3 +31,7 @@ def peer(directory: Path) -> tuple[dict[str, float], np.ndarray]:
 
 def projection(directory: Path) -> tuple[dict[str, float], np.ndarray]:
     return our_route(make_run(directory), lowpass_hz=0.1, filtering="projection")
+
+
+def compare(ours: np.ndarray, peer: np.ndarray) -> dict[str, float]:
+    return compare_correlations(ours, peer)

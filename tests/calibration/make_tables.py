@@ -59,7 +59,7 @@ def null_rates(sizes, deviations, *, skewed):
         estimate = fit_contrast(design, Y, baseline)
         half = stats.t.ppf(1 - ALPHA / 2, estimate.df) * estimate.se
         found += (
-            result.pvalue_fwe.min() <= ALPHA,
+            result.pvalue_corrected.min() <= ALPHA,
             (result.pvalue_uncorrected <= ALPHA).mean(),
             (np.abs(estimate.effect) > half).mean(),
             result.qvalue_fdr.min() <= ALPHA,

@@ -180,7 +180,7 @@ def test_crossover_finds_what_was_planted_and_nothing_else(deakin: Path, deakin_
     effect = (first[:, inside].mean() - second[:, inside].mean()) / 2
     assert_allclose(scalar["effect"], effect, atol=1e-5)
     assert scalar["effect"] > 0.3
-    assert scalar["pfwe"] <= 1 / 500 + 1e-9
+    assert scalar["pvoxel"] <= 1 / 500 + 1e-9
 
 
 def test_period_effect_drops_out(deakin: Path, deakin_out: Path) -> None:
@@ -270,7 +270,7 @@ def test_paired_difference_of_tables_is_exact(tables: Path) -> None:
     run_all(tables / "bids", tables / "out", protocol)
     mean = statistics_of(tables / "out", "mean")
     assert_allclose(mean["effect"], 0.2, atol=1e-9)
-    assert_allclose(mean["pfwe"], 2 / 2**8, rtol=1e-9)
+    assert_allclose(mean["pvoxel"], 2 / 2**8, rtol=1e-9)
     nodes = statistics_of(tables / "out", "nodes")
     assert_allclose(nodes["effect"], [0.2, 0.2], atol=1e-9)
     claim = claim_of(tables / "out", "mean")
@@ -368,7 +368,7 @@ def test_recorded_order_gives_exactly_the_treatment_effect(
     signs = np.array([(-1) ** number for number in range(8)])
     expected = 0.15 + 0.01 * (signs[:5].mean() + signs[5:].mean()) / 2
     assert_allclose(result["effect"], expected, atol=1e-9)
-    assert_allclose(result["pfwe"], 1 / 56, rtol=1e-9)
+    assert_allclose(result["pvoxel"], 1 / 56, rtol=1e-9)
     claim = claim_of(tmp_path / "out", "pair")
     assert claim["verdict"] == "found"
     assert ("Period 1 minus period 2: Fisher z -0.49" in " ".join(claim["notes"])) == (
@@ -737,8 +737,8 @@ def test_mean_over_a_label_of_the_other_denoising(rich: Path, rich_out: Path) ->
 def test_one_sided_p_values_are_of_opposite_tails(rich_out: Path) -> None:
     greater, less = (statistics_of(rich_out, name).iloc[0] for name in ("edge", "edgeless"))
     assert greater["effect"] == less["effect"] > 0.3
-    assert greater["pfwe"] <= 0.002
-    assert less["pfwe"] > 0.99
+    assert greater["pvoxel"] <= 0.002
+    assert less["pvoxel"] > 0.99
     assert claim_of(rich_out, "edge")["verdict"] == "found"
     assert claim_of(rich_out, "edgeless")["verdict"] == "not found"
 
@@ -746,8 +746,8 @@ def test_one_sided_p_values_are_of_opposite_tails(rich_out: Path) -> None:
 def test_planted_parcel_alone_is_found(rich_out: Path) -> None:
     parcels = statistics_of(rich_out, "parcels")
     assert set(parcels.index) == {"thalamus", "elsewhere"}
-    assert parcels.loc["thalamus", "pfwe"] <= 0.005
-    assert parcels.loc["elsewhere", "pfwe"] > 0.05
+    assert parcels.loc["thalamus", "pvoxel"] <= 0.005
+    assert parcels.loc["elsewhere", "pvoxel"] > 0.05
 
 
 def test_report_shows_every_question(rich_out: Path) -> None:

@@ -73,7 +73,7 @@ def test_all_leaves_maps_claims_and_a_report(finished: Trial) -> None:
     for path in claims:
         claim = json.loads(path.read_text())["claim"]
         assert claim["verdict"] in {"found", "not found"}
-        assert 0 < min(peak["pvalue_fwe"] for peak in claim["peaks"]) <= 1
+        assert 0 < min(peak["pvalue_corrected"] for peak in claim["peaks"]) <= 1
     description = json.loads((finished.out / "dataset_description.json").read_text())
     assert description["Simulated"] is True
     assert len(description["ProtocolSHA256"]) == 64

@@ -71,7 +71,7 @@ def test_order_of_participants_does_not_matter(estimator, seed, order):
     (one, p_one), (two, p_two) = results
     assert_allclose(one.t, two.t, rtol=1e-9, atol=1e-12)
     assert_array_equal(p_one.pvalue_uncorrected, p_two.pvalue_uncorrected)
-    assert_array_equal(p_one.pvalue_fwe, p_two.pvalue_fwe)
+    assert_array_equal(p_one.pvalue_corrected, p_two.pvalue_corrected)
 
 
 @QUICK
@@ -85,7 +85,7 @@ def test_sign_and_scale(estimator, seed, scale):
     p_one = permute(design, Y, baseline, SETTINGS, alternative="greater")
     p_other = permute(design, -scale * Y, baseline, SETTINGS, alternative="less")
     assert_array_equal(p_one.pvalue_uncorrected, p_other.pvalue_uncorrected)
-    assert_array_equal(p_one.pvalue_fwe, p_other.pvalue_fwe)
+    assert_array_equal(p_one.pvalue_corrected, p_other.pvalue_corrected)
 
 
 @QUICK
@@ -107,15 +107,15 @@ def test_p_values_keep_their_bounds(estimator, seed):
     Y[:, 0] += 1e6 * (design.X @ design.contrast)  # an effect beyond doubt
     result = permute(design, Y, baseline, SETTINGS)
     least = 1 / result.n_permutations
-    for pvalue in (result.pvalue_uncorrected, result.pvalue_fwe):
+    for pvalue in (result.pvalue_uncorrected, result.pvalue_corrected):
         assert pvalue.min() >= least * (1 - 1e-12)
         assert pvalue.max() <= 1
-    assert (result.pvalue_fwe >= result.pvalue_uncorrected).all()
+    assert (result.pvalue_corrected >= result.pvalue_uncorrected).all()
     assert result.pvalue_parametric.min() > 0
     assert (result.qvalue_fdr >= result.pvalue_parametric).all()
     assert len(result.null_maximum) == result.n_permutations
-    if np.isfinite(result.threshold_fwe):
-        assert (result.null_maximum >= result.threshold_fwe).mean() <= SETTINGS.alpha
+    if np.isfinite(result.threshold):
+        assert (result.null_maximum >= result.threshold).mean() <= SETTINGS.alpha
 
 
 @QUICK
@@ -140,7 +140,7 @@ def test_the_cut_of_the_work_changes_no_p_value(monkeypatch):
         monkeypatch.setattr(permutation, name, size)
     cut = permute(design, Y, baseline, SETTINGS)
     assert_array_equal(whole.pvalue_uncorrected, cut.pvalue_uncorrected)
-    assert_array_equal(whole.pvalue_fwe, cut.pvalue_fwe)
+    assert_array_equal(whole.pvalue_corrected, cut.pvalue_corrected)
     assert_allclose(whole.null_maximum, cut.null_maximum, rtol=1e-12)
 
 

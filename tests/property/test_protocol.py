@@ -4,17 +4,27 @@ import copy
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 import phmri
 from phmri.exceptions import ProtocolError
-from phmri.protocol import Protocol, protocol_sha256, read_protocol
+from phmri.protocol import Inference, Protocol, protocol_sha256, read_protocol
 from phmri.protocol._document import read_document
 
 TEMPLATES = sorted((Path(phmri.__file__).parent / "resources" / "templates").glob("*.yaml"))
 RAW = [read_document(path).value for path in TEMPLATES]
+FULL = copy.deepcopy(RAW[-1])  # every setting of inference written out, for all and for one
+FULL["inference"] = Inference().model_dump(mode="json")
+FULL["questions"]["wm_acute"]["inference"] = Inference(shuffle_within=("site",)).model_dump(
+    mode="json"
+)
+FULL["families"] = {"acute": {"correction": "none"}}
+RAW.append(FULL)
+MAPS = {"wm_acute": RAW[-2]["questions"]["wm_acute"]}
 QUICK = settings(
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -144,6 +154,49 @@ junk = st.one_of(
     st.lists(st.one_of(st.none(), st.integers(), st.text(max_size=3)), max_size=3),
     st.dictionaries(st.text(max_size=5), st.one_of(st.none(), st.lists(st.integers()))),
 )  # fmt: skip
+
+
+settings_of_inference = st.fixed_dictionaries(
+    {},
+    optional={
+        "method": st.sampled_from(
+            ["voxel", "tfce", "cluster_mass", "cluster_extent", "random_field", "fdr"]
+        ),
+        "statistic": st.sampled_from(["t", "v", "rank"]),
+        "nuisance": st.sampled_from(["freedman_lane", "ter_braak"]),
+        "tfce_extent_power": st.sampled_from([0.5, 1.0]),
+        "cluster_z": st.sampled_from([None, 3.1]),
+        "cluster_t": st.sampled_from([None, 3.5]),
+        "cluster_p": st.sampled_from([None, 0.001]),
+        "height": st.sampled_from(["t", "z"]),
+        "min_coverage": st.sampled_from([0.9, 1.0]),
+        "tail": st.sampled_from(["counts", "gamma"]),
+        "stop_after": st.sampled_from([None, 20]),
+        "shuffle": st.sampled_from(["from_design", "permute", "sign_flip"]),
+        "shuffle_within": st.lists(st.sampled_from(["site", "scanner"]), max_size=2),
+    },
+)
+
+
+@settings(QUICK, max_examples=100)
+@given(inference=settings_of_inference)
+def test_a_file_and_python_judge_inference_alike(tmp_path, inference):
+    path = tmp_path / "trial.yaml"
+    path.write_text(json.dumps({**RAW[-1], "inference": inference, "questions": MAPS}))
+
+    outcome = _read_or_problems(path)
+
+    if isinstance(outcome, Protocol):
+        assert outcome.inference == Inference.model_validate(inference)
+    else:
+        with pytest.raises(ValidationError) as caught:
+            Inference.model_validate(inference)
+        lines = caught.value.errors()[0]["msg"].removeprefix("Value error, ").splitlines()
+        told = [
+            f"{item.field}: {item.what}; found {item.found}; expected {item.expected}"
+            for item in outcome
+        ]
+        assert sorted(f"inference.{line}" for line in lines) == sorted(told)
 
 
 def _read_or_problems(path):

@@ -84,4 +84,4 @@ def test_formoterol_trial_rerandomised(senn):
     design, images, _ = senn
     result = permute(design, make_outcome(design, images), None, Inference(n_permutations=2000))
     assert (result.n_distinct, result.exhaustive) == (1716, True)
-    assert result.pvalue_fwe[0] < 0.01
+    assert result.pvalue_corrected[0] < 0.01

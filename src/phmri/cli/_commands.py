@@ -11,10 +11,11 @@ from rich.console import Console
 
 from phmri.cli._guard import refuse_foreign_demo
 from phmri.cli._progress import ProgressBars
-from phmri.cli._tables import claims_table, completeness_table, questions_table
+from phmri.cli._tables import claims_table, completeness_table, design_table, questions_table
 from phmri.dataset import check_dataset, index_dataset
-from phmri.pipeline import RunSummary, run
-from phmri.protocol import read_protocol, write_template
+from phmri.exceptions import Problem, ProtocolError
+from phmri.pipeline import DesignSummary, RunSummary, describe_designs, run
+from phmri.protocol import Protocol, read_protocol, write_template
 
 __all__ = ["run_command"]
 
@@ -37,6 +38,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     commands: dict[str, Callable[[argparse.Namespace], int]] = {
         "new": _new,
         "check": _check,
+        "design": _design,
         "run": _run,
         "demo": _demo,
     }
@@ -68,6 +70,46 @@ def _check(arguments: argparse.Namespace) -> int:
         )
         return 1
     return 1 if unanswerable else 0
+
+
+def _design(arguments: argparse.Namespace) -> int:
+    protocol = read_protocol(arguments.protocol)
+    if arguments.bids_dir is None:
+        summaries = _describe_plan(protocol, arguments)
+    else:
+        index = index_dataset(arguments.bids_dir, tuple(arguments.derivatives))
+        check = check_dataset(protocol, index)
+        summaries = describe_designs(protocol, index, check)
+        if check.problems:
+            _say(f"Problems of the data set: {len(check.problems)}; phmri check lists them.")
+    for summary in summaries:
+        _OUT.print(design_table(summary))
+    refused = any(item.role == "primary" and not item.answerable for item in summaries)
+    return 1 if refused else 0
+
+
+def _describe_plan(protocol: Protocol, arguments: argparse.Namespace) -> tuple[DesignSummary, ...]:
+    """Describe the designs of the participants that the protocol plans.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    arguments : argparse.Namespace
+
+    Returns
+    -------
+    tuple of DesignSummary
+
+    Raises
+    ------
+    ProtocolError
+        If derivatives were named of no data set.
+    """
+    if arguments.derivatives:
+        raise ProtocolError(
+            Problem(what="--derivatives names folders of a data set", expected="BIDS_DIR too")
+        )
+    return describe_designs(protocol)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -26,6 +26,27 @@ exit code: 0 done, 1 the data cannot answer (all reasons are listed), 2 the prot
 command is wrong, 130 interrupted (finished steps are kept).
 """
 
+_DESIGN_EXAMPLES = """\
+examples:
+  # before the trial: with the numbers that the protocol plans (n_planned)
+  phmri design trial.yaml
+
+  # with the participants at hand, their strata and covariates
+  phmri design trial.yaml bids --derivatives /data/fmriprep
+
+what it says of each question:
+  shuffled      who changes places, or sign, under the null hypothesis; strata stay apart
+  tests that    the hypothesis that a small p speaks against: no more than this is tested
+  moves         how many rows of the model shuffling moves, and who stays
+  shufflings    how many distinct ones exist; all are made when n_permutations allows it,
+                else that many random ones
+  smallest p    what the strongest of effects can reach. Few participants have few shufflings:
+                3 against 3 (no baseline) have 20, and a two-sided p is never below 2 of 20
+
+exit code: 0 done, 1 a primary question cannot be answered or its p cannot reach alpha,
+2 the protocol or the command is wrong.
+"""
+
 _TEMPLATES = """\
 templates:
   minimal_parallel      the shortest parallel trial: two arms, two sessions, one seed
@@ -38,9 +59,10 @@ Values marked "OURS" in a template are defaults of phmri that no paper states: r
 """
 
 _MAIN_EXAMPLES = """\
-a new trial in four commands:
+a new trial in five commands:
   phmri new weigner2025 mytrial              # a commented protocol to edit
   phmri check mytrial/trial.yaml bids        # participants x sessions x scans, what is missing
+  phmri design mytrial/trial.yaml bids       # what is shuffled, and how small p can get
   phmri run bids out all --protocol mytrial/trial.yaml
   xdg-open out/report/index.html
 """
@@ -63,6 +85,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_new(commands)
     _add_check(commands)
+    _add_design(commands)
     _add_run(commands)
     _add_demo(commands)
     return parser
@@ -99,6 +122,29 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     command.add_argument("bids_dir", type=Path, metavar="BIDS_DIR")
     _add_derivatives(command)
     _add_participants(command)
+
+
+def _add_design(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "design",
+        help="say what each question shuffles and how small its p can get",
+        description=(
+            "Say of each question, in words: what is shuffled and which hypothesis that tests, "
+            "who moves, how many distinct shufflings there are, the smallest p they can give, "
+            "and the model with its degrees of freedom. Nothing is measured."
+        ),
+        epilog=_DESIGN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("protocol", type=Path, metavar="PROTOCOL", help="trial.yaml")
+    command.add_argument(
+        "bids_dir",
+        type=Path,
+        nargs="?",
+        metavar="BIDS_DIR",
+        help="count the participants at hand (default: those that the protocol plans)",
+    )
+    _add_derivatives(command)
 
 
 def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -8,9 +8,10 @@ from rich.text import Text
 
 from phmri.dataset import Cell, DatasetCheck
 from phmri.inference import Claim
+from phmri.pipeline import DesignSummary
 from phmri.protocol import Protocol
 
-__all__ = ["claims_table", "completeness_table", "questions_table"]
+__all__ = ["claims_table", "completeness_table", "design_table", "questions_table"]
 
 _COLOURS = {
     "ok": "green",
@@ -86,6 +87,31 @@ def questions_table(check: DatasetCheck) -> Table:
             "[green]yes[/green]" if item.answerable else f"[red]no[/red]: {escape(item.reason)}"
         )
         table.add_row(item.question, item.role, escape(counts), answer)
+    return table
+
+
+def design_table(summary: DesignSummary) -> Table:
+    """Lay out what a question shuffles, tests and can show.
+
+    Parameters
+    ----------
+    summary : DesignSummary
+
+    Returns
+    -------
+    rich.table.Table
+    """
+    title = Text(f"{summary.question} ({summary.role}): {summary.text}", style="table.title")
+    table = Table(title=title, title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    if summary.refusal:
+        table.add_row("[red]refused[/red]", escape(summary.refusal))
+    for term, text in summary.lines:
+        unreachable = term == "smallest p" and not summary.reaches_alpha
+        table.add_row(term, Text(text, style="bold red" if unreachable else ""))
+    for note in summary.notes:
+        table.add_row("[dim]note[/dim]", escape(note))
     return table
 
 

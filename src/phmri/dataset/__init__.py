@@ -6,6 +6,7 @@ events that belong to it. `index_dataset` finds the runs by their names and head
 room opens or writes a data file; what is written is written whole or not at all.
 """
 
+from phmri.dataset._arrays import read_arrays, write_arrays
 from phmri.dataset._atlas import AtlasStore
 from phmri.dataset._atlas_labels import AtlasLabels
 from phmri.dataset._check import check_dataset
@@ -59,6 +60,7 @@ __all__ = [
     "index_dataset",
     "needed_cells",
     "open_volumes",
+    "read_arrays",
     "read_confounds",
     "read_events",
     "read_image",
@@ -68,6 +70,7 @@ __all__ = [
     "read_table",
     "sidecar_path",
     "unit_groups",
+    "write_arrays",
     "write_bytes",
     "write_image",
     "write_json",

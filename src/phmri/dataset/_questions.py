@@ -3,7 +3,7 @@
 A parallel question needs the outcome session and, for ANCOVA and change, the baseline session. It
 takes participants of every arm: the arms beside the contrast stay in the model, where they add to
 the estimate of the residual variance. A crossover question needs one session under each of its two
-treatments.
+treatments; where its sequences have more than two periods, all sessions that there are.
 """
 
 from collections import Counter
@@ -21,6 +21,7 @@ OTHER_SESSIONS = "the data have"
 """In the reason of a cell whose session nobody has, before the sessions that there are."""
 _UNKNOWN = "unknown"
 _MIN_UNITS = 2
+_MIN_PERIODS = 2
 
 
 def needed_cells(
@@ -48,8 +49,9 @@ def needed_cells(
     dict of str to dict of str to Cell
         Participants of all arms (parallel) or of the sequences that hold both treatments, in
         order; roles ``outcome`` and ``baseline`` (parallel; no baseline for
-        ``post``), or ``first`` and ``second`` (crossover: the treatments of the contrast in its
-        order). All cells are ``ok``.
+        ``post``), ``first`` and ``second`` (crossover: the treatments of the contrast in its
+        order), or ``period1``, ``period2``, ... (crossover of more periods: those at hand, two
+        at least). All cells are ``ok``.
 
     Raises
     ------
@@ -115,7 +117,7 @@ def check_question(
     QuestionCheck
     """
     question = protocol.questions[name]
-    columns = (*question.covariates, *protocol.design.strata)
+    columns = _columns(protocol, question)
     absent = [column for column in columns if column not in participants.columns]
     usable, lost = _sort(protocol, question, cells, participants)
     everyone = Counter(next(iter(roles.values())).group or _UNKNOWN for roles in usable.values())
@@ -133,6 +135,12 @@ def check_question(
         answerable=not faults,
         reason="; ".join(reasons),
     )
+
+
+def _columns(protocol: Protocol, question: Question) -> tuple[str, ...]:
+    """Columns of ``participants.tsv`` that the question's model and shuffling look at."""
+    within = (question.inference or protocol.inference).shuffle_within
+    return (*question.covariates, *protocol.design.strata, *within)
 
 
 def _groups_of(protocol: Protocol, question: Question) -> tuple[str, ...]:
@@ -209,6 +217,10 @@ def _roles(
         if question.estimator in {"ancova", "change"}:
             sessions["baseline"] = question.baseline
     else:
+        if protocol.design.order == "recorded" and group is not None:
+            treatments = protocol.design.sequences[group].treatments
+            if len(treatments) > _MIN_PERIODS:
+                return _period_roles(protocol, treatments, group, visits)
         sessions = {
             role: _session_under(protocol, treatment, group, visits)
             for role, treatment in zip(("first", "second"), question.contrast, strict=True)
@@ -223,6 +235,20 @@ def _roles(
             reason = f": {cell.reason}" if telling else ""
             return {}, f"with {cell.scan} in ses-{session} {cell.status}{reason}"
         roles[role] = cell
+    return roles, ""
+
+
+def _period_roles(
+    protocol: Protocol, treatments: Sequence[str], group: str, visits: dict[str, Cell]
+) -> tuple[dict[str, Cell], str]:
+    """Take every period that has its run; one alone cannot be compared with anything."""
+    roles = {}
+    for number, treatment in enumerate(treatments, start=1):
+        session = _session_under(protocol, treatment, group, visits)
+        if session is not None and visits[session].status == "ok":
+            roles[f"period{number}"] = visits[session]
+    if len(roles) < _MIN_PERIODS:
+        return {}, f"with {len(roles)} of {len(treatments)} periods"
     return roles, ""
 
 
@@ -245,7 +271,7 @@ def _lacking(
 ) -> str:
     if participants is None:
         return ""
-    for column in (*question.covariates, *protocol.design.strata):
+    for column in _columns(protocol, question):
         if column in participants.columns and (
             subject not in participants.index or bool(participants[column].isna()[subject])
         ):

@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from phmri.exceptions import Problem
 from phmri.group._records import UnitTable
 
-__all__ = ["Adjustment", "find_aliased", "find_unmixed", "indicators", "make_adjustment"]
+__all__ = [
+    "Adjustment",
+    "find_aliased",
+    "find_independent",
+    "find_unmixed",
+    "in_span",
+    "indicators",
+    "make_adjustment",
+]
 
 TOLERANCE = 1e-8
 
@@ -109,6 +117,31 @@ def in_span(column: Float[np.ndarray, " n_units"], basis: Float[np.ndarray, "n_u
     coefficients, *_ = np.linalg.lstsq(basis, column, rcond=None)
     left = float(np.linalg.norm(column - basis @ coefficients))
     return left <= TOLERANCE * float(np.linalg.norm(column))
+
+
+def find_independent(X: Float[np.ndarray, "n_units k"]) -> Bool[np.ndarray, " k"]:
+    """Find the columns that are no linear combination of those before them.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_units, k)
+        In order of preference.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+        True for columns to keep: they span what all span.
+    """
+    basis = np.empty((len(X), 0))
+    keep = np.zeros(X.shape[1], dtype=bool)
+    for k, column in enumerate(X.T):
+        left = column - basis @ (basis.T @ column)
+        left -= basis @ (basis.T @ left)  # once more, against rounding
+        length = np.linalg.norm(left)
+        if length > TOLERANCE * np.linalg.norm(column):
+            keep[k] = True
+            basis = np.column_stack([basis, left / length])
+    return keep
 
 
 def make_adjustment(table: UnitTable, strata: Sequence[str], *, with_strata: bool) -> Adjustment:

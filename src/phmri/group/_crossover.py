@@ -6,10 +6,17 @@ import numpy as np
 
 from phmri.exceptions import DesignError, Problem
 from phmri.group._columns import find_aliased, find_unmixed, indicators, make_adjustment
+from phmri.group._exchangeability import exchange_within, within_strata
 from phmri.group._records import UnitDesign, UnitTable
 from phmri.protocol import Crossover, Question
 
-__all__ = ["make_crossover_design", "make_paired_design"]
+__all__ = [
+    "make_crossover_design",
+    "make_paired_design",
+    "make_strata",
+    "refuse_sequences",
+    "strata_names",
+]
 
 
 def make_crossover_design(
@@ -38,14 +45,14 @@ def make_crossover_design(
     DesignError
         When sequences or participants at hand cannot answer the question.
     """
-    _refuse_sequences(question, design, table)
+    refuse_sequences(question, design, table)
     first, second = question.contrast
     orders = (f"{first} first", f"{second} first")
     order = tuple(
         orders[0] if design.sequences[group].treatments[0] == first else orders[1]
         for group in table.groups
     )
-    strata = _strata(design, table)
+    strata = make_strata(design, table)
     groups = indicators(order, orders)
     adjustment = make_adjustment(table, strata, with_strata=True)
     problems = _too_few(order, orders, min_per_group)
@@ -73,16 +80,20 @@ def make_crossover_design(
         columns=(*orders, *adjustment.names),
         contrast=np.array([1.0, -1.0] + [0.0] * (X.shape[1] - 2)),
         voxelwise_baseline=False,
-        shuffling="permute",
-        blocks=np.array([levels.index(stratum) for stratum in strata], dtype=np.int64),
+        exchangeability=exchange_within(
+            np.array([levels.index(stratum) for stratum in strata], dtype=np.int64),
+            null=f"{first} and {second} give the same outcome in every participant",
+            words="Participants change places between the two orders of treatment"
+            + within_strata(strata, strata_names(design))
+            + ".",
+        ),
         notes=(*adjustment.notes, *unmixed),
         sentences=(
             "The treatment effect is the difference between the two orders of treatment in "
             "half of period 1 minus period 2, so that the period effect drops out "
             "[doi:10.1002/0470854596]." + (adjusted if adjustment.names else ""),
-            "Orders of treatment were shuffled between participants"
-            + (" within strata." if len(levels) > 1 else "."),
         ),
+        variance_groups=groups.argmax(axis=1),
     )
 
 
@@ -151,8 +162,12 @@ def make_paired_design(
         columns=(f"{first} - {second}", *adjustment.names),
         contrast=np.array([1.0] + [0.0] * (X.shape[1] - 1)),
         voxelwise_baseline=False,
-        shuffling="sign_flip",
-        blocks=np.zeros(n_units, dtype=np.int64),
+        exchangeability=exchange_within(
+            np.zeros(n_units, dtype=np.int64),
+            kind="sign_flip",
+            null=f"the difference between {first} and {second} is symmetric about zero",
+            words="The sign of each participant's difference flips.",
+        ),
         notes=(
             (
                 "The order of treatments is not recorded: a difference between first and second "
@@ -168,13 +183,12 @@ def make_paired_design(
         sentences=(
             "The treatments were compared by the mean within-participant difference, since the "
             "order of treatments is not recorded." + (adjusted if adjustment.names else ""),
-            "The sign of each participant's difference was flipped [doi:10.1002/hbm.1058].",
         ),
     )
 
 
-def _refuse_sequences(question: Question, design: Crossover, table: UnitTable) -> None:
-    """Refuse questions and participants whose sequences are not 'these two treatments'.
+def refuse_sequences(question: Question, design: Crossover, table: UnitTable) -> None:
+    """Refuse questions and participants whose sequences do not hold both treatments.
 
     Parameters
     ----------
@@ -215,29 +229,46 @@ def _refuse_sequences(question: Question, design: Crossover, table: UnitTable) -
                     expected=" and ".join(question.contrast),
                 )
             )
-    used = [g for g in dict.fromkeys(table.groups) if g in design.sequences]
-    problems.extend(
-        Problem(
-            what="sequences of more than the two compared treatments need the mixed model, which "
-            "this version does not have",
-            field=f"design.sequences.{group}",
-            found=", ".join(design.sequences[group].treatments),
-            expected=f"{' and '.join(question.contrast)} in two periods",
-        )
-        for group in used
-        if pair <= set(design.sequences[group].treatments)
-        and len(design.sequences[group].treatments) != 2  # noqa: PLR2004 - two periods
-    )
     if problems:
         raise DesignError(*problems)
 
 
-def _strata(design: Crossover, table: UnitTable) -> tuple[str, ...]:
-    """Join a participant's experiment and stratum."""
+def make_strata(design: Crossover, table: UnitTable) -> tuple[str, ...]:
+    """Join a participant's experiment and stratum.
+
+    Parameters
+    ----------
+    design : Crossover
+        The trial's design.
+    table : UnitTable
+        Groups are names of sequences of the design.
+
+    Returns
+    -------
+    tuple of str
+        One per participant.
+    """
     return tuple(
         " / ".join(part for part in (design.sequences[group].experiment, stratum) if part)
         for group, stratum in zip(table.groups, table.strata, strict=True)
     )
+
+
+def strata_names(design: Crossover) -> tuple[str, ...]:
+    """Name what strata are made of.
+
+    Parameters
+    ----------
+    design : Crossover
+        The trial's design.
+
+    Returns
+    -------
+    tuple of str
+        Experiment, if there is more than one, and the columns of stratification.
+    """
+    experiments = {sequence.experiment for sequence in design.sequences.values()}
+    return (*(("experiment",) if len(experiments) > 1 else ()), *design.strata)
 
 
 def _too_few(order: tuple[str, ...], orders: tuple[str, str], min_per_group: int) -> list[Problem]:

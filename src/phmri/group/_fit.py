@@ -11,6 +11,8 @@ __all__ = ["fit_contrast"]
 
 BLOCK = 4096
 """Outcomes fitted at once: bounds the memory, changes no number."""
+SCALES = {"crossover": 2.0, "periods": 2.0**0.5}
+"""Standard deviation of a within-person difference, in residual standard deviations."""
 
 
 def fit_contrast(
@@ -25,7 +27,8 @@ def fit_contrast(
     design : UnitDesign
         Units, model, contrast and blocks.
     Y : ndarray of shape (n_units, n_outcomes)
-        As `make_outcome` gives it; float32 is summed in float64.
+        As `make_outcome` gives it; float32 is summed in float64. Rows without data
+        (``design.present``) are not read.
     baseline : ndarray of shape (n_units, n_outcomes), optional
         Each unit's own baseline, needed when ``design.voxelwise_baseline`` and refused otherwise.
 
@@ -38,7 +41,7 @@ def fit_contrast(
     ------
     DesignError
         When shapes do not fit, a value is not finite, an outcome or its baseline does not vary,
-        or the model fits an outcome without error.
+        the model fits an outcome without error, or the contrast has several rows.
 
     Notes
     -----
@@ -46,8 +49,9 @@ def fit_contrast(
     :math:`e` under the null, :math:`\hat\tau = r^\top e / r^\top r`, :math:`s^2 =
     \lVert e - r\hat\tau\rVert^2/\nu`, :math:`\mathrm{SE} = s/\sqrt{r^\top r}`. Errors are taken
     as independent between units with one variance over all groups. ``d`` is :math:`\hat\tau/s`
-    (for ancova: of what the baseline does not explain), in a crossover :math:`\hat\tau/(2s)`,
-    where :math:`2s` is the standard deviation of a within-person difference.
+    (for ancova: of what the baseline does not explain), in a crossover :math:`\hat\tau/(2s)`, of
+    several periods :math:`\hat\tau/(\sqrt{2}s)`: there :math:`2s` and :math:`\sqrt{2}s` are the
+    standard deviation of a within-person difference.
     """
     _refuse_outcomes(design, Y, baseline)
     partition = partition_contrast(design)
@@ -58,7 +62,7 @@ def fit_contrast(
         part = slice(start, start + BLOCK)
         given = None if baseline is None else baseline[:, part]
         effect[part], se[part], sd[part], degenerate[part] = _fit_block(
-            partition, Y[:, part], given
+            partition, _held(design, Y[:, part]), given
         )
     if degenerate.any():
         raise DesignError(
@@ -70,8 +74,15 @@ def fit_contrast(
                 expected="outcomes that vary between participants",
             )
         )
-    scale = 2.0 if design.estimator == "crossover" else 1.0
+    scale = SCALES.get(design.estimator, 1.0)
     return Estimate(effect=effect, se=se, t=effect / se, df=partition.df, d=effect / (scale * sd))
+
+
+def _held(
+    design: UnitDesign, Y: Float[np.ndarray, "n_units n_block"]
+) -> Float[np.ndarray, "n_units n_block"]:
+    """Put 0 where a row has no data: such rows of the model are 0 too and add nothing."""
+    return Y if design.present is None else np.where(design.present[:, None], Y, 0.0)
 
 
 def _fit_block(
@@ -98,6 +109,15 @@ def _refuse_outcomes(
     design: UnitDesign, Y: Float[np.ndarray, "..."], baseline: Float[np.ndarray, "..."] | None
 ) -> None:
     problems = []
+    if design.contrast.ndim > 1:
+        problems.append(
+            Problem(
+                what="a contrast of several rows has no single estimate",
+                field="contrast",
+                found=f"{len(design.contrast)} rows",
+                expected="one row per call",
+            )
+        )
     if design.voxelwise_baseline == (baseline is None):
         problems.append(
             Problem(
@@ -121,6 +141,8 @@ def _refuse_outcomes(
             )
             continue
         bad = ~np.isfinite(values)
+        if design.present is not None:
+            bad &= design.present[:, None]
         if bad.any():
             rows = [s for s, any_ in zip(design.subjects, bad.any(axis=1), strict=True) if any_]
             problems.append(

@@ -93,7 +93,8 @@ def effect_size_interval(
             Problem(what="an effect of exactly zero has no standardised interval", found="0")
         )
     tails = ((1 + confidence) / 2, (1 - confidence) / 2)
-    low, high = (_noncentrality(abs(t), estimate.df, tail) for tail in tails)
+    df = float(np.ravel(estimate.df)[index if np.ndim(estimate.df) else 0])
+    low, high = (_noncentrality(abs(t), df, tail) for tail in tails)
     bounds = sorted((low * d / abs(t), high * d / abs(t)))
     return bounds[0], bounds[1]
 

@@ -16,6 +16,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "change": ("outcome", "baseline"),
     "crossover": ("first", "second"),
     "paired": ("first", "second"),
+    "periods": ("periods",),
 }
 
 
@@ -31,7 +32,8 @@ def make_outcome(
     images : mapping of str to ndarray of shape (n_units, n_outcomes)
         ``outcome`` (and ``baseline``) at the question's sessions for parallel designs; ``first``
         and ``second`` under the first and second treatment of the contrast, whatever period that
-        was, for crossovers. Rows as in ``design.subjects``. A ``baseline`` that the estimator
+        was, for crossovers of two periods; ``periods`` for those of more, NaN in rows without
+        data. Rows as in ``design.subjects``. A ``baseline`` that the estimator
         does not subtract (ancova: pass it to `fit_contrast`) is not touched.
 
     Returns

@@ -1,6 +1,7 @@
 """Parallel trials: arms compared at one session, adjusted for or changed from the baseline."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ from jaxtyping import Int
 
 from phmri.exceptions import DesignError, Problem
 from phmri.group._columns import find_aliased, find_unmixed, indicators, make_adjustment
+from phmri.group._exchangeability import exchange_within, within_strata
 from phmri.group._records import UnitDesign, UnitTable
 from phmri.protocol import Parallel, Question
 
@@ -23,7 +25,12 @@ SENTENCES: dict[str, str] = {
 
 
 def make_parallel_design(
-    question: Question, design: Parallel, table: UnitTable, *, min_per_group: int
+    question: Question,
+    design: Parallel,
+    table: UnitTable,
+    *,
+    min_per_group: int,
+    moved: tuple[str, ...] = (),
 ) -> UnitDesign:
     """Compare two arms of a parallel trial.
 
@@ -37,6 +44,8 @@ def make_parallel_design(
         Participants that can answer the question.
     min_per_group : int
         Least number of participants in each arm of the contrast.
+    moved : tuple of str, default ()
+        Arms whose participants change places beside those of the contrast.
 
     Returns
     -------
@@ -56,7 +65,8 @@ def make_parallel_design(
     adjustment = make_adjustment(table, table.strata, with_strata=True)
     X = np.column_stack([groups, adjustment.columns])
     estimator = _estimator(question)
-    blocks = _blocks(question, table)
+    free = [arm for arm in arms if arm in (first, second, *moved)]
+    alike, held = join_words(free), ", ".join(arm for arm in arms if arm not in free)
     problems = list(find_aliased(groups, arms, adjustment))
     voxelwise = estimator == "ancova"
     if not problems and X.shape[0] - X.shape[1] - voxelwise < 1:
@@ -80,10 +90,17 @@ def make_parallel_design(
         columns=(*(f"arm:{arm}" for arm in arms), *adjustment.names),
         contrast=np.array([1.0, -1.0] + [0.0] * (X.shape[1] - 2)),
         voxelwise_baseline=voxelwise,
-        shuffling="permute",
-        blocks=blocks,
-        notes=(*adjustment.notes, *unmixed, *_variance_notes(arms[2:])),
-        sentences=_sentences(estimator, arms, adjustment.names, question),
+        exchangeability=exchange_within(
+            _blocks(free, table),
+            null=f"{alike} give the same outcome in every participant"
+            + (f" ({held} may differ)" if held else ""),
+            words=f"Participants of {alike} change places"
+            + within_strata(table.strata, design.strata)
+            + (f"; those of {held} stay." if held else "."),
+        ),
+        notes=(*adjustment.notes, *unmixed),
+        sentences=_sentences(estimator, arms, adjustment.names),
+        variance_groups=groups.argmax(axis=1),
     )
 
 
@@ -142,39 +159,36 @@ def _estimator(question: Question) -> Literal["ancova", "change", "post"]:
     return "change" if question.estimator == "change" else "post"
 
 
-def _blocks(question: Question, table: UnitTable) -> Int[np.ndarray, " n_units"]:
-    """Give the block of each unit: its stratum, or -1 outside the contrast's arms."""
+def _blocks(free: Sequence[str], table: UnitTable) -> Int[np.ndarray, " n_units"]:
+    """Give the block of each unit: its stratum, or -1 outside the arms that change places."""
     levels = sorted(set(table.strata))
     return np.array(
         [
-            levels.index(stratum) if group in question.contrast else -1
+            levels.index(stratum) if group in free else -1
             for group, stratum in zip(table.groups, table.strata, strict=True)
         ],
         dtype=np.int64,
     )
 
 
-def _variance_notes(held: tuple[str, ...]) -> tuple[str, ...]:
-    """Say what the one residual variance means when arms beside the compared ones lend to it."""
-    if not held:
-        return ()
-    return (
-        (
-            "Interval, d and q-value rest on one residual variance of all arms: they are too "
-            f"sure where {', '.join(held)} varies less than the compared arms, not sure enough "
-            "where it varies more. p-values by shuffling hold either way."
-        ),
-    )
+def join_words(names: Sequence[str]) -> str:
+    """Join names as a sentence does.
+
+    Parameters
+    ----------
+    names : sequence of str
+        At least one.
+
+    Returns
+    -------
+    str
+        ``a, b and c``.
+    """
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
-def _sentences(
-    estimator: str, arms: tuple[str, ...], names: tuple[str, ...], question: Question
-) -> tuple[str, ...]:
+def _sentences(estimator: str, arms: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
     model = f"The model held all arms ({', '.join(arms)}) with one residual variance"
     model += f" and was adjusted for {', '.join(names)}." if names else "."
-    held = arms[2:]
-    first, second = question.contrast
-    shuffle = f"Participants of {first} and {second} were shuffled between these arms"
-    shuffle += " within strata" if any(name.startswith("stratum:") for name in names) else ""
-    shuffle += f", those of {', '.join(held)} held fixed." if held else "."
-    return (SENTENCES[estimator], model, shuffle)
+    return (SENTENCES[estimator], model)

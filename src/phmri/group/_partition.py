@@ -22,28 +22,35 @@ def partition_contrast(design: UnitDesign) -> ContrastPartition:
     Returns
     -------
     ContrastPartition
-        Regressor of the contrast and orthonormal nuisance.
+        Regressor of the contrast and orthonormal nuisance; one column per row of a contrast of
+        several. Rows without data are 0 in both, but not in the labels.
 
     Notes
     -----
-    :math:`X\beta = x\,(c^\top\beta) + X N g` with :math:`x = Xc/(c^\top c)` and :math:`N` an
-    orthonormal basis of the null space of :math:`c^\top` [1]_.
+    :math:`X\beta = x\,(C\beta) + X N g` with :math:`x = XC^\top(CC^\top)^{+}` and :math:`N` an
+    orthonormal basis of the null space of :math:`C` [1]_.
 
     References
     ----------
     .. [1] Winkler et al. (2014), Permutation inference for the general linear model,
        doi:10.1016/j.neuroimage.2014.01.060, section "Model partitioning".
     """
-    c = design.contrast
-    labels = design.X @ c / (c @ c)
-    _, _, rows = np.linalg.svd(c[None, :])
-    nuisance, _ = np.linalg.qr(design.X @ rows[1:].T)
-    n_units, n_columns = design.X.shape
+    C = np.atleast_2d(design.contrast)
+    labels = design.X @ (C.T @ np.linalg.pinv(C @ C.T))
+    if design.contrast.ndim == 1:
+        labels = labels[:, 0]
+    _, _, rows = np.linalg.svd(C)
+    X, x = design.X, labels
+    if design.present is not None:
+        X, x = np.zeros_like(X), np.zeros_like(x)
+        X[design.present], x[design.present] = design.X[design.present], labels[design.present]
+    nuisance, _ = np.linalg.qr(X @ rows[np.linalg.matrix_rank(C) :].T)
+    n_fitted = len(X) if design.present is None else int(design.present.sum())
     return ContrastPartition(
-        regressor=labels - nuisance @ (nuisance.T @ labels),
+        regressor=x - nuisance @ (nuisance.T @ x),
         nuisance=nuisance,
         labels=labels,
-        df=float(n_units - n_columns - design.voxelwise_baseline),
+        df=float(n_fitted - X.shape[1] - design.voxelwise_baseline),
     )
 
 

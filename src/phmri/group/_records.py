@@ -10,6 +10,7 @@ __all__ = [
     "AdjustedOutcomes",
     "ContrastPartition",
     "Estimate",
+    "Exchangeability",
     "SequenceTest",
     "UnitDesign",
     "UnitTable",
@@ -39,50 +40,98 @@ class UnitTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnitDesign:
-    """A question reduced to a linear model with one row per independent unit.
+class Exchangeability:
+    """What may change places with what under the null hypothesis: a tree of rows.
 
-    The outcome of unit i is ``Y[i]`` (see ``estimator``); the model is
+    The rows of a design are the leaves of a tree (site, participant, scan). At a level that is
+    ``exchanged``, siblings (members with the same parent) may change places together with all
+    that hangs below them; at other levels they stay. Strata with free participants are levels
+    ``(stratum, participant)`` with ``exchanged = (False, True)``; participants moved as whole
+    blocks of visits are ``(participant, visit)`` with ``(True, False)``, visits within
+    participants the same levels with ``(False, True)``, both with ``(True, True)``.
+
+    Parameters
+    ----------
+    kind : {"permute", "sign_flip", "both"}
+        Whether members change places, change sign, or both. Signs belong to the members of the
+        deepest exchanged level: all rows of such a member change sign together.
+    levels : ndarray of shape (n_rows, n_levels)
+        Label of each row's member at each level, outermost first. Labels need be unique only
+        among siblings; at the deepest level every row is a member of its own. When a member
+        changes places with a sibling, their rows are matched by the labels below them.
+    exchanged : tuple of bool
+        One per level.
+    fixed : ndarray of shape (n_rows,)
+        Rows that stay where they are, with their sign.
+    null : str
+        The hypothesis that this tests, as a sentence.
+    words : str
+        What is shuffled, as a sentence.
+    """
+
+    kind: Literal["permute", "sign_flip", "both"]
+    levels: Int[np.ndarray, "n_rows n_levels"]
+    exchanged: tuple[bool, ...]
+    fixed: Bool[np.ndarray, " n_rows"]
+    null: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitDesign:
+    """A question reduced to a linear model, as a rule with one row per participant.
+
+    The outcome of row i is ``Y[i]`` (see ``estimator``); the model is
     ``Y = X b + baseline * g + e`` with ``baseline`` voxelwise where ``voxelwise_baseline``.
 
     Parameters
     ----------
-    estimator : {"ancova", "change", "post", "crossover", "paired"}
+    estimator : {"ancova", "change", "post", "crossover", "paired", "periods"}
         How the outcome is made of a participant's images: the image at the session (ancova,
         post), minus the baseline session (change), half of period 1 minus period 2 (crossover),
-        first minus second treatment (paired: order unknown).
+        first minus second treatment (paired: order unknown), or every period's image as a row of
+        its own (periods: crossover of more than two periods, or with cells missing).
     subjects : tuple of str
-        One independent unit each.
+        Participant of each row.
     groups : tuple of str
-        Arm or sequence of each unit.
+        Arm or sequence of each row.
     X : ndarray of shape (n_units, n_columns)
-        One row per unit.
+        One row per unit; ``periods``: one per participant and planned period.
     columns : tuple of str
         Names of the columns of ``X``.
-    contrast : ndarray of shape (n_columns,)
-        Gives the treatment effect in the measure's own unit.
+    contrast : ndarray of shape (n_columns,) or (n_contrasts, n_columns)
+        Gives the treatment effect in the measure's own unit; several rows are tested jointly (F).
     voxelwise_baseline : bool
         The unit's own baseline image is a further column, per outcome.
-    shuffling : {"permute", "sign_flip"}
-    blocks : ndarray of shape (n_units,)
-        Units are shuffled only within a block; -1 is held fixed.
+    exchangeability : Exchangeability
+        Which rows may change places, and which null hypothesis that tests.
+    variance_groups : ndarray of shape (n_units,) or None
+        Rows that share a residual variance, for Welch-type statistics; None: all.
+    dealt : ndarray of shape (n_columns,) or None
+        Columns that the randomisation dealt (treatments); shuffling labels moves these. None:
+        the contrast alone.
+    present : ndarray of shape (n_units,) or None
+        Rows that have data; planned rows without are not fitted but take part in the dealing.
+        None: all.
     notes : tuple of str
         Sentences that the claim must carry.
     sentences : tuple of str
         The model in words, for the methods text, with citations as ``[doi:...]``.
     """
 
-    estimator: Literal["ancova", "change", "post", "crossover", "paired"]
+    estimator: Literal["ancova", "change", "post", "crossover", "paired", "periods"]
     subjects: tuple[str, ...]
     groups: tuple[str, ...]
     X: Float[np.ndarray, "n_units n_columns"]
     columns: tuple[str, ...]
-    contrast: Float[np.ndarray, " n_columns"]
+    contrast: Float[np.ndarray, "*n_contrasts n_columns"]
     voxelwise_baseline: bool
-    shuffling: Literal["permute", "sign_flip"]
-    blocks: Int[np.ndarray, " n_units"]
+    exchangeability: Exchangeability
     notes: tuple[str, ...]
     sentences: tuple[str, ...]
+    variance_groups: Int[np.ndarray, " n_units"] | None = None
+    dealt: Bool[np.ndarray, " n_columns"] | None = None
+    present: Bool[np.ndarray, " n_units"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +142,8 @@ class Estimate:
     ----------
     effect, se, t : ndarray of shape (n_outcomes,)
         Effect in the measure's unit, its standard error, their ratio.
-    df : float
-        Residual degrees of freedom.
+    df : float or ndarray of shape (n_outcomes,)
+        Residual degrees of freedom; one per outcome where coverage or variances differ.
     d : ndarray of shape (n_outcomes,)
         Standardised effect: the effect over the residual SD (parallel), or over the SD of a
         within-person difference (crossover).
@@ -103,7 +152,7 @@ class Estimate:
     effect: Float[np.ndarray, " n_outcomes"]
     se: Float[np.ndarray, " n_outcomes"]
     t: Float[np.ndarray, " n_outcomes"]
-    df: float
+    df: float | Float[np.ndarray, " n_outcomes"]
     d: Float[np.ndarray, " n_outcomes"]
 
 
@@ -117,19 +166,19 @@ class ContrastPartition:
 
     Parameters
     ----------
-    regressor : ndarray of shape (n_units,)
+    regressor : ndarray of shape (n_units,) or (n_units, n_contrasts)
         :math:`x` without its projection on the nuisance.
     nuisance : ndarray of shape (n_units, n_nuisance)
         Orthonormal basis of :math:`Z`.
-    labels : ndarray of shape (n_units,)
+    labels : ndarray of shape (n_units,) or (n_units, n_contrasts)
         :math:`x` itself: units with equal labels are alike under the contrast.
     df : float
         Residual degrees of freedom, a voxelwise baseline counted.
     """
 
-    regressor: Float[np.ndarray, " n_units"]
+    regressor: Float[np.ndarray, "n_units ..."]
     nuisance: Float[np.ndarray, "n_units n_nuisance"]
-    labels: Float[np.ndarray, " n_units"]
+    labels: Float[np.ndarray, "n_units ..."]
     df: float
 
 

@@ -7,29 +7,70 @@ distribution of the data. The p-value of outcome :math:`v` is the share of shuff
 .. math:: p_v = \frac{\#\{\pi: T_v^\pi \ge T_v\}}{N},\qquad
     p_v^{\mathrm{FWE}} = \frac{\#\{\pi: \max_w T_w^\pi \ge T_v\}}{N},
 
-the second of which covers all outcomes at once. A claim says what was found and what was not;
-"not found" is never worded as "absent".
+the second of which covers all outcomes at once; :math:`T` is a statistic, its threshold-free
+cluster enhancement, or the size of a cluster. Random field theory and false discovery rates need
+no shuffling. A claim says what was found and what was not; "not found" is never worded as
+"absent".
 """
 
 from phmri.inference._claims import make_claim, make_refusal
-from phmri.inference._peaks import find_peaks
+from phmri.inference._attainable import smallest_pvalue
+from phmri.inference._cluster_table import Places
+from phmri.inference._edges import make_edge_graph, region_pairs
+from phmri.inference._enough import enough, monte_carlo_interval, shufflings_needed
+from phmri.inference._found_clusters import find_clusters
+from phmri.inference._infer import infer, match_estimate, restrict_result
+from phmri.inference._joint import correct_jointly
+from phmri.inference._peaks import find_extrema, find_peaks
 from phmri.inference._permutation import permute
-from phmri.inference._records import Claim, Outcomes, Peak, PermutationResult
+from phmri.inference._pvalues import Alternative
+from phmri.inference._records import (
+    Claim,
+    Cluster,
+    CorrectedTest,
+    InferenceResult,
+    Outcomes,
+    Peak,
+    PermutationState,
+)
 from phmri.inference._sequence_note import sequence_note
 from phmri.inference._serialise import claim_from_dict, claim_to_dict
-from phmri.inference._shuffling import count_shufflings
+from phmri.inference._shuffling import ShufflingSource, count_shufflings, make_source
+from phmri.inference._space import Graph, Space, Volume
 
 __all__ = [
+    "Alternative",
     "Claim",
+    "Cluster",
+    "CorrectedTest",
+    "Graph",
+    "InferenceResult",
     "Outcomes",
     "Peak",
-    "PermutationResult",
+    "PermutationState",
+    "Places",
+    "ShufflingSource",
+    "Space",
+    "Volume",
     "claim_from_dict",
     "claim_to_dict",
+    "correct_jointly",
     "count_shufflings",
+    "enough",
+    "find_clusters",
+    "find_extrema",
     "find_peaks",
+    "infer",
     "make_claim",
+    "make_edge_graph",
     "make_refusal",
+    "make_source",
+    "match_estimate",
+    "monte_carlo_interval",
     "permute",
+    "region_pairs",
+    "restrict_result",
     "sequence_note",
+    "shufflings_needed",
+    "smallest_pvalue",
 ]

@@ -6,8 +6,9 @@ import numpy as np
 
 from phmri.exceptions import DesignError, InferenceError, Problem
 from phmri.group import Estimate, UnitDesign, confidence_interval, effect_size_interval
+from phmri.inference._enough import enough, monte_carlo_interval
 from phmri.inference._pvalues import orient
-from phmri.inference._records import Claim, Outcomes, Peak, PermutationResult
+from phmri.inference._records import Claim, Cluster, InferenceResult, Outcomes, Peak
 from phmri.inference._wording import (
     NOUNS,
     Words,
@@ -27,15 +28,16 @@ OWN_RATE = (
 )
 
 
-def make_claim(
+def make_claim(  # noqa: PLR0913 - everything that a claim is made of
     question_name: str,
     question: Question,
     design: UnitDesign,
     estimate: Estimate,
-    result: PermutationResult,
+    result: InferenceResult,
     *,
     outcomes: Outcomes,
     settings: Inference,
+    clusters: tuple[Cluster, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Claim:
     """Say what was found, or what was not.
@@ -50,12 +52,14 @@ def make_claim(
         Units, model, contrast and blocks.
     estimate : Estimate
         Of the contrast in every outcome.
-    result : PermutationResult
+    result : InferenceResult
         p-values of the same outcomes.
     outcomes : Outcomes
         Names, positions and words.
     settings : Inference
-        ``alpha`` and ``confidence``.
+        ``alpha``, ``confidence`` and the method.
+    clusters : tuple of Cluster, default ()
+        As `describe_clusters` gives them.
     notes : tuple of str, default ()
         What must be said beside the answer and follows from earlier steps.
 
@@ -72,7 +76,7 @@ def make_claim(
 
     Notes
     -----
-    The verdict is "found" when the least family-wise p is at most alpha. Estimates of listed
+    The verdict is "found" when the least corrected p is at most alpha. Estimates of listed
     outcomes of a map were chosen for their height and are biased away from zero [1]_; "not
     found" is not "absent" [2]_.
 
@@ -85,7 +89,10 @@ def make_claim(
     if problems:
         raise InferenceError(*problems)
     n_outcomes = estimate.t.size
-    ranking = np.argsort(-orient(estimate.t, question.alternative), kind="stable").tolist()
+    # The strongest is the surest, and among equals the highest: a peak outside the clusters that
+    # passed may be higher than all in them.
+    height = orient(estimate.t, question.alternative)
+    ranking = np.lexsort((-height, result.pvalue_corrected)).tolist()
     strongest, *peaks = _describe(
         (ranking[0], *(outcomes.peaks or ranking[:N_LISTED])),
         estimate,
@@ -93,17 +100,19 @@ def make_claim(
         outcomes,
         settings.confidence,
     )
-    passed = result.pvalue_fwe <= settings.alpha
+    passed = result.pvalue_corrected <= settings.alpha
     up = int((passed & (estimate.effect > 0)).sum())
     n_significant = int(passed.sum())
     words = Words(
         outcomes=outcomes,
-        df=estimate.df,
+        df=float(result.df[ranking[0]]),
+        statistic=result.statistic_name,
+        method=result.method,
         confidence=settings.confidence,
         alpha=settings.alpha,
         randomised=design.estimator != "paired",
         alternative=question.alternative,
-        smallest=1 / result.n_permutations,
+        smallest=1 / result.n_permutations if _counted(result, settings) else 0.0,
     )
     if n_significant:
         sentence = found_sentence(
@@ -124,11 +133,17 @@ def make_claim(
         n_outcomes=n_outcomes,
         n_significant=n_significant,
         peaks=tuple(sorted(peaks, key=lambda peak: -abs(peak.t))),
-        df=estimate.df,
+        clusters=clusters,
+        statistic=settings.statistic,
+        df=float(result.df[ranking[0]]),
+        method=result.method,
         alpha=settings.alpha,
         confidence=settings.confidence,
         corrected_over=outcomes.corrected_over or _covered(outcomes, n_outcomes),
-        threshold_fwe=result.threshold_fwe,
+        threshold=result.threshold,
+        pvalue_interval=_interval(result, settings),
+        shuffled=design.exchangeability.words if result.n_permutations else "",
+        null=design.exchangeability.null if result.n_permutations else "",
         n_permutations=result.n_permutations,
         n_distinct=result.n_distinct,
         exhaustive=result.exhaustive,
@@ -183,11 +198,17 @@ def make_refusal(
         n_outcomes=0,
         n_significant=0,
         peaks=(),
+        clusters=(),
+        statistic=settings.statistic,
         df=0.0,
+        method=settings.method,
         alpha=settings.alpha,
         confidence=settings.confidence,
         corrected_over="",
-        threshold_fwe=float("inf"),
+        threshold=float("inf"),
+        pvalue_interval=(0.0, 1.0),
+        shuffled="",
+        null="",
         n_permutations=0,
         n_distinct=0,
         exhaustive=False,
@@ -199,10 +220,10 @@ def make_refusal(
 
 
 def _mismatches(
-    estimate: Estimate, result: PermutationResult, outcomes: Outcomes
+    estimate: Estimate, result: InferenceResult, outcomes: Outcomes
 ) -> tuple[Problem, ...]:
     n_outcomes = estimate.t.size
-    sizes = {"p-values": result.pvalue_fwe.size}
+    sizes = {"p-values": result.pvalue_corrected.size}
     if outcomes.names:
         sizes["names"] = len(outcomes.names)
     if outcomes.positions_mm is not None:
@@ -226,7 +247,7 @@ def _mismatches(
         for k in outcomes.peaks
         if not 0 <= k < n_outcomes
     )
-    numbers = (estimate.effect, estimate.se, estimate.t, estimate.d, result.pvalue_fwe)
+    numbers = (estimate.effect, estimate.se, estimate.t, estimate.d, result.pvalue_corrected)
     if not all(np.isfinite(values).all() for values in numbers):
         problems.append(Problem(what="estimates or p-values that are not finite"))
     return tuple(problems)
@@ -235,7 +256,7 @@ def _mismatches(
 def _describe(
     indices: tuple[int, ...],
     estimate: Estimate,
-    result: PermutationResult,
+    result: InferenceResult,
     outcomes: Outcomes,
     confidence: float,
 ) -> list[Peak]:
@@ -251,11 +272,30 @@ def _describe(
             ci_high=float(high[k]),
             d=float(estimate.d[k]),
             pvalue_uncorrected=float(result.pvalue_uncorrected[k]),
-            pvalue_fwe=float(result.pvalue_fwe[k]),
+            pvalue_corrected=float(result.pvalue_corrected[k]),
             qvalue_fdr=float(result.qvalue_fdr[k]),
         )
         for k in indices
     ]
+
+
+def _counted(result: InferenceResult, settings: Inference) -> bool:
+    """Tell whether p-values are counts of shufflings, which can be no smaller than one of them."""
+    return result.n_permutations > 0 and (settings.tail == "counts" or result.exhaustive)
+
+
+def _interval(result: InferenceResult, settings: Inference) -> tuple[float, float]:
+    """Give the Monte-Carlo interval of the least corrected p."""
+    least = float(result.pvalue_corrected.min())
+    if not _counted(result, settings):
+        return least, least
+    return monte_carlo_interval(
+        least,
+        result.n_permutations,
+        settings.confidence,
+        exhaustive=result.exhaustive,
+        stop_after=settings.stop_after,
+    )
 
 
 def _position(outcomes: Outcomes, index: int) -> tuple[float, float, float] | None:
@@ -274,16 +314,27 @@ def _covered(outcomes: Outcomes, n_outcomes: int) -> str:
 def _own_notes(
     design: UnitDesign,
     estimate: Estimate,
-    result: PermutationResult,
+    result: InferenceResult,
     outcomes: Outcomes,
     settings: Inference,
 ) -> tuple[str, ...]:
-    notes = _uneven_notes(design)
-    if not np.isfinite(result.threshold_fwe):
+    notes = [*_held_notes(design, settings), *_uneven_notes(design, settings)]
+    if not np.isfinite(result.threshold):
         notes.append(
             f"With {result.n_permutations} shufflings no statistic, however large, can reach "
             f"p = {settings.alpha:g}: read the interval, not the verdict."
         )
+    if _counted(result, settings) and settings.stop_after is None:
+        least = float(result.pvalue_corrected.min())
+        settled = enough(
+            least,
+            result.n_permutations,
+            settings.alpha,
+            settings.confidence,
+            exhaustive=result.exhaustive,
+        )
+        if not settled.decided:
+            notes.append(settled.sentence)
     if outcomes.kind == "scalar":
         notes.extend(_scalar_notes(design, estimate, result, settings))
     else:
@@ -294,11 +345,12 @@ def _own_notes(
     return tuple(notes)
 
 
-def _uneven_notes(design: UnitDesign) -> list[str]:
+def _uneven_notes(design: UnitDesign, settings: Inference) -> list[str]:
     """Say what shuffling cannot repair when the compared arms differ in size."""
-    moved = zip(design.groups, design.blocks, strict=True)
-    counts = sorted(Counter(group for group, block in moved if block >= 0).items())
-    if design.estimator in {"crossover", "paired"} or len(counts) != 2:  # noqa: PLR2004 - two arms
+    moved = zip(design.groups, design.exchangeability.fixed, strict=True)
+    counts = sorted(Counter(group for group, fixed in moved if not fixed).items())
+    parallel = design.estimator in {"ancova", "change", "post"}
+    if not parallel or len(counts) != 2 or settings.statistic == "v":  # noqa: PLR2004 - two arms
         return []
     (_, fewer), (_, more) = sorted(counts, key=lambda item: item[1])
     if more < UNEVEN * fewer:
@@ -307,18 +359,39 @@ def _uneven_notes(design: UnitDesign) -> list[str]:
     return [
         (
             f"{numbers} were compared: if the smaller arm varies more than the larger one, "
-            "p-values are too small, and if it varies less, too large."
+            "p-values are too small, and if it varies less, too large; `statistic: v` allows for "
+            "that."
+        )
+    ]
+
+
+def _held_notes(design: UnitDesign, settings: Inference) -> list[str]:
+    """Say what one residual variance means when arms beside the compared ones lend to it."""
+    compared = np.any(np.atleast_2d(design.contrast) != 0, axis=0)
+    held = [
+        name.removeprefix("arm:")
+        for name, in_contrast in zip(design.columns, compared, strict=True)
+        if name.startswith("arm:") and not in_contrast
+    ]
+    if not held or settings.statistic == "v":
+        return []
+    names = ", ".join(held)
+    return [
+        (
+            "Interval, d and q-value rest on one residual variance of all arms: they are too "
+            f"sure where {names} varies less than the compared arms, not sure enough where it "
+            "varies more. p-values by shuffling hold either way."
         )
     ]
 
 
 def _scalar_notes(
-    design: UnitDesign, estimate: Estimate, result: PermutationResult, settings: Inference
+    design: UnitDesign, estimate: Estimate, result: InferenceResult, settings: Inference
 ) -> list[str]:
     notes = []
     deviation = (
         "the standard deviation of a within-person difference"
-        if design.estimator in {"crossover", "paired"}
+        if design.estimator in {"crossover", "paired", "periods"}
         else "the residual standard deviation of the model"
     )
     try:

@@ -3,11 +3,14 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import ndimage
+from scipy.spatial import KDTree
 
 from phmri.exceptions import InferenceError, Problem
 from phmri.inference._pvalues import Alternative, orient
 
-__all__ = ["find_peaks"]
+__all__ = ["find_extrema", "find_peaks"]
+
+SIDES: tuple[Alternative, Alternative] = ("greater", "less")
 
 
 def find_peaks(
@@ -16,7 +19,7 @@ def find_peaks(
     affine: Float[np.ndarray, "4 4"],
     *,
     min_distance_mm: float = 8.0,
-    n_peaks: int = 10,
+    n_peaks: int | None = 10,
     alternative: Alternative = "two-sided",
 ) -> Int[np.ndarray, "n_found 3"]:
     """Find the highest local maxima of a t map, the highest first.
@@ -31,8 +34,8 @@ def find_peaks(
         Voxel to mm.
     min_distance_mm : float, default 8.0
         A maximum nearer than this to a higher one is left out.
-    n_peaks : int, default 10
-        Most peaks to give.
+    n_peaks : int or None, default 10
+        Most peaks to give; None: all.
     alternative : {"two-sided", "greater", "less"}, default "two-sided"
         Maxima of ``|t|``, ``t`` or ``-t``.
 
@@ -65,11 +68,52 @@ def find_peaks(
     position = candidates @ affine[:3, :3].T + affine[:3, 3]
     values = height[tuple(candidates.T)]
     ranking = np.lexsort((position[:, 2], position[:, 1], position[:, 0], -values))
+    near = KDTree(position)
+    free = np.ones(len(candidates), dtype=bool)
     kept: list[int] = []
     for k in ranking.tolist():
-        if len(kept) >= n_peaks:
+        if len(kept) == n_peaks:
             break
-        distance = np.linalg.norm(position[kept] - position[k], axis=1)
-        if (distance >= min_distance_mm - 1e-9).all():
+        if free[k]:
             kept.append(k)
+            free[near.query_ball_point(position[k], min_distance_mm - 1e-9)] = False
     return candidates[kept].reshape(-1, 3)
+
+
+def find_extrema(
+    values: Float[np.ndarray, " n_outcomes"],
+    mask: Bool[np.ndarray, "x y z"],
+    affine: Float[np.ndarray, "4 4"],
+) -> Int[np.ndarray, " n_found"]:
+    """Find all positive local maxima and negative local minima of a map, the strongest first.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_outcomes,)
+        Of the voxels of the mask, in C order.
+    mask : ndarray of bool of shape (x, y, z)
+        Voxels outside it are neither extrema nor neighbours.
+    affine : ndarray of shape (4, 4)
+        Voxel to mm.
+
+    Returns
+    -------
+    ndarray of int of shape (n_found,)
+        Outcomes, as numbers of voxels of the mask.
+
+    Notes
+    -----
+    As `find_peaks`, of either sign, at any distance from each other.
+    """
+    t_map = np.zeros(mask.shape)
+    t_map[mask] = values
+    outcome = np.cumsum(mask.ravel()) - 1
+    found = [
+        find_peaks(t_map, mask, affine, min_distance_mm=0.0, n_peaks=None, alternative=side)
+        for side in SIDES
+    ]
+    both = outcome[np.ravel_multi_index(tuple(np.concatenate(found).T), mask.shape)]
+    sign = np.repeat([1, -1], [len(part) for part in found])
+    both = both[sign * values[both] > 0]
+    strongest: np.ndarray = both[np.argsort(-np.abs(values[both]), kind="stable")]
+    return strongest

@@ -1,6 +1,8 @@
-"""Freedman-Lane permutation and sign flipping, with the maximum over outcomes."""
+"""Shuffling: tiles of maps over threads, and what is kept of them."""
 
-from collections.abc import Callable, Iterator
+import hashlib
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -9,132 +11,90 @@ from jaxtyping import Float, Int
 from threadpoolctl import threadpool_limits
 
 from phmri.exceptions import InferenceError, Problem
-from phmri.group import (
-    AdjustedOutcomes,
-    ContrastPartition,
-    UnitDesign,
-    adjust_outcomes,
-    fit_contrast,
-    partition_contrast,
-)
-from phmri.inference._kernel import shuffled_products
-from phmri.inference._pvalues import (
-    Alternative,
-    benjamini_hochberg,
-    orient,
-    parametric_pvalue,
-    pvalue_of_maximum,
-    threshold_of_maximum,
-    tie_margin,
-)
-from phmri.inference._records import PermutationResult
-from phmri.inference._shuffling import (
-    Shufflings,
-    count_shufflings,
-    make_shufflings,
-    split_nuisance,
-)
+from phmri.group import UnitDesign
+from phmri.inference._attainable import smallest_pvalue
+from phmri.inference._count import count_exceeding
+from phmri.inference._enhance import Enhancer, EnhancerWorkspace, make_enhancer
+from phmri.inference._pvalues import Alternative, orient, tie_margin
+from phmri.inference._records import InferenceResult, Method, PermutationState
+from phmri.inference._result import Shuffled, make_result
+from phmri.inference._shuffling import ShufflingSource, make_source
+from phmri.inference._space import Space, Volume
+from phmri.inference._statistics import TILE, StatisticModel, make_statistic
+from phmri.inference._tails import stop_index
 from phmri.protocol import Inference
 
-__all__ = ["permute", "permute_with"]
+__all__ = ["permute"]
 
-OUTCOMES = 1024
-"""Outcomes per block: one block of residuals and baselines stays in a core's cache."""
-BATCH = 64
-"""Shufflings per matrix product."""
-LEAST_ERROR = 1e-13
-"""Residual sum of squares, relative to that under the null, below which t grows no more."""
-CHUNK = 512
+BATCH = 256
 """Shufflings between two reports of progress."""
+CHECK = 16
+"""Tiles between two looks at whether to stop early: fixed, so that batches do not matter."""
+MANY = 1e6
+"""Distinct shufflings above which ties among random ones do not occur, so that maps may be
+float32; with fewer, maps are float64."""
+SINGLE_MARGIN = 4e-6
+"""Twice the largest relative error of a float32 statistic (benchmarks, property tests)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """What shuffling gave, before it is turned into p-values.
-
-    Parameters
-    ----------
-    statistic : ndarray of shape (n_outcomes,)
-        Of the identity, oriented: large against the null hypothesis.
-    count : ndarray of shape (n_outcomes,)
-        Shufflings whose statistic reaches it.
-    maximum : ndarray of shape (n_shufflings,)
-        Over the outcomes, per shuffling.
-    """
-
-    statistic: Float[np.ndarray, " n_outcomes"]
-    count: Int[np.ndarray, " n_outcomes"]
-    maximum: Float[np.ndarray, " n_shufflings"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Task:
-    """What every block of outcomes needs to know."""
-
-    partition: ContrastPartition
-    moved: Float[np.ndarray, "n_units n_moved"]
-    alternative: Alternative
-    Y: Float[np.ndarray, "n_units n_outcomes"]
-    baseline: Float[np.ndarray, "n_units n_outcomes"] | None
-
-
-def permute(
+def permute(  # noqa: PLR0913 - what is asked, and four about how the work is cut
     design: UnitDesign,
     Y: Float[np.ndarray, "n_units n_outcomes"],
     baseline: Float[np.ndarray, "n_units n_outcomes"] | None,
     settings: Inference,
     *,
     alternative: Alternative = "two-sided",
+    space: Space | None = None,
     n_threads: int = 1,
-    on_batch: Callable[[int], None] | None = None,
-) -> PermutationResult:
-    r"""Test a contrast in every outcome by shuffling the units.
+    batch: int = BATCH,
+    on_batch: Callable[[PermutationState], None] | None = None,
+    resume: PermutationState | None = None,
+) -> InferenceResult:
+    r"""Test a contrast in every outcome by shuffling what the design says is exchangeable.
 
     Parameters
     ----------
     design : UnitDesign
-        Units, model, contrast and blocks.
+        Rows, model, contrast and exchangeability.
     Y : ndarray of shape (n_units, n_outcomes)
-        Outcome of every unit, as `make_outcome` gives it.
+        Outcome of every row, as `make_outcome` gives it; NaN where a participant has no data,
+        if ``settings.min_coverage`` is below 1.
     baseline : ndarray of shape (n_units, n_outcomes) or None
         Each unit's own baseline where the design has one.
     settings : Inference
-        ``n_permutations``, ``seed`` and ``alpha``.
+        As the protocol declares it; ``method`` must be one that shuffles.
     alternative : {"two-sided", "greater", "less"}, default "two-sided"
-        Side of the null hypothesis that counts as evidence.
+        Side of the null hypothesis that counts as evidence; F and G have only one.
+    space : Volume, Graph or None
+        Where the outcomes lie beside each other, for TFCE and clusters.
     n_threads : int, default 1
-        Blocks of outcomes worked on at once. Changes no number.
+        Tiles of shufflings worked on at once. Changes no bit of the result.
+    batch : int, default 256
+        Shufflings between two calls of ``on_batch``; rounded up to whole tiles of 16.
     on_batch : callable, optional
-        Called with the number of shufflings just finished; they add up to ``n_permutations`` of
-        the result, which is the lesser of `count_shufflings` and the number asked for.
+        Called with where shuffling stands; what it gets can be given back as ``resume``.
+    resume : PermutationState, optional
+        Where an interrupted call with the same arguments stood.
 
     Returns
     -------
-    PermutationResult
-        p-values of every outcome.
-
-    Raises
-    ------
-    InferenceError
-        When ``n_threads`` is less than 1.
+    InferenceResult
+        p-values of every outcome under every correction asked for.
 
     Notes
     -----
-    Freedman and Lane [1]_: residuals :math:`e` of the model without the contrast are shuffled
-    and the whole model is fitted to them. With the regressor :math:`r` of the contrast, nuisance
-    basis :math:`Q` and the unit baseline :math:`u` of an outcome, all residualised,
+    An `InferenceError` says that there are fewer distinct shufflings than any p at alpha needs,
+    that the space has another number of outcomes, that nothing varies, that values are not
+    finite, or that arguments contradict each other.
 
-    .. math:: t_P = \frac{(r - u\,u^\top r)^\top Pe}{\sqrt{\kappa\,\mathrm{RSS}_P/\nu}},\quad
-        \mathrm{RSS}_P = e^\top e - \lVert Q^\top Pe\rVert^2 - (u^\top Pe)^2
-        - \frac{((r - u\,u^\top r)^\top Pe)^2}{\kappa},
-
-    with :math:`\kappa = r^\top r - (u^\top r)^2`: matrix products for :math:`r` and :math:`Q`,
-    and one product per outcome for :math:`u`. All distinct shufflings are enumerated when there
-    are no more than asked for; otherwise shuffling k draws from its own stream of the seed. The
-    identity is always the first, so no p-value is 0 [2]_. The family-wise p compares with the
-    maximum over outcomes [3]_. Valid when units are exchangeable within blocks under the null
-    (randomisation gives that), or, for sign flips, when their errors are symmetric; exact
-    without covariates, approximate with them.
+    The statistic of the data shuffled by :math:`P` is computed as if the regressors had been
+    shuffled the other way: one matrix product per tile of shufflings and block of outcomes [1]_.
+    All distinct shufflings are enumerated when there are no more than asked for; otherwise
+    shuffling k draws from its own stream of the seed. The identity is always the first, so no
+    p-value is 0 [2]_. Of every shuffled map only its maxima are kept and, per outcome, whether
+    it reached the observed statistic; the family-wise p compares with the maximum over outcomes
+    [3]_. Statistics within 1e-9 of each other, relative, are ties and count; maps of float32,
+    used where random shufflings come from more than a million, count within 4e-6.
 
     References
     ----------
@@ -143,232 +103,250 @@ def permute(
     .. [2] Phipson and Smyth (2010), doi:10.2202/1544-6115.1585.
     .. [3] Nichols and Holmes (2002), doi:10.1002/hbm.1058.
     """
-    if n_threads < 1:
-        raise InferenceError(
-            Problem(
-                what="too few threads",
-                field="n_threads",
-                found=str(n_threads),
-                expected="1 or more",
-            )
-        )
-    estimate = fit_contrast(design, Y, baseline)
-    n_distinct = count_shufflings(design)
-    exhaustive = n_distinct <= settings.n_permutations
-    n_used = min(n_distinct, settings.n_permutations)
-    chunks = make_shufflings(
-        design, n_used, seed=settings.seed, exhaustive=exhaustive, chunk=CHUNK
+    _refuse_arguments(Y, settings, space, n_threads=n_threads, batch=batch)
+    source = make_source(design, settings)
+    _refuse_too_few(smallest_pvalue(design, source, alternative), source, settings)
+    single = source.n_distinct > MANY and not source.exhaustive
+    model = make_statistic(design, Y, baseline, settings, single=single)
+    _refuse_nothing(model)
+    if model.name in {"F", "G"}:
+        alternative = "greater"
+    n_fitted = len(Y) if design.present is None else int(design.present.sum())
+    df = float(n_fitted - design.X.shape[1] - design.voxelwise_baseline)
+    enhancer = make_enhancer(
+        model.name, model.df1, df, settings, alternative=alternative, space=space
     )
-    counted = permute_with(
+    key = _state_key(design, Y, baseline, settings, alternative)
+    run = _Run(source=source, model=model, enhancer=enhancer, alternative=alternative, key=key)
+    with threadpool_limits(1):
+        state = run.go(resume, settings, n_threads=n_threads, batch=batch, on_batch=on_batch)
+    return make_result(
         design,
-        Y,
-        baseline,
-        chunks,
-        alternative=alternative,
-        n_threads=n_threads,
-        on_batch=on_batch,
-    )
-    parametric = parametric_pvalue(estimate.t, estimate.df, alternative)
-    return PermutationResult(
-        pvalue_uncorrected=counted.count / n_used,
-        pvalue_fwe=pvalue_of_maximum(counted.statistic, counted.maximum, estimate.df),
-        pvalue_parametric=parametric,
-        qvalue_fdr=benjamini_hochberg(parametric),
-        n_permutations=n_used,
-        exhaustive=exhaustive,
-        n_distinct=n_distinct,
-        null_maximum=counted.maximum,
-        threshold_fwe=threshold_of_maximum(counted.maximum, settings.alpha, estimate.df),
-        sentences=_sentences(
-            design, n_used, settings, n_outcomes=Y.shape[1], exhaustive=exhaustive
+        model,
+        settings,
+        Shuffled(
+            state=state,
+            observed=run.observed_values,
+            methods=run.methods,
+            margin=SINGLE_MARGIN if single else 0.0,
+            n_distinct=source.n_distinct,
+            exhaustive=source.exhaustive,
+            key=source.key,
         ),
+        alternative=alternative,
     )
 
 
-def permute_with(
+@dataclass(slots=True)
+class _Thread:
+    """What one thread works with."""
+
+    maps: Float[np.ndarray, "n_tile n_outcomes"]
+    exceeded: Int[np.ndarray, " n_outcomes"]
+    workspace: EnhancerWorkspace
+
+
+class _Run:
+    """One test on its way through its shufflings."""
+
+    def __init__(
+        self,
+        *,
+        source: ShufflingSource,
+        model: StatisticModel,
+        enhancer: Enhancer,
+        alternative: Alternative,
+        key: str,
+    ) -> None:
+        self.source, self.model, self.enhancer = source, model, enhancer
+        self.key = key
+        self.methods: tuple[Method, ...] = ("voxel", *enhancer.methods)
+        observed = orient(model.observed, alternative)
+        least = observed - tie_margin(observed, model.df)
+        if model.dtype == np.float32:
+            least -= SINGLE_MARGIN * np.abs(observed)
+        self.least = np.where(model.tested, least, np.inf).astype(model.dtype)
+        self.direction = {"two-sided": 0, "greater": 1, "less": -1}[alternative]
+        enhanced = enhancer.values(model.observed.astype(model.dtype))
+        self.observed_values = {"voxel": model.observed, **enhanced}
+        self.identity_maxima = [
+            float(orient(self.observed_values[method], alternative)[model.tested].max())
+            for method in self.methods
+        ]
+        self._local = threading.local()
+        self._threads: list[_Thread] = []
+        self._lock = threading.Lock()
+
+    def go(
+        self,
+        resume: PermutationState | None,
+        settings: Inference,
+        *,
+        n_threads: int,
+        batch: int,
+        on_batch: Callable[[PermutationState], None] | None,
+    ) -> PermutationState:
+        """Shuffle from where the state stands to the end, or to where it may stop."""
+        n_outcomes = self.model.observed.size
+        state = resume
+        if state is None or state.key != self.key:
+            state = PermutationState(
+                key=self.key,
+                n_done=0,
+                exceeded=np.zeros(n_outcomes, dtype=np.int64),
+                maxima=np.empty((0, len(self.methods))),
+            )
+        n_tiles = -(-self.source.n_used // TILE)
+        primary = self.methods.index(settings.method)
+        before = state.exceeded
+        parts = [state.maxima]
+        tile = -(-state.n_done // TILE)
+        with ThreadPoolExecutor(n_threads) as pool:
+            while tile < n_tiles:
+                end = min(tile + -(-batch // TILE), n_tiles)
+                if settings.stop_after is not None:
+                    end = min(end, (tile // CHECK + 1) * CHECK)
+                parts.extend(pool.map(self._tile, range(tile, end)))
+                tile = end
+                state = self._state(before, parts)
+                parts = [state.maxima]
+                if on_batch is not None:
+                    on_batch(state)
+                if tile % CHECK == 0 and _may_stop(state, settings, primary):
+                    break
+        return state
+
+    def _state(
+        self, before: Int[np.ndarray, " n_outcomes"], parts: list[Float[np.ndarray, "_ n_tests"]]
+    ) -> PermutationState:
+        maxima = np.concatenate(parts)
+        exceeded = before + sum(thread.exceeded for thread in self._threads)
+        return PermutationState(
+            key=self.key, n_done=len(maxima), exceeded=np.asarray(exceeded), maxima=maxima
+        )
+
+    def _thread(self) -> _Thread:
+        found: _Thread | None = getattr(self._local, "thread", None)
+        if found is None:
+            n_outcomes, dtype = self.model.observed.size, self.model.dtype
+            found = _Thread(
+                maps=np.empty((TILE, n_outcomes), dtype=dtype),
+                exceeded=np.zeros(n_outcomes, dtype=np.int64),
+                workspace=self.enhancer.workspace(n_outcomes, dtype),
+            )
+            self._local.thread = found
+            with self._lock:
+                self._threads.append(found)
+        return found
+
+    def _tile(self, tile: int) -> Float[np.ndarray, "n_shufflings n_tests"]:
+        """Give the maxima of one tile of shufflings and count its maps."""
+        thread = self._thread()
+        shufflings = self.source.take(
+            range(tile * TILE, min((tile + 1) * TILE, self.source.n_used))
+        )
+        maps = thread.maps[: len(shufflings.order)]
+        self.model.fill(shufflings, maps)
+        maxima = np.empty((len(maps), len(self.methods)))
+        highest = np.empty(len(maps))
+        first = int(tile == 0)
+        if first:  # the identity is counted as what was observed, free of rounding
+            thread.exceeded += self.model.tested
+            maxima[0] = self.identity_maxima
+        count_exceeding(maps[first:], self.least, self.direction, thread.exceeded, highest[first:])
+        maxima[first:, 0] = highest[first:]
+        if self.enhancer.methods:
+            for row in range(first, len(maps)):
+                maxima[row, 1:] = self.enhancer.maxima(maps[row], thread.workspace)
+        return maxima
+
+
+def _may_stop(state: PermutationState, settings: Inference, primary: int) -> bool:
+    """Tell whether the strongest outcome has been reached often enough."""
+    if settings.stop_after is None:
+        return False
+    column = state.maxima[:, primary]
+    return stop_index(column, float(column[0]), settings.stop_after) is not None
+
+
+def _state_key(
     design: UnitDesign,
     Y: Float[np.ndarray, "n_units n_outcomes"],
     baseline: Float[np.ndarray, "n_units n_outcomes"] | None,
-    chunks: Iterator[Shufflings],
-    *,
+    settings: Inference,
     alternative: Alternative,
+) -> str:
+    """Hash everything that shuffling depends on."""
+    digest = hashlib.sha256(settings.model_dump_json().encode())
+    digest.update(alternative.encode())
+    tree = design.exchangeability
+    arrays = (design.X, design.contrast, tree.levels, tree.fixed, Y, baseline, design.present)
+    for values in arrays:
+        if values is not None:
+            digest.update(str(values.shape).encode())
+            digest.update(np.ascontiguousarray(values).data)
+    digest.update(f"{tree.kind} {tree.exchanged} {design.subjects}".encode())
+    return digest.hexdigest()
+
+
+def _refuse_arguments(
+    Y: Float[np.ndarray, "n_units n_outcomes"],
+    settings: Inference,
+    space: Space | None,
+    *,
     n_threads: int,
-    on_batch: Callable[[int], None] | None,
-) -> Counted:
-    """Count over given shufflings, the first of which is the identity.
-
-    Parameters
-    ----------
-    design : UnitDesign
-        Units, model, contrast and blocks.
-    Y : ndarray of shape (n_units, n_outcomes)
-        Outcome of every unit, as `make_outcome` gives it.
-    baseline : ndarray of shape (n_units, n_outcomes) or None
-        Each unit's own baseline where the design has one.
-    chunks : iterator of Shufflings
-        Batches in order; the very first is the identity.
-    alternative : {"two-sided", "greater", "less"}
-        Side of the null hypothesis that counts as evidence.
-    n_threads : int
-        Blocks of outcomes worked on at once.
-    on_batch : callable or None
-        Called with the number of shufflings just finished.
-
-    Returns
-    -------
-    Counted
-        Statistics, counts and maxima.
-    """
-    partition = partition_contrast(design)
-    task = _Task(
-        partition=partition,
-        moved=split_nuisance(design, partition),
-        alternative=alternative,
-        Y=Y,
-        baseline=baseline,
-    )
-    n_outcomes = Y.shape[1]
-    starts = range(0, n_outcomes, OUTCOMES)
-    statistic = np.empty(n_outcomes)
-    count = np.zeros(n_outcomes, dtype=np.int64)
-    maxima: list[Float[np.ndarray, " n_chunk"]] = []
-    with threadpool_limits(1), ThreadPoolExecutor(n_threads) as pool:
-        for shufflings in chunks:
-            if not maxima:
-                identity = _first(shufflings)
-                found = pool.map(lambda s: _observed(task, s, identity), starts)  # noqa: B023
-                statistic = np.concatenate(list(found))
-            products = _regressor_rows(task, shufflings)
-            parts = pool.map(
-                lambda s: _count_block(task, s, shufflings, products, statistic),  # noqa: B023
-                starts,
+    batch: int,
+) -> None:
+    problems = [
+        Problem(what=f"too few {name}", field=name, found=str(value), expected="1 or more")
+        for name, value in (("n_threads", n_threads), ("batch", batch))
+        if value < 1
+    ]
+    if settings.method in {"random_field", "fdr"}:
+        problems.append(
+            Problem(
+                what="this method does not shuffle",
+                field="method",
+                found=settings.method,
+                expected="voxel, tfce, cluster_mass, cluster_extent; or `infer`, which takes all",
             )
-            highest = np.full(len(shufflings.order), -np.inf)
-            for start, (counts, block_maximum) in zip(starts, parts, strict=True):
-                count[start : start + OUTCOMES] += counts
-                np.maximum(highest, block_maximum, out=highest)
-            if not maxima:
-                highest[0] = statistic.max()
-            maxima.append(highest)
-            if on_batch is not None:
-                on_batch(len(highest))
-    return Counted(statistic=statistic, count=np.maximum(count, 1), maximum=np.concatenate(maxima))
-
-
-def _first(shufflings: Shufflings) -> Shufflings:
-    return Shufflings(order=shufflings.order[:1], sign=shufflings.sign[:1], flips=shufflings.flips)
-
-
-def _regressor_rows(
-    task: _Task, shufflings: Shufflings
-) -> Float[np.ndarray, "n_rows n_shufflings n_units"]:
-    """Shuffle regressor and moving nuisance instead of the data: one matrix for all outcomes."""
-    rows = np.vstack([task.partition.regressor[None, :], task.moved.T])
-    moved = np.empty((len(rows), *shufflings.order.shape))
-    numbers = np.arange(len(shufflings.order))[:, None]
-    moved[:, numbers, shufflings.order] = rows[:, None, :] * shufflings.sign
-    return moved
-
-
-def _adjusted(task: _Task, start: int) -> AdjustedOutcomes:
-    part = slice(start, start + OUTCOMES)
-    baseline = None if task.baseline is None else task.baseline[:, part]
-    return adjust_outcomes(task.partition, task.Y[:, part], baseline)
-
-
-def _observed(task: _Task, start: int, identity: Shufflings) -> Float[np.ndarray, " n_block"]:
-    adjusted = _adjusted(task, start)
-    rows = _regressor_rows(task, identity)
-    total = np.einsum("ij,ij->j", adjusted.residual, adjusted.residual)
-    return orient(_statistics(task, adjusted, total, rows, identity)[0], task.alternative)
-
-
-def _count_block(
-    task: _Task,
-    start: int,
-    shufflings: Shufflings,
-    products: Float[np.ndarray, "n_rows n_shufflings n_units"],
-    statistic: Float[np.ndarray, " n_outcomes"],
-) -> tuple[Int[np.ndarray, " n_block"], Float[np.ndarray, " n_shufflings"]]:
-    """Count, in one block of outcomes, the shufflings that reach the observed statistic."""
-    adjusted = _adjusted(task, start)
-    total = np.einsum("ij,ij->j", adjusted.residual, adjusted.residual)
-    observed = statistic[start : start + OUTCOMES]
-    least = observed - tie_margin(observed, task.partition.df)
-    count = np.zeros(observed.size, dtype=np.int64)
-    maximum = np.empty(len(shufflings.order))
-    for first in range(0, len(shufflings.order), BATCH):
-        batch = slice(first, first + BATCH)
-        shuffled = Shufflings(
-            order=shufflings.order[batch], sign=shufflings.sign[batch], flips=shufflings.flips
         )
-        t = _statistics(task, adjusted, total, products[:, batch], shuffled)
-        t = orient(t, task.alternative)
-        count += np.count_nonzero(t >= least, axis=0)
-        maximum[batch] = t.max(axis=1)
-    return count, maximum
+    if space is not None:
+        size = int(space.mask.sum()) if isinstance(space, Volume) else space.starts.size - 1
+        if size != Y.shape[1]:
+            grid = f" (mask of shape {space.mask.shape})" if isinstance(space, Volume) else ""
+            problems.append(
+                Problem(
+                    what="the space holds another number of outcomes than the data: a mask of "
+                    "another grid?",
+                    field="space",
+                    found=f"{size}{grid}",
+                    expected=str(Y.shape[1]),
+                )
+            )
+    if problems:
+        raise InferenceError(*problems)
 
 
-def _statistics(
-    task: _Task,
-    adjusted: AdjustedOutcomes,
-    total: Float[np.ndarray, " n_block"],
-    products: Float[np.ndarray, "n_rows n_batch n_units"],
-    shufflings: Shufflings,
-) -> Float[np.ndarray, "n_batch n_block"]:
-    """Give t of every shuffling of a batch in every outcome of a block."""
-    numerator: Float[np.ndarray, "n_batch n_block"] = products[0] @ adjusted.residual
-    rss = np.broadcast_to(total, numerator.shape).copy()
-    for rows in products[1:]:
-        rss -= (rows @ adjusted.residual) ** 2
-    if adjusted.baseline is not None and adjusted.overlap is not None:
-        on_baseline = _on_baseline(adjusted.residual, adjusted.baseline, shufflings)
-        rss -= on_baseline**2
-        on_baseline *= adjusted.overlap
-        numerator -= on_baseline
-    rss *= adjusted.information
-    rss -= numerator**2
-    np.maximum(rss, LEAST_ERROR * adjusted.information * total, out=rss)
-    np.sqrt(rss, out=rss)
-    numerator *= np.sqrt(task.partition.df)
-    numerator /= rss
-    return numerator
-
-
-def _on_baseline(
-    residual: Float[np.ndarray, "n_units n_block"],
-    baseline: Float[np.ndarray, "n_units n_block"],
-    shufflings: Shufflings,
-) -> Float[np.ndarray, "n_batch n_block"]:
-    """Give the inner products of shuffled residuals and unit baselines, outcome by outcome."""
-    out = np.empty((len(shufflings.order), residual.shape[1]))
-    if shufflings.flips:
-        return np.matmul(shufflings.sign, residual * baseline, out=out)
-    shuffled_products(
-        np.ascontiguousarray(baseline), np.ascontiguousarray(residual), shufflings.order, out
-    )
-    return out
-
-
-def _sentences(
-    design: UnitDesign, n_used: int, settings: Inference, *, n_outcomes: int, exhaustive: bool
-) -> tuple[str, ...]:
-    what = "sign flips" if design.shuffling == "sign_flip" else "permutations"
-    adjusted = design.voxelwise_baseline or design.X.shape[1] > np.count_nonzero(design.contrast)
-    how = f"all {n_used} distinct {what}" if exhaustive else f"{n_used} random {what}"
-    drawn = "" if exhaustive else f", the unshuffled data among them (seed {settings.seed})"
-    method = (
-        " of residuals by the method of Freedman and Lane "
-        "[doi:10.1080/07350015.1983.10509354, doi:10.1016/j.neuroimage.2014.01.060]"
-        if adjusted
-        else ""
-    )
-    sentences = [f"p-values come from {how}{method}{drawn} [doi:10.2202/1544-6115.1585]."]
-    if n_outcomes > 1:
-        sentences.append(
-            "Family-wise p-values compare each statistic with the maximum over all "
-            f"{n_outcomes} outcomes in every shuffling [doi:10.1002/hbm.1058]; q-values are "
-            "Benjamini and Hochberg's over parametric p-values "
-            "[doi:10.1111/j.2517-6161.1995.tb02031.x]."
+def _refuse_too_few(least: float, source: ShufflingSource, settings: Inference) -> None:
+    if least > settings.alpha * (1 + 1e-9):
+        raise InferenceError(
+            Problem(
+                what="too few distinct shufflings for any p-value to reach alpha",
+                field="alpha",
+                found=f"{source.n_used} shufflings: the smallest attainable p is {least:.3g}",
+                expected=f"a smallest p of at most {settings.alpha:g}: more participants, or an "
+                f"alpha of {least:.3g} or more",
+            )
         )
-    return tuple(sentences)
+
+
+def _refuse_nothing(model: StatisticModel) -> None:
+    if not model.tested.any():
+        raise InferenceError(
+            Problem(
+                what="no outcome can be tested: none varies between participants with enough "
+                "coverage",
+                found=f"{model.tested.size} outcomes",
+            )
+        )

@@ -1,24 +1,27 @@
-"""p-values out of counts, maxima and Student's t."""
+"""p-values out of counts, maxima and known distributions."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
+from phmri.inference._records import StatisticName
+
 __all__ = [
     "Alternative",
-    "benjamini_hochberg",
     "orient",
     "parametric_pvalue",
     "pvalue_of_maximum",
-    "threshold_of_maximum",
+    "threshold_of",
     "tie_margin",
 ]
 
 Alternative = Literal["two-sided", "greater", "less"]
 
 TIE, ROUNDING = 1e-9, 1e-14
+THRESHOLD_WIDTH = 1e-12
 
 
 def orient(t: Float[np.ndarray, "..."], alternative: Alternative) -> Float[np.ndarray, "..."]:
@@ -44,14 +47,16 @@ def orient(t: Float[np.ndarray, "..."], alternative: Alternative) -> Float[np.nd
     return oriented
 
 
-def tie_margin(statistic: Float[np.ndarray, "..."], df: float) -> Float[np.ndarray, "..."]:
+def tie_margin(
+    statistic: Float[np.ndarray, "..."], df: float | Float[np.ndarray, "..."]
+) -> Float[np.ndarray, "..."]:
     r"""Give the margin within which two statistics are the same number.
 
     Parameters
     ----------
     statistic : ndarray
         Student's t or its absolute value.
-    df : float
+    df : float or ndarray
         Residual degrees of freedom.
 
     Returns
@@ -70,69 +75,47 @@ def tie_margin(statistic: Float[np.ndarray, "..."], df: float) -> Float[np.ndarr
 
 
 def parametric_pvalue(
-    t: Float[np.ndarray, " n"], df: float, alternative: Alternative
+    statistic: Float[np.ndarray, " n"],
+    df: Float[np.ndarray, " n"],
+    alternative: Alternative,
+    *,
+    df1: int = 1,
+    name: StatisticName = "t",
 ) -> Float[np.ndarray, " n"]:
-    """Give the p-value of Student's t, never 0.
+    """Give the p-value of a statistic under normal errors, never 0.
 
     Parameters
     ----------
-    t : ndarray of shape (n,)
-        Statistic with its sign.
-    df : float
+    statistic : ndarray of shape (n,)
+        With its sign.
+    df : ndarray of shape (n,)
         Residual degrees of freedom.
     alternative : {"two-sided", "greater", "less"}
         Side of the null hypothesis that counts as evidence.
+    df1 : int, default 1
+        Rows of the contrast, for F and G.
+    name : {"t", "v", "F", "G"}, default "t"
+        Student's t, Welch's v, or their generalisations to several rows.
 
     Returns
     -------
     ndarray of shape (n,)
         One per outcome.
     """
-    tail = np.asarray(stats.t.sf(orient(t, alternative), df), dtype=np.float64)
-    sides = 2.0 if alternative == "two-sided" else 1.0
-    return np.maximum(sides * tail, np.finfo(np.float64).tiny)
-
-
-def benjamini_hochberg(pvalue: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    r"""Adjust p-values for the false discovery rate.
-
-    Parameters
-    ----------
-    pvalue : ndarray of shape (n,)
-        Between 0 and 1.
-
-    Returns
-    -------
-    ndarray of shape (n,)
-        One per outcome.
-
-    Notes
-    -----
-    :math:`q_{(i)} = \min_{j \ge i} n p_{(j)} / j` [1]_; valid under independence or positive
-    regression dependence.
-
-    References
-    ----------
-    .. [1] Benjamini and Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> benjamini_hochberg(np.array([0.01, 0.04, 0.03])).round(3).tolist()
-    [0.03, 0.04, 0.04]
-    """
-    order = np.argsort(pvalue, kind="stable")[::-1]
-    ranks = np.arange(pvalue.size, 0, -1)
-    adjusted = np.minimum.accumulate(pvalue[order] * (pvalue.size / ranks))
-    q = np.empty(pvalue.size)
-    q[order] = np.minimum(adjusted, 1.0)
-    return q
+    if name in {"F", "G"}:
+        tail = np.asarray(stats.f.sf(statistic, df1, df), dtype=np.float64)
+    else:
+        tail = np.asarray(stats.t.sf(orient(statistic, alternative), df), dtype=np.float64)
+        tail *= 2.0 if alternative == "two-sided" else 1.0
+    return np.maximum(tail, np.finfo(np.float64).tiny)
 
 
 def pvalue_of_maximum(
     statistic: Float[np.ndarray, " n_outcomes"],
     null_maximum: Float[np.ndarray, " n_shufflings"],
-    df: float,
+    *,
+    margin: float = 0.0,
+    df: float = np.inf,
 ) -> Float[np.ndarray, " n_outcomes"]:
     """Give the share of shufflings whose maximum reaches the statistic.
 
@@ -142,8 +125,10 @@ def pvalue_of_maximum(
         Oriented: large against the null hypothesis.
     null_maximum : ndarray of shape (n_shufflings,)
         The identity included, so that no p-value is 0.
-    df : float
-        Residual degrees of freedom.
+    margin : float, default 0
+        Relative difference, beside 1e-9, within which two values are the same number.
+    df : float, default inf
+        Residual degrees of freedom, where the statistic is a ratio like t.
 
     Returns
     -------
@@ -151,36 +136,53 @@ def pvalue_of_maximum(
         One per outcome.
     """
     ascending = np.sort(null_maximum)
-    below = np.searchsorted(ascending, statistic - tie_margin(statistic, df), side="left")
+    least = statistic - tie_margin(statistic, df) - margin * np.abs(statistic)
+    below = np.searchsorted(ascending, least, side="left")
     share: Float[np.ndarray, " n_outcomes"] = (ascending.size - below) / ascending.size
-    return share
+    # The largest value of the data is itself among the maxima, whatever its rounding.
+    reached: Float[np.ndarray, " n_outcomes"] = np.maximum(share, 1 / ascending.size)
+    return reached
 
 
-def threshold_of_maximum(
-    null_maximum: Float[np.ndarray, " n_shufflings"], alpha: float, df: float
+def threshold_of(
+    pvalue_of: Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, " n"]],
+    null_maximum: Float[np.ndarray, " n_shufflings"],
+    alpha: float,
 ) -> float:
-    """Give the least statistic whose family-wise p is at most alpha.
+    """Give the least value whose p is at most alpha.
 
     Parameters
     ----------
+    pvalue_of : callable
+        p-values of oriented values; falls as they rise.
     null_maximum : ndarray of shape (n_shufflings,)
         Maximum of every shuffling, the identity included.
-    alpha, df : float
-        Error rate, and residual degrees of freedom.
+    alpha : float
+        Error rate.
 
     Returns
     -------
     float
-        Infinity when there are too few shufflings for any statistic to reach alpha.
+        Infinity when no value reaches alpha.
 
     Notes
     -----
     That is just above the largest maximum whose own p exceeds alpha, not the next maximum: a
-    statistic between the two has passed.
+    value between the two has passed. Found by halving the interval of the maxima, to 1e-12 of
+    their size.
     """
-    candidates = np.unique(null_maximum)
-    reached = pvalue_of_maximum(candidates, null_maximum, df) <= alpha * (1 + 1e-12)
-    if not reached.any():
+    low, high = float(null_maximum.min()), float(null_maximum.max())
+    reach = max(abs(low), abs(high), 1.0)
+    low, high = low - reach, high + reach
+    limit = alpha * (1 + 1e-12)
+    if pvalue_of(np.array([high]))[0] > limit:
         return float("inf")
-    short = candidates[~reached][-1:]
-    return float((short + 2 * tie_margin(short, df)).item())
+    while high - low > THRESHOLD_WIDTH * reach:
+        middle = (low + high) / 2
+        if middle in {low, high}:
+            break
+        if pvalue_of(np.array([middle]))[0] > limit:
+            low = middle
+        else:
+            high = middle
+    return high

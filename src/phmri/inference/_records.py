@@ -4,49 +4,153 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
-__all__ = ["Claim", "Outcomes", "Peak", "PermutationResult"]
+from phmri.inference._random_field_records import RandomField
+
+__all__ = [
+    "Claim",
+    "Cluster",
+    "CorrectedTest",
+    "InferenceResult",
+    "Method",
+    "Outcomes",
+    "Peak",
+    "PermutationState",
+    "StatisticName",
+]
+
+
+StatisticName = Literal["t", "F", "v", "G"]
+Method = Literal["voxel", "tfce", "cluster_mass", "cluster_extent", "random_field", "fdr"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PermutationResult:
-    """p-values of every outcome.
+class CorrectedTest:
+    """One way to correct for the number of outcomes.
 
     Parameters
     ----------
+    method : str
+        As in the protocol's ``inference``.
+    value : ndarray of shape (n_outcomes,)
+        What is compared with its null distribution, with the sign of the statistic: the
+        statistic itself (voxel, random_field, fdr), its TFCE, or extent or mass of the cluster
+        that the outcome lies in (0 outside).
+    pvalue : ndarray of shape (n_outcomes,)
+        Family-wise p; for ``fdr`` the q-value.
+    threshold : float
+        Least oriented value at which the p-value reaches alpha; infinity when none can.
+    null_maximum : ndarray of shape (n_permutations,)
+        Largest value per shuffling, identity first; empty where nothing was shuffled.
+    sentences : tuple of str
+        How the p-values were made, for the methods text.
+    """
+
+    method: Method
+    value: Float[np.ndarray, " n_outcomes"]
+    pvalue: Float[np.ndarray, " n_outcomes"]
+    threshold: float
+    null_maximum: Float[np.ndarray, " n_permutations"]
+    sentences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceResult:
+    """p-values of every outcome, from shuffling or without.
+
+    Parameters
+    ----------
+    statistic_name : {"t", "F", "v", "G"}
+        What was computed; t of ranks is called t.
+    statistic : ndarray of shape (n_outcomes,)
+        With its sign; 0 where nothing could be tested.
+    df1 : int
+        Rows of the contrast.
+    df : ndarray of shape (n_outcomes,)
+        Residual degrees of freedom.
+    tested : ndarray of bool of shape (n_outcomes,)
+        False where the outcome does not vary or too few participants have data.
+    n_per_outcome : ndarray of int of shape (n_outcomes,)
+        Rows with data.
     pvalue_uncorrected : ndarray of shape (n_outcomes,)
-        By permutation.
-    pvalue_fwe : ndarray of shape (n_outcomes,)
-        Family-wise, by the permutation distribution of the maximum statistic.
+        By shuffling; parametric where nothing was shuffled.
     pvalue_parametric : ndarray of shape (n_outcomes,)
-        From Student's t with the model's degrees of freedom.
+        From the distribution of the statistic under normal errors.
     qvalue_fdr : ndarray of shape (n_outcomes,)
-        Benjamini-Hochberg over ``pvalue_parametric``.
+        False discovery rate over ``pvalue_parametric``.
+    method : str
+        The correction that the verdict rests on.
+    tests : dict of str to CorrectedTest
+        Every correction that was made, by method.
     n_permutations : int
-        Shufflings used, the identity included.
+        Shufflings used, the identity included; 0 where nothing was shuffled.
     exhaustive : bool
         All distinct shufflings were enumerated.
     n_distinct : int
         Number of distinct shufflings.
-    null_maximum : ndarray of shape (n_permutations,)
-        Maximum statistic per shuffling, identity first.
-    threshold_fwe : float
-        Statistic at which the family-wise p reaches alpha.
+    shufflings_key : str
+        Equal for results whose shuffling k moved the same participants in the same way.
     sentences : tuple of str
         What was shuffled and corrected, for the methods text.
+    random_field : RandomField or None
+        What random field theory says of the tested voxels.
     """
 
+    statistic_name: StatisticName
+    statistic: Float[np.ndarray, " n_outcomes"]
+    df1: int
+    df: Float[np.ndarray, " n_outcomes"]
+    tested: Bool[np.ndarray, " n_outcomes"]
+    n_per_outcome: Int[np.ndarray, " n_outcomes"]
     pvalue_uncorrected: Float[np.ndarray, " n_outcomes"]
-    pvalue_fwe: Float[np.ndarray, " n_outcomes"]
     pvalue_parametric: Float[np.ndarray, " n_outcomes"]
     qvalue_fdr: Float[np.ndarray, " n_outcomes"]
+    method: Method
+    tests: dict[Method, CorrectedTest]
     n_permutations: int
     exhaustive: bool
     n_distinct: int
-    null_maximum: Float[np.ndarray, " n_permutations"]
-    threshold_fwe: float
+    shufflings_key: str
     sentences: tuple[str, ...]
+    random_field: RandomField | None = None
+
+    @property
+    def pvalue_corrected(self) -> Float[np.ndarray, " n_outcomes"]:
+        """p-values of the correction that the verdict rests on."""
+        return self.tests[self.method].pvalue
+
+    @property
+    def threshold(self) -> float:
+        """Threshold of the correction that the verdict rests on."""
+        return self.tests[self.method].threshold
+
+    @property
+    def null_maximum(self) -> Float[np.ndarray, " n_permutations"]:
+        """Null maxima of the correction that the verdict rests on."""
+        return self.tests[self.method].null_maximum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermutationState:
+    """Where shuffling stands, so that it can go on after an interruption.
+
+    Parameters
+    ----------
+    key : str
+        What it belongs to: data, design and settings.
+    n_done : int
+        Shufflings finished, the identity included.
+    exceeded : ndarray of int of shape (n_outcomes,)
+        Shufflings whose statistic reached the observed one.
+    maxima : ndarray of shape (n_done, n_tests)
+        Largest value of every correction in every shuffling.
+    """
+
+    key: str
+    n_done: int
+    exceeded: Int[np.ndarray, " n_outcomes"]
+    maxima: Float[np.ndarray, "n_done n_tests"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +199,10 @@ class Peak:
     index : int
         Outcome index.
     t, effect, ci_low, ci_high, d : float
-        Chosen for its height: the estimate is biased away from zero, and marked so.
-    pvalue_uncorrected, pvalue_fwe, qvalue_fdr : float
-        As in `PermutationResult`.
+        Chosen for its height: the estimate is biased away from zero, and marked so. ``t`` is
+        Welch's v where the claim's statistic is.
+    pvalue_uncorrected, pvalue_corrected, qvalue_fdr : float
+        As in `InferenceResult`; corrected by the claim's method.
     """
 
     name: str
@@ -109,8 +214,56 @@ class Peak:
     ci_high: float
     d: float
     pvalue_uncorrected: float
-    pvalue_fwe: float
+    pvalue_corrected: float
     qvalue_fdr: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """Connected outcomes of one sign.
+
+    Parameters
+    ----------
+    number : int
+        From 1, by falling mass.
+    sign : int
+        1 or -1.
+    n_outcomes : int
+        Voxels, or edges of a component.
+    volume_mm3 : float or None
+        Of voxels.
+    extent, mass : float
+        As they were compared with their null distributions.
+    centre_mm : tuple of float or None
+        Mean position, weighted by the absolute statistic.
+    peaks : tuple of int
+        Outcome indices of local maxima, the strongest first.
+    label : str
+        Name of the strongest peak's place; empty when unknown.
+    pvalue_extent, pvalue_mass, pvalue_tfce : float or None
+        Family-wise, by shuffling; of TFCE the least within the cluster.
+    pvalue_random_field, qvalue_topological : float or None
+        Family-wise p of the extent, and false discovery rate over clusters, by random field
+        theory.
+    true_discoveries : int
+        Lower bound on the outcomes in it that truly differ, at 1 - alpha.
+    """
+
+    number: int
+    sign: int
+    n_outcomes: int
+    volume_mm3: float | None
+    extent: float
+    mass: float
+    centre_mm: tuple[float, float, float] | None
+    peaks: tuple[int, ...]
+    label: str
+    pvalue_extent: float | None
+    pvalue_mass: float | None
+    pvalue_tfce: float | None
+    pvalue_random_field: float | None
+    qvalue_topological: float | None
+    true_discoveries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +289,26 @@ class Claim:
         Tested, and passing the corrected threshold.
     peaks : tuple of Peak
         One for a scalar; sorted by falling absolute t.
+    clusters : tuple of Cluster
+        Connected outcomes beyond the cluster-forming threshold; for TFCE and voxelwise
+        correction those that pass.
+    statistic : {"t", "v", "rank"}
+        As in the protocol's ``inference``.
     df : float
-        Residual degrees of freedom.
+        Residual degrees of freedom, at the strongest outcome.
+    method : str
+        The correction that the verdict rests on.
     alpha, confidence : float
         Error rate of the verdict, coverage of the intervals.
     corrected_over : str
-        What the family-wise p covers, in words.
-    threshold_fwe : float
-        Statistic at which the family-wise p reaches alpha; infinity when none can.
+        What the corrected p covers, in words.
+    threshold : float
+        Value (of the statistic, TFCE, or the size of a cluster) at which the corrected p reaches
+        alpha; infinity when none can.
+    pvalue_interval : tuple of float
+        Monte-Carlo interval of the least corrected p.
+    shuffled, null : str
+        What was shuffled, and which hypothesis that tests; empty when nothing was.
     n_permutations, n_distinct : int
         Shufflings used, and distinct ones of the design.
     exhaustive : bool
@@ -170,11 +335,17 @@ class Claim:
     n_outcomes: int
     n_significant: int
     peaks: tuple[Peak, ...]
+    clusters: tuple[Cluster, ...]
+    statistic: Literal["t", "v", "rank"]
     df: float
+    method: Method
     alpha: float
     confidence: float
     corrected_over: str
-    threshold_fwe: float
+    threshold: float
+    pvalue_interval: tuple[float, float]
+    shuffled: str
+    null: str
     n_permutations: int
     n_distinct: int
     exhaustive: bool

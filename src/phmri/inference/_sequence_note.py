@@ -1,5 +1,7 @@
 """Period and carry-over of a crossover in one sentence."""
 
+import numpy as np
+
 from phmri.group import Estimate, SequenceTest, confidence_interval
 from phmri.inference._wording import format_interval, format_p
 
@@ -48,4 +50,5 @@ def _term(estimate: Estimate, pvalue: float, unit: str, confidence: float) -> st
     low, high = confidence_interval(estimate, confidence)
     effect, t = float(estimate.effect[0]), float(estimate.t[0])
     interval = format_interval(effect, float(low[0]), float(high[0]), confidence)
-    return f"{unit} {interval}; t({estimate.df:g}) = {t:.2f}; p {format_p(pvalue)}"
+    df = float(np.ravel(estimate.df)[0])
+    return f"{unit} {interval}; t({df:g}) = {t:.2f}; p {format_p(pvalue)}"

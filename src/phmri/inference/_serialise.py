@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any, cast
 
 from phmri.exceptions import InferenceError, Problem
-from phmri.inference._records import Claim, Peak
+from phmri.inference._records import Claim, Cluster, Peak
 
 __all__ = ["claim_from_dict", "claim_to_dict"]
 
@@ -25,8 +25,8 @@ def claim_to_dict(claim: Claim) -> dict[str, Any]:
         A threshold that no statistic can reach (infinity) becomes None.
     """
     plain = cast("dict[str, Any]", _plain(asdict(claim)))
-    if not isfinite(claim.threshold_fwe):
-        plain["threshold_fwe"] = None
+    if not isfinite(claim.threshold):
+        plain["threshold"] = None
     return plain
 
 
@@ -51,16 +51,28 @@ def claim_from_dict(values: Mapping[str, Any]) -> Claim:
     problems = _keys(values, Claim, "claim")
     for k, peak in enumerate(values.get("peaks", ())):
         problems += _keys(peak, Peak, f"peaks[{k}]")
+    for k, cluster in enumerate(values.get("clusters", ())):
+        problems += _keys(cluster, Cluster, f"clusters[{k}]")
     if problems:
         raise InferenceError(*problems)
     content = dict(values)
     content["peaks"] = tuple(
         Peak(**{**peak, "position_mm": _position(peak["position_mm"])}) for peak in values["peaks"]
     )
-    for name in ("notes", "sentences"):
+    content["clusters"] = tuple(
+        Cluster(
+            **{
+                **cluster,
+                "centre_mm": _position(cluster["centre_mm"]),
+                "peaks": tuple(cluster["peaks"]),
+            }
+        )
+        for cluster in values["clusters"]
+    )
+    for name in ("notes", "sentences", "pvalue_interval"):
         content[name] = tuple(values[name])
-    if values["threshold_fwe"] is None:
-        content["threshold_fwe"] = float("inf")
+    if values["threshold"] is None:
+        content["threshold"] = float("inf")
     return Claim(**content)
 
 
@@ -79,7 +91,9 @@ def _plain(value: object) -> object:
     return value
 
 
-def _keys(values: Mapping[str, Any], record: type[Claim | Peak], place: str) -> list[Problem]:
+def _keys(
+    values: Mapping[str, Any], record: type[Claim | Cluster | Peak], place: str
+) -> list[Problem]:
     known = {field.name for field in fields(record)}
     problems = [
         Problem(what="key is missing", field=f"{place}.{name}")

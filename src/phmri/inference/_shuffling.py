@@ -1,211 +1,333 @@
-"""Which shufflings of units a design allows, and which of them are distinct."""
+r"""Shufflings that a design allows: counted, enumerated or drawn, each by its number alone.
 
-from collections.abc import Iterator
+The rows of a design are the leaves of a tree (`Exchangeability`). At every node k of an exchanged
+level, its :math:`m_k` members change places as wholes, so that the group of all orders is the
+product of these symmetric groups. Labels :math:`L` may make some of them the same: members whose
+labels can be shuffled into one another are alike. With :math:`m_{ka}` members of kind a at node k
+and :math:`f` members that change sign,
+
+.. math:: N = 2^f \prod_k \frac{m_k!}{\prod_a m_{ka}!}
+
+distinct shufflings exist [1]_. They are numbered in mixed radix, one digit per node and sign, and
+the identity is number 0.
+
+References
+----------
+.. [1] Winkler et al. (2015), Multi-level block permutation,
+   doi:10.1016/j.neuroimage.2015.05.092.
+"""
+
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count, islice, product
-from math import factorial, prod
+from math import prod
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from phmri.group import ContrastPartition, UnitDesign, partition_contrast
+from phmri.exceptions import InferenceError, Problem
+from phmri.group import Exchangeability, UnitDesign, partition_contrast
+from phmri.inference._places import draw_places, enumerate_places, rearrange
+from phmri.inference._row_tree import (
+    Member,
+    check_exchangeability,
+    count_arrangements,
+    exchangers,
+    flip_members,
+    grow_tree,
+    row_orbits,
+)
+from phmri.protocol import Inference
 
-__all__ = ["Shufflings", "count_shufflings", "make_shufflings", "split_nuisance"]
+__all__ = [
+    "ShufflingSource",
+    "Shufflings",
+    "count_shufflings",
+    "labels_move",
+    "make_source",
+    "plan_shufflings",
+    "row_labels",
+]
 
 TOLERANCE = 1e-9
+LARGEST = 2**40
+"""Shufflings above which none is enumerated, so that ranks fit into 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shufflings:
-    """A batch of shufflings of residuals: ``shuffled[i] = sign[i] * residual[order[i]]``.
+    """A batch of shufflings: row i of the shuffled data is ``sign[i] * data[order[i]]``.
 
     Parameters
     ----------
-    order : ndarray of shape (n_shufflings, n_units)
+    order : ndarray of shape (n_shufflings, n_rows)
         Row numbers.
-    sign : ndarray of shape (n_shufflings, n_units)
+    sign : ndarray of shape (n_shufflings, n_rows)
         1 or -1.
-    flips : bool
-        Only signs change; otherwise only the order does.
     """
 
-    order: Int[np.ndarray, "n_shufflings n_units"]
-    sign: Float[np.ndarray, "n_shufflings n_units"]
-    flips: bool
+    order: Int[np.ndarray, "n_shufflings n_rows"]
+    sign: Float[np.ndarray, "n_shufflings n_rows"]
 
 
-def split_nuisance(
-    design: UnitDesign, partition: ContrastPartition
-) -> Float[np.ndarray, "n_units n_moved"]:
-    """Give the part of the nuisance that shuffled residuals can become correlated with.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShufflingSource:
+    """Every shuffling of a test, to be taken by its number.
 
-    Columns that are constant within every block (intercept, strata, arms held fixed) stay
-    orthogonal to residuals shuffled within blocks and need no work.
+    Parameters
+    ----------
+    tree : Member
+        Root of the tree of rows.
+    flipping : ndarray of shape (n_rows,)
+        Which member of those that change sign a row belongs to; -1 for none.
+    seed : int
+        Shuffling k draws from its own stream, spawned from the seed under key k.
+    n_distinct : int
+        Distinct shufflings, the identity included.
+    n_used : int
+        Shufflings of the test: all distinct ones, or the number asked for.
+    exhaustive : bool
+        Every distinct shuffling is used, once; otherwise they are drawn with replacement.
+    moves_labels : bool
+        Rows of the model change places (``L[order]``), not rows of the data.
+    key : str
+        Equal for two sources whose shuffling k is the same for every k.
+    """
+
+    tree: Member
+    flipping: Int[np.ndarray, " n_rows"]
+    seed: int
+    n_distinct: int
+    n_used: int
+    exhaustive: bool
+    moves_labels: bool
+    key: str
+
+    def take(self, numbers: range) -> Shufflings:
+        """Give shufflings by their numbers.
+
+        Parameters
+        ----------
+        numbers : range
+            From 0 (the identity) to below ``n_used``, step 1.
+
+        Returns
+        -------
+        Shufflings
+            One per number; the same whatever else is taken.
+
+        Raises
+        ------
+        InferenceError
+            When a number is not one of this test.
+        """
+        if numbers.step != 1 or not 0 <= numbers.start <= numbers.stop <= self.n_used:
+            raise InferenceError(
+                Problem(
+                    what="shufflings that this test does not have",
+                    found=str(numbers),
+                    expected=f"range(0, {self.n_used}) or a part of it",
+                )
+            )
+        nodes = exchangers(self.tree)
+        n_flips = int(self.flipping.max(initial=-1)) + 1
+        places, up = (
+            enumerate_places(nodes, n_flips, numbers)
+            if self.exhaustive
+            else draw_places(nodes, n_flips, numbers, seed=self.seed)
+        )
+        n_rows = self.flipping.size
+        order = np.empty((len(numbers), n_rows), dtype=np.int64)
+        order[:, self.tree.rows] = rearrange(self.tree, iter(places), len(numbers))
+        if self.exhaustive and not self.moves_labels:
+            # What labels meet what data is L at the inverse order: distinct orders of labels
+            # give distinct orders of data by inversion.
+            order = np.argsort(order, axis=1)
+        sign = np.ones((len(numbers), n_rows))
+        flipped = self.flipping >= 0
+        sign[:, flipped] = np.where(up, 1.0, -1.0)[:, self.flipping[flipped]]
+        return Shufflings(order=order, sign=sign)
+
+
+def make_source(design: UnitDesign, settings: Inference) -> ShufflingSource:
+    """Prepare the shufflings of a design.
 
     Parameters
     ----------
     design : UnitDesign
-        Units, model, contrast and blocks.
-    partition : ContrastPartition
-        Contrast and nuisance of the design.
+        Rows, model, contrast and exchangeability.
+    settings : Inference
+        ``n_permutations``, ``seed`` and ``nuisance`` are read.
 
     Returns
     -------
-    ndarray of shape (n_units, n_moved)
-        Orthonormal columns.
+    ShufflingSource
+        With every distinct shuffling if there are no more than asked for.
     """
-    Q = partition.nuisance
-    if design.shuffling == "sign_flip" or not Q.shape[1]:
-        return Q
-    within = np.zeros_like(Q)
-    for block in np.unique(design.blocks[design.blocks >= 0]):
-        rows = design.blocks == block
-        within[rows] = Q[rows] - Q[rows].mean(axis=0)
-    _, lengths, directions = np.linalg.svd(within, full_matrices=False)
-    moved: Float[np.ndarray, "n_units n_moved"] = Q @ directions[lengths > TOLERANCE].T
-    return moved
+    moves_labels = labels_move(design, settings)
+    return plan_shufflings(
+        design.exchangeability,
+        row_labels(design, moves_labels=moves_labels),
+        moves_labels=moves_labels,
+        seed=settings.seed,
+        n_wanted=settings.n_permutations,
+        names=design.subjects,
+    )
 
 
-def count_shufflings(design: UnitDesign) -> int:
-    r"""Count the distinct shufflings of a design, the identity included.
+def plan_shufflings(
+    exchangeability: Exchangeability,
+    labels: Int[np.ndarray, " n_rows"] | None,
+    *,
+    moves_labels: bool,
+    seed: int,
+    n_wanted: int,
+    names: Sequence[str] = (),
+) -> ShufflingSource:
+    """Prepare the shufflings of a tree of rows.
 
     Parameters
     ----------
-    design : UnitDesign
-        Units, model, contrast and blocks.
+    exchangeability : Exchangeability
+        Which rows may change places.
+    labels : ndarray of shape (n_rows,) or None
+        Rows with equal labels are alike: exchanging them changes no statistic. None: all differ.
+    moves_labels : bool
+        Rows of the model are to change places, not rows of the data.
+    seed : int
+        Of the random ones.
+    n_wanted : int
+        All distinct ones are used when there are no more.
+    names : sequence of str
+        Of the rows; they enter the key.
+
+    Returns
+    -------
+    ShufflingSource
+        To take from.
+
+    Raises
+    ------
+    InferenceError
+        When the exchangeability contradicts itself or the labels have another length.
+
+    Notes
+    -----
+    Shuffling k depends on the tree, the seed and k alone when it is drawn; when all are
+    enumerated it depends on the labels and the direction too.
+    """
+    check_exchangeability(exchangeability, names)
+    n_rows = len(exchangeability.levels)
+    if labels is not None and len(labels) != n_rows:
+        raise InferenceError(
+            Problem(
+                what="labels of another length than the rows of the tree",
+                field="labels",
+                found=str(len(labels)),
+                expected=str(n_rows),
+            )
+        )
+    tree = grow_tree(exchangeability, np.arange(n_rows) if labels is None else labels)
+    flipping = flip_members(exchangeability)
+    n_distinct = prod(map(count_arrangements, exchangers(tree))) * 2 ** (int(flipping.max()) + 1)
+    exhaustive = n_distinct <= min(n_wanted, LARGEST)
+    n_used = n_distinct if exhaustive else n_wanted
+    digest = hashlib.sha256(f"{seed} {n_used} {exhaustive} {tuple(names)}".encode())
+    digest.update(f"{exchangeability.kind} {exchangeability.exchanged}".encode())
+    arrays = [exchangeability.levels, exchangeability.fixed]
+    if exhaustive:
+        digest.update(f"{moves_labels}".encode())
+        arrays += [] if labels is None else [labels]
+    for values in arrays:
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return ShufflingSource(
+        tree=tree,
+        flipping=flipping,
+        seed=seed,
+        n_distinct=n_distinct,
+        n_used=n_used,
+        exhaustive=exhaustive,
+        moves_labels=moves_labels,
+        key=digest.hexdigest(),
+    )
+
+
+def count_shufflings(
+    exchangeability: Exchangeability, labels: Int[np.ndarray, " n_rows"] | None = None
+) -> int:
+    """Count the distinct shufflings, the identity included.
+
+    Parameters
+    ----------
+    exchangeability : Exchangeability
+        Which rows may change places.
+    labels : ndarray of shape (n_rows,) or None
+        Rows with equal labels are alike; None: all differ.
 
     Returns
     -------
     int
         At least 1.
-
-    Notes
-    -----
-    Sign flips: :math:`2^n`. Permutations: the product over blocks of :math:`n!/\prod_a n_a!`,
-    since exchanging units of one arm changes nothing. With covariates or a voxelwise baseline
-    it does change the Freedman-Lane statistic, and every order counts: the product of
-    :math:`n!`.
     """
-    free = design.blocks[design.blocks >= 0]
-    if design.shuffling == "sign_flip":
-        return int(2**free.size)
-    total = 1
-    for labels in _block_labels(design).values():
-        _, counts = np.unique(labels, return_counts=True)
-        total *= factorial(labels.size) // prod(factorial(int(count)) for count in counts)
-    return total
+    source = plan_shufflings(exchangeability, labels, moves_labels=True, seed=0, n_wanted=0)
+    return source.n_distinct
 
 
-def make_shufflings(
-    design: UnitDesign, n_shufflings: int, *, seed: int, exhaustive: bool, chunk: int = 512
-) -> Iterator[Shufflings]:
-    """Make shufflings in chunks, the identity first.
+def labels_move(design: UnitDesign, settings: Inference) -> bool:
+    """Tell whether rows of the model change places instead of rows of the data.
 
     Parameters
     ----------
     design : UnitDesign
-        Units, model, contrast and blocks.
-    n_shufflings : int
-        In all; the number of distinct ones when ``exhaustive``.
-    seed : int
-        Shuffling k draws from its own stream, spawned from the seed under key k, so that it does
-        not depend on how the work is cut.
-    exhaustive : bool
-        Enumerate instead of drawing.
-    chunk : int, default 512
-        Largest number per chunk.
+        Crossovers of several periods name the columns that were dealt; these always move.
+    settings : Inference
+        ``nuisance`` is read.
 
-    Yields
-    ------
-    Shufflings
+    Returns
+    -------
+    bool
+        True for the method of Draper and Stoneman.
     """
-    flips = design.shuffling == "sign_flip"
-    listed = _enumerate(design) if exhaustive else _draw(design, seed)
-    still = np.arange(len(design.subjects)) if flips else np.ones(len(design.subjects))
-    for start in range(0, n_shufflings, chunk):
-        found = np.array(list(islice(listed, min(chunk, n_shufflings - start))))
-        other = np.tile(still, (len(found), 1))
-        yield Shufflings(
-            order=other if flips else found, sign=found if flips else other, flips=flips
-        )
+    return design.dealt is not None or settings.nuisance == "draper_stoneman"
 
 
-def _enumerate(design: UnitDesign) -> Iterator[np.ndarray]:
-    """Give every distinct order, or every row of signs, the identity first."""
-    if design.shuffling == "permute":
-        yield from _enumerate_orders(design)
-        return
-    free = np.flatnonzero(design.blocks >= 0)
-    for number in range(2**free.size):
-        sign = np.ones(design.blocks.size)
-        sign[free] = 1.0 - 2.0 * ((number >> np.arange(free.size)) & 1)
-        yield sign
+def row_labels(design: UnitDesign, *, moves_labels: bool) -> Int[np.ndarray, " n_rows"] | None:
+    """Label rows so that exchanging two of equal label changes no statistic.
 
+    Parameters
+    ----------
+    design : UnitDesign
+        Rows, model, contrast and exchangeability.
+    moves_labels : bool
+        Rows of the model change places: those with the same dealt columns are alike. Otherwise
+        residuals do: rows are alike under the contrast, but only while no nuisance and no
+        voxelwise baseline depends on which of them a residual comes to.
 
-def _draw(design: UnitDesign, seed: int) -> Iterator[np.ndarray]:
-    """Give random orders or signs without end, the identity first."""
-    n_units = design.blocks.size
-    flips = design.shuffling == "sign_flip"
-    free = np.flatnonzero(design.blocks >= 0)
-    members = [np.flatnonzero(design.blocks == b) for b in np.unique(design.blocks[free])]
-    yield np.ones(n_units) if flips else np.arange(n_units)
-    for number in count(1):
-        stream = np.random.SeedSequence(seed, spawn_key=(number,))
-        rng = np.random.Generator(np.random.PCG64(stream))
-        drawn = np.ones(n_units) if flips else np.arange(n_units)
-        if flips:
-            drawn[free] = 1.0 - 2.0 * rng.integers(0, 2, size=free.size)
-        else:
-            for rows in members:
-                drawn[rows] = rng.permutation(rows)
-        yield drawn
-
-
-def _block_labels(design: UnitDesign) -> dict[int, Int[np.ndarray, " n_block"]]:
-    """Give integer labels per block: equal where exchanging two units changes no statistic."""
+    Returns
+    -------
+    ndarray of shape (n_rows,) or None
+        None when all rows differ.
+    """
     partition = partition_contrast(design)
-    alike = not design.voxelwise_baseline and not split_nuisance(design, partition).shape[1]
-    _, labels = np.unique(partition.labels.round(9), return_inverse=True)
-    if not alike:
-        labels = np.arange(labels.size)
-    return {
-        int(block): labels[design.blocks == block]
-        for block in np.unique(design.blocks[design.blocks >= 0])
-    }
+    columns = partition.labels.reshape(len(design.X), -1)
+    if moves_labels:
+        if design.dealt is not None:
+            columns = design.X[:, design.dealt]
+    elif design.voxelwise_baseline or _moves(design.exchangeability, partition.nuisance):
+        return None
+    if design.variance_groups is not None:
+        columns = np.column_stack([columns, design.variance_groups])
+    # Adding 0 makes -0.0 and 0.0 one label.
+    _, labels = np.unique(columns.round(9) + 0.0, axis=0, return_inverse=True)
+    return labels.reshape(-1)
 
 
-def _enumerate_orders(design: UnitDesign) -> Iterator[Int[np.ndarray, " n_units"]]:
-    """Give every distinct order, the identity first."""
-    members, choices = [], []
-    for block, labels in _block_labels(design).items():
-        rows = np.flatnonzero(design.blocks == block)
-        sources = np.argsort(labels, kind="stable")
-        orders = []
-        for arrangement in _arrangements(np.sort(labels)):
-            local = np.empty(labels.size, dtype=np.int64)
-            local[sources] = np.argsort(arrangement, kind="stable")
-            orders.append(rows[local])
-        identity = next(k for k, found in enumerate(orders) if (found == rows).all())
-        orders.insert(0, orders.pop(identity))
-        members.append(rows)
-        choices.append(orders)
-    for choice in product(*choices):
-        order = np.arange(len(design.subjects))
-        for rows, found in zip(members, choice, strict=True):
-            order[rows] = found
-        yield order
-
-
-def _arrangements(labels: Int[np.ndarray, " n"]) -> Iterator[Int[np.ndarray, " n"]]:
-    """Give every distinct arrangement of sorted labels, in lexicographic order."""
-    current = labels.copy()
-    while True:
-        yield current.copy()
-        rises = np.flatnonzero(current[:-1] < current[1:])
-        if not rises.size:
-            return
-        pivot = rises[-1]
-        swap = np.flatnonzero(current > current[pivot])
-        swap = swap[swap > pivot][-1]
-        current[[pivot, swap]] = current[[swap, pivot]]
-        current[pivot + 1 :] = current[pivot + 1 :][::-1].copy()
+def _moves(
+    exchangeability: Exchangeability, nuisance: Float[np.ndarray, "n_rows n_nuisance"]
+) -> bool:
+    """Tell whether shuffling changes a column, i.e. it varies among rows that change places."""
+    if exchangeability.kind != "permute":
+        return bool(nuisance.shape[1])
+    orbit = row_orbits(exchangeability)
+    first = np.unique(orbit, return_index=True)[1]
+    return bool(np.any(np.abs(nuisance - nuisance[first[orbit]]) > TOLERANCE))

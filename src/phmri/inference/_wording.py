@@ -4,10 +4,20 @@ from dataclasses import dataclass
 from math import floor, isfinite, log10
 from typing import Literal
 
-from phmri.inference._records import Outcomes, Peak
+from phmri.inference._records import Method, Outcomes, Peak, StatisticName
 
 __all__ = ["Words", "format_interval", "format_p", "found_sentence", "missing_sentence"]
 
+LEVELS: dict[Method, str] = {
+    "voxel": "family-wise p at most {alpha:g}",
+    "tfce": "family-wise p of TFCE at most {alpha:g}",
+    "cluster_mass": "in clusters whose mass has family-wise p at most {alpha:g}; such a p says "
+    "that something in the cluster differs, not that every part of it does",
+    "cluster_extent": "in clusters whose extent has family-wise p at most {alpha:g}; such a p "
+    "says that something in the cluster differs, not that every part of it does",
+    "random_field": "family-wise p by random field theory at most {alpha:g}",
+    "fdr": "false discovery rate at most {alpha:g}; single ones among them may be false",
+}
 NOUNS = {"scalar": "outcome", "map": "voxel", "parcels": "parcel", "edges": "edge"}
 NOT_ABSENT = "this is not evidence of no effect"
 CLEAR, SMALLEST_SHOWN, NEARLY_ONE = (0.045, 0.055), 1e-4, 0.995
@@ -45,7 +55,7 @@ def format_p(pvalue: float, *, smallest: float | None = None) -> str:
         text = f"= {pvalue:.4f}"
     else:
         text = f"= {pvalue:.2g}" if pvalue >= SMALLEST_SHOWN * 10 else f"= {pvalue:.4f}"
-    if smallest is not None and pvalue <= smallest * (1 + 1e-9):
+    if smallest and pvalue <= smallest * (1 + 1e-9):
         text += f", the smallest that {round(1 / smallest)} shufflings can give"
     return text
 
@@ -90,6 +100,10 @@ class Words:
         Names, unit and measure.
     df, confidence, alpha : float
         Of the model, the intervals and the verdict.
+    statistic : {"t", "v"}
+        What the estimate over its standard error is called.
+    method : str
+        The correction that the verdict rests on.
     randomised : bool
         Whether the comparison is free of order effects, so that "raised" may be said.
     alternative : {"two-sided", "greater", "less"}
@@ -100,6 +114,8 @@ class Words:
 
     outcomes: Outcomes
     df: float
+    statistic: StatisticName
+    method: Method
     confidence: float
     alpha: float
     randomised: bool
@@ -147,7 +163,7 @@ def found_sentence(words: Words, strongest: Peak, *, n_outcomes: int, up: int, d
         directions = (f"higher in {up}", f"lower in {down}")
     said = ", ".join(d for d, n in zip(directions, (up, down), strict=True) if n)
     return _upper(
-        f"{text} ({said}; family-wise p at most {words.alpha:g}). The strongest, "
+        f"{text} ({said}; {LEVELS[words.method].format(alpha=words.alpha)}). The strongest, "
         f"{_place(words, strongest)}, had {_statistics(words, strongest)}; it was chosen for its "
         "height, so this estimate is biased away from zero."
     )
@@ -192,9 +208,10 @@ def missing_sentence(words: Words, strongest: Peak, *, n_outcomes: int) -> str:
             f"{interval} {outcomes.unit}."
         )
     noun = NOUNS[outcomes.kind]
-    pvalue = format_p(strongest.pvalue_fwe, smallest=words.smallest)
+    pvalue = format_p(strongest.pvalue_corrected, smallest=words.smallest)
+    label = "q" if words.method == "fdr" else "p_FWE"
     return (
-        f"{what} in any of {n_outcomes} {noun}s (smallest p_FWE {pvalue}); {NOT_ABSENT}: at the "
+        f"{what} in any of {n_outcomes} {noun}s (smallest {label} {pvalue}); {NOT_ABSENT}: at the "
         f"strongest, {_place(words, strongest)}, chosen for its height, the interval reaches "
         f"{interval} {outcomes.unit}."
     )
@@ -202,10 +219,12 @@ def missing_sentence(words: Words, strongest: Peak, *, n_outcomes: int) -> str:
 
 def _statistics(words: Words, peak: Peak) -> str:
     """Write effect, interval, t and p of a peak."""
-    label = "p" if words.outcomes.kind == "scalar" else "p_FWE"
+    corrected = "q" if words.method == "fdr" else "p_FWE"
+    label = "p" if words.outcomes.kind == "scalar" else corrected
     interval = format_interval(peak.effect, peak.ci_low, peak.ci_high, words.confidence)
-    pvalue = format_p(peak.pvalue_fwe, smallest=words.smallest)
-    return f"{words.outcomes.unit} {interval}; t({words.df:g}) = {peak.t:.2f}; {label} {pvalue}"
+    pvalue = format_p(peak.pvalue_corrected, smallest=words.smallest)
+    statistic = f"{words.statistic}({words.df:.4g}) = {peak.t:.2f}"
+    return f"{words.outcomes.unit} {interval}; {statistic}; {label} {pvalue}"
 
 
 def _place(words: Words, peak: Peak) -> str:

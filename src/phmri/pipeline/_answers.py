@@ -15,8 +15,8 @@ from phmri.exceptions import DatasetError, DesignError, Problem
 from phmri.group import Estimate
 from phmri.inference import (
     Claim,
+    InferenceResult,
     Outcomes,
-    PermutationResult,
     claim_from_dict,
     claim_to_dict,
     make_refusal,
@@ -36,6 +36,13 @@ __all__ = [
 ]
 
 
+CLUSTERS = {
+    "Description": "Clusters and components; x, y, z is the centre of mass in mm. The p of a "
+    "cluster says that something in it differs, not that every part of it does. Effects at peaks "
+    "were chosen for their height and are biased away from zero."
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """An answer as it was computed.
@@ -45,7 +52,7 @@ class Answer:
     claim : Claim
     outcomes : LoadedOutcomes
     estimate : Estimate
-    result : PermutationResult
+    result : InferenceResult
     run_values : dict of RunKey to float
         The outcome of every run, at the scalar or the strongest peak.
     used : frozenset of RunKey
@@ -55,7 +62,7 @@ class Answer:
     claim: Claim
     outcomes: LoadedOutcomes
     estimate: Estimate
-    result: PermutationResult
+    result: InferenceResult
     run_values: dict[RunKey, float]
     used: frozenset[RunKey]
 
@@ -155,7 +162,9 @@ def write_answer(
     sidecar = {
         "Question": answer.claim.text,
         "Contrast": list(protocol.questions[answer.claim.question].contrast),
-        "DegreesOfFreedom": answer.estimate.df,
+        "Method": answer.result.method,
+        "Statistic": answer.result.statistic_name,
+        "DegreesOfFreedom": answer.claim.df,
         "NumberOfPermutations": answer.result.n_permutations,
         "Exhaustive": answer.result.exhaustive,
         "ProtocolSHA256": protocol_sha256(protocol),
@@ -167,6 +176,14 @@ def write_answer(
     outputs.append(folder / f"{stem}_peaks.tsv")
     chosen = {"Description": "The strongest outcomes, chosen for their height."}
     write_table(outputs[-1], _peaks_table(answer.claim), {**sidecar, **chosen})
+    if answer.claim.clusters:
+        outputs.append(folder / f"{stem}_clusters.tsv")
+        write_table(outputs[-1], _clusters_table(answer), {**sidecar, **CLUSTERS})
+    if answer.result.n_permutations:
+        outputs.append(folder / f"{stem}_null.tsv")
+        nulls = {method: test.null_maximum for method, test in answer.result.tests.items()}
+        maxima = {"Description": "Largest value over the outcomes in every shuffling."}
+        write_table(outputs[-1], pd.DataFrame(nulls), {**sidecar, **maxima})
     record = _AnswerRecord(
         step_key=key,
         protocol_sha256=protocol_sha256(protocol),
@@ -180,17 +197,30 @@ def write_answer(
 
 
 def _statistics(answer: Answer) -> dict[str, Float[np.ndarray, " n_outcomes"]]:
+    """Name every map: estimates, then per correction its p-values (q-values for fdr)."""
     estimate, result = answer.estimate, answer.result
-    return {
+    maps = {
         "effect": estimate.effect,
         "se": estimate.se,
-        "t": estimate.t,
+        result.statistic_name.lower(): result.statistic,
         "d": estimate.d,
         "puncorrected": result.pvalue_uncorrected,
-        "pfwe": result.pvalue_fwe,
         "pparametric": result.pvalue_parametric,
         "qfdr": result.qvalue_fdr,
     }
+    for method, test in result.tests.items():
+        label = method.replace("_", "")
+        if method in {"tfce", "cluster_mass", "cluster_extent"}:
+            maps[label] = test.value
+        if method != "fdr":
+            maps[f"p{label}"] = test.pvalue
+    if not (result.n_per_outcome == result.n_per_outcome[0]).all():
+        maps["n"] = result.n_per_outcome.astype(np.float64)
+    return maps
+
+
+def _map_path(folder: Path, statistic: str) -> Path:
+    return folder / f"{folder.name}_stat-{statistic}_statmap.nii.gz"
 
 
 def _write_statistics(folder: Path, answer: Answer, sidecar: dict[str, object]) -> list[Path]:
@@ -201,7 +231,7 @@ def _write_statistics(folder: Path, answer: Answer, sidecar: dict[str, object]) 
         return [path]
     paths = []
     for name, values in _statistics(answer).items():
-        paths.append(folder / f"{folder.name}_stat-{name}_statmap.nii.gz")
+        paths.append(_map_path(folder, name))
         write_image(paths[-1], fill(outcomes, values), outcomes.affine, sidecar)
     return paths
 
@@ -231,10 +261,26 @@ def _peaks_table(claim: Claim) -> pd.DataFrame:
             "d": peak.d,
             "p_uncorrected": peak.pvalue_uncorrected,
             "q_fdr": peak.qvalue_fdr,
-            "p_fwe": peak.pvalue_fwe,
+            "p_corrected": peak.pvalue_corrected,
         }
         for peak in claim.peaks
     ]
+    return pd.DataFrame(rows)
+
+
+def _clusters_table(answer: Answer) -> pd.DataFrame:
+    rows = []
+    peaks = {peak.index: peak for peak in answer.claim.peaks}
+    for cluster in answer.claim.clusters:
+        fields = asdict(cluster)
+        centre = fields.pop("centre_mm") or (np.nan,) * 3
+        strongest = int(fields.pop("peaks")[0])
+        row = {**fields, **dict(zip(("x", "y", "z"), centre, strict=True))}
+        row["peak_t"] = float(answer.result.statistic[strongest])
+        row["peak_effect"] = float(answer.estimate.effect[strongest])
+        if strongest in peaks:
+            row["peak_name"] = peaks[strongest].name
+        rows.append({key: np.nan if value is None else value for key, value in row.items()})
     return pd.DataFrame(rows)
 
 
@@ -289,22 +335,30 @@ def _read(folder: Path, *, kept: bool) -> QuestionAnswer:
     subjects = units["participant_id"].str.removeprefix("sub-")
     keys = zip(subjects, units["session"], strict=True)
     values = dict(zip(keys, units["value"].to_numpy(np.float64).tolist(), strict=True))
-    t_map = affine = None
+    t_map = p_map = affine = None
     t_values: tuple[float, ...] = ()
+    p_values: tuple[float, ...] = ()
     names: tuple[str, ...] = ()
+    statistic = "v" if claim.statistic == "v" else "t"
+    corrected = "qfdr" if claim.method == "fdr" else f"p{claim.method.replace('_', '')}"
     if claim.outcome == "map":
-        image = read_image(folder / f"{folder.name}_stat-t_statmap.nii.gz", allow_nan=True)
+        image = read_image(_map_path(folder, statistic), allow_nan=True)
         t_map, affine = image.data.astype(np.float64), image.affine
+        p_image = read_image(_map_path(folder, corrected), allow_nan=True)
+        p_map = p_image.data.astype(np.float64)
     else:
         table = read_table(folder / f"{folder.name}_stats.tsv", text_columns=("name",))
-        t_values, names = tuple(table["t"]), tuple(table["name"])
+        t_values, names = tuple(table[statistic]), tuple(table["name"])
+        p_values = tuple(table[corrected])
     content = QuestionContent(
         claim=claim,
         t_map=t_map,
+        p_map=p_map,
         affine=affine,
         values=values,
         values_label=record.values_label,
         t_values=t_values,
+        p_values=p_values,
         names=names,
     )
     return QuestionAnswer(claim=claim, content=content, kept=kept)
@@ -346,5 +400,7 @@ def refuse_question(
         claim=claim_to_dict(claim),
     )
     write_json(folder / "claim.json", asdict(record))
-    content = QuestionContent(claim=claim, t_map=None, affine=None, values={}, values_label="")
+    content = QuestionContent(
+        claim=claim, t_map=None, p_map=None, affine=None, values={}, values_label=""
+    )
     return QuestionAnswer(claim=claim, content=content, kept=False)

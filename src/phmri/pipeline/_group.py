@@ -1,27 +1,27 @@
 """Group level: one question in, its estimates, p-values and claim out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Float
 
-from phmri.dataset import DatasetCheck, DatasetIndex
-from phmri.exceptions import DesignError
-from phmri.group import (
-    Estimate,
-    UnitDesign,
-    fit_contrast,
-    make_outcome,
-    make_unit_design,
-    sequence_test,
-)
+from phmri.exceptions import DesignError, InferenceError
+from phmri.group import Estimate, UnitDesign, fit_covered, make_outcome, sequence_test
 from phmri.inference import (
+    InferenceResult,
     Outcomes,
-    count_shufflings,
+    Space,
+    Volume,
+    correct_jointly,
     find_peaks,
+    infer,
     make_claim,
-    permute,
+    make_edge_graph,
+    make_source,
+    match_estimate,
+    region_pairs,
+    restrict_result,
     sequence_note,
 )
 from phmri.pipeline._answers import (
@@ -32,55 +32,33 @@ from phmri.pipeline._answers import (
     refuse_question,
     write_answer,
 )
-from phmri.pipeline._job import measure_path
-from phmri.pipeline._labels import PeakLabels
+from phmri.pipeline._asked import (
+    Asked,
+    GroupInputs,
+    ask,
+    contrast_labels,
+    corrected_with,
+    measure_paths,
+    measure_words,
+    question_folder,
+    question_key,
+)
+from phmri.pipeline._clusters import list_clusters
 from phmri.pipeline._loading import (
     LoadedOutcomes,
-    MeasuredRun,
-    RunKey,
     load_outcomes,
     load_values,
+    restrict_outcomes,
 )
 from phmri.pipeline._provenance import hash_parameters
-from phmri.pipeline._units import QuestionUnits, find_units
-from phmri.protocol import Inference, Parallel, Protocol, Question, RoiToRoi
-from phmri.signals import Grid, RegionOnGrid
+from phmri.pipeline._shuffle import KeptState
+from phmri.pipeline._units import QuestionUnits
+from phmri.protocol import Inference, inference_of
 
-__all__ = ["GroupInputs", "answer_question"]
+__all__ = ["answer_question"]
 
 OnProgress = Callable[[str, int, int], None]
 UNIT = "Fisher z"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupInputs:
-    """What every question may draw on.
-
-    Parameters
-    ----------
-    protocol : Protocol
-    index : DatasetIndex
-    check : DatasetCheck
-    runs : dict of RunKey to MeasuredRun
-    regions : dict of str to RegionOnGrid
-        Regions that questions name, on the grid of the maps.
-    grid : Grid or None
-        Of the maps; None for tabular data.
-    labels : PeakLabels
-        Names for positions.
-    out_dir : Path
-    n_threads : int
-    """
-
-    protocol: Protocol
-    index: DatasetIndex
-    check: DatasetCheck
-    runs: dict[RunKey, MeasuredRun]
-    regions: dict[str, RegionOnGrid]
-    grid: Grid | None
-    labels: PeakLabels
-    out_dir: Path
-    n_threads: int
 
 
 def answer_question(inputs: GroupInputs, name: str, on_progress: OnProgress) -> QuestionAnswer:
@@ -99,105 +77,120 @@ def answer_question(inputs: GroupInputs, name: str, on_progress: OnProgress) -> 
     QuestionAnswer
     """
     question = inputs.protocol.questions[name]
-    folder = inputs.out_dir / "group" / f"question-{name.replace('_', '')}"
+    folder = question_folder(inputs, name)
     try:
-        units = find_units(
-            inputs.protocol, name, index=inputs.index, check=inputs.check, runs=inputs.runs
+        asked = {member: ask(inputs, member) for member in corrected_with(inputs.protocol, name)}
+        key = hash_parameters({member: question_key(inputs, asked[member]) for member in asked})
+        paths = tuple(
+            path
+            for member in asked
+            for path in measure_paths(inputs, inputs.protocol.questions[member])
         )
-        design = make_unit_design(
-            question,
-            inputs.protocol.design,
-            units.table,
-            min_per_group=inputs.protocol.exclusions.min_participants_per_group,
-        )
-        key = _question_key(inputs, name, units)
-        paths = _measure_paths(inputs, question)
         kept = read_answer(folder, key, paths)
         if kept is not None:
             return kept
-        answer = _compute(inputs, name, units, design, on_progress)
-    except DesignError as error:
+        states = {
+            member: KeptState(
+                question_folder(inputs, member), _progress(asked[member], on_progress)
+            )
+            for member in asked
+        }
+        answer = _compute(inputs, asked, name, states)
+    except (DesignError, InferenceError) as error:
         return refuse_question(
             name,
             question,
             str(error),
-            settings=_settings(inputs.protocol, question),
-            labels=_contrast_labels(inputs.protocol, question),
+            settings=inference_of(inputs.protocol, name),
+            labels=contrast_labels(inputs.protocol, question),
             folder=folder,
         )
-    return write_answer(inputs.protocol, folder, answer, key=key, paths=paths)
+    written = write_answer(inputs.protocol, folder, answer, key=key, paths=paths)
+    states[name].forget()
+    return written
 
 
-def _settings(protocol: Protocol, question: Question) -> Inference:
-    return question.inference or protocol.inference
+def _progress(asked: Asked, on_progress: OnProgress) -> Callable[[int], None]:
+    total = _n_shufflings(asked.design, asked.settings)
+
+    def report(n_done: int) -> None:
+        on_progress(f"Shuffling {asked.name}", n_done, total)
+
+    return report
 
 
-def _question_key(inputs: GroupInputs, name: str, units: QuestionUnits) -> str:
-    question = inputs.protocol.questions[name]
-    used = [run for members in units.runs.values() for run in members]
-    return hash_parameters(
-        {
-            "question": question.model_dump(mode="json"),
-            "inference": _settings(inputs.protocol, question).model_dump(mode="json"),
-            "design": inputs.protocol.design.model_dump(mode="json"),
-            "exclusions": inputs.protocol.exclusions.model_dump(mode="json"),
-            "subjects": units.table.subjects,
-            "groups": units.table.groups,
-            "strata": units.table.strata,
-            "covariates": {
-                label: values.tolist() for label, values in units.table.covariates.items()
-            },
-            "left_out": units.left_out,
-            "runs": [run.manifest.step_key for run in used],
-            "regions": [region.source for region in inputs.regions.values()],
-            "labels": inputs.labels.source,
-            "words": [
-                *_contrast_labels(inputs.protocol, question),
-                _measure_words(inputs.protocol, question),
-            ],
-        }
-    )
+def _n_shufflings(design: UnitDesign, settings: Inference) -> int:
+    if settings.method in {"random_field", "fdr"}:
+        return 0
+    return make_source(design, settings).n_used
 
 
-def _measure_paths(inputs: GroupInputs, question: Question) -> tuple[Path, ...]:
-    """List every first-level file of the measure: those tested, and those only drawn."""
-    return tuple(
-        measure_path(run.job, question.measure)
-        for run in inputs.runs.values()
-        if not run.manifest.excluded and question.measure in run.job.measures
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tested:
+    """A question's data and what inference made of them."""
+
+    outcomes: LoadedOutcomes
+    Y: Float[np.ndarray, "n_units n_outcomes"]
+    baseline: Float[np.ndarray, "n_units n_outcomes"] | None
+    result: InferenceResult
 
 
-def _compute(
-    inputs: GroupInputs,
-    name: str,
-    units: QuestionUnits,
-    design: UnitDesign,
-    on_progress: OnProgress,
-) -> Answer:
-    question = inputs.protocol.questions[name]
-    settings = _settings(inputs.protocol, question)
+def _test(inputs: GroupInputs, asked: Asked, state: KeptState) -> _Tested:
+    """Load the outcomes of a question and test them."""
+    question, settings, design = asked.question, asked.settings, asked.design
     region = inputs.regions.get(question.where.mean_of or question.where.within or "")
-    outcomes = load_outcomes(inputs.protocol, question, units.runs, region)
-    Y = make_outcome(design, outcomes.images)
-    baseline = outcomes.images["baseline"] if design.voxelwise_baseline else None
-    estimate = fit_contrast(design, Y, baseline)
-    total = min(settings.n_permutations, count_shufflings(design))
-    done = 0
-
-    def report_batch(n_finished: int) -> None:
-        nonlocal done
-        done += n_finished
-        on_progress(f"Shuffling {name}", done, total)
-
-    result = permute(
+    # Random fields need the smoothness of the whole map, also to search a small volume.
+    narrowed = settings.method == "random_field" and question.where.within is not None
+    outcomes = load_outcomes(
+        inputs.protocol,
+        question,
+        asked.units.runs,
+        None if narrowed else region,
+        min_coverage=settings.min_coverage,
+    )
+    searched = None
+    if narrowed and region is not None and outcomes.mask is not None:
+        inside = np.zeros(outcomes.mask.size, dtype=bool)
+        inside[region.voxels] = True
+        searched = inside[outcomes.mask.ravel()]
+    Y, baseline = _stack(design, outcomes)
+    result = infer(
         design,
         Y,
         baseline,
         settings,
         alternative=question.alternative,
+        space=_space(outcomes, settings),
+        searched=searched,
         n_threads=inputs.n_threads,
-        on_batch=report_batch,
+        on_batch=state.keep,
+        resume=state.read(),
+    )
+    return _Tested(outcomes=outcomes, Y=Y, baseline=baseline, result=result)
+
+
+def _compute(
+    inputs: GroupInputs, asked: dict[str, Asked], name: str, states: dict[str, KeptState]
+) -> Answer:
+    question, settings = asked[name].question, asked[name].settings
+    design, units = asked[name].design, asked[name].units
+    tested = _test(inputs, asked[name], states[name])
+    outcomes, result = tested.outcomes, tested.result
+    if len(asked) > 1:
+        result = _correct_together(inputs, asked, name, result, states)
+    estimate = fit_covered(design, tested.Y, tested.baseline, result.tested)
+    estimate = match_estimate(estimate, result)
+    if not result.tested.all():
+        outcomes = restrict_outcomes(outcomes, result.tested)
+        estimate, result = restrict_result(estimate, result)
+    clusters = list_clusters(
+        question,
+        design,
+        outcomes,
+        result,
+        settings,
+        space=_space(outcomes, settings),
+        labels=inputs.labels,
     )
     claim = make_claim(
         name,
@@ -205,8 +198,9 @@ def _compute(
         design,
         estimate,
         result,
-        outcomes=_describe(inputs, question, outcomes, estimate),
+        outcomes=_describe(inputs, asked[name], outcomes, estimate, together=tuple(asked)),
         settings=settings,
+        clusters=clusters,
         notes=(*_notes(units, outcomes), *_order_notes(design, outcomes, settings)),
     )
     strongest = claim.peaks[0].index if claim.peaks else 0
@@ -218,6 +212,65 @@ def _compute(
         run_values=load_values(question, outcomes, strongest, inputs.runs),
         used=frozenset((*run.key,) for members in units.runs.values() for run in members),
     )
+
+
+def _correct_together(
+    inputs: GroupInputs,
+    asked: dict[str, Asked],
+    name: str,
+    result: InferenceResult,
+    states: dict[str, KeptState],
+) -> InferenceResult:
+    """Correct a question together with the others of its family."""
+    method = result.method
+    tests, keys = {name: result.tests[method]}, {name: result.shufflings_key}
+    states[name].store()
+    for member, other_asked in asked.items():
+        if member != name:
+            # Finished shuffling of the others is kept on disk until their own answer is written.
+            other = _test(inputs, other_asked, states[member]).result
+            states[member].store()
+            tests[member], keys[member] = other.tests[method], other.shufflings_key
+    joint = correct_jointly(
+        {member: tests[member] for member in asked},
+        {member: keys[member] for member in asked},
+        alternative=asked[name].question.alternative,
+        alpha=asked[name].settings.alpha,
+    )[name]
+    return replace(
+        result,
+        tests={**result.tests, method: joint},
+        sentences=(*result.sentences, joint.sentences[-1]),
+    )
+
+
+def _stack(
+    design: UnitDesign, outcomes: LoadedOutcomes
+) -> tuple[
+    Float[np.ndarray, "n_units n_outcomes"], Float[np.ndarray, "n_units n_outcomes"] | None
+]:
+    """Make outcome and baseline of every row; NaN in both where either lacks data."""
+    images = outcomes.images
+    if design.present is not None:
+        full = np.full((len(design.subjects), images["periods"].shape[1]), np.nan)
+        full[design.present] = images["periods"]
+        images = {"periods": full}
+    Y = make_outcome(design, images)
+    if not design.voxelwise_baseline:
+        return Y, None
+    baseline = images["baseline"].astype(np.float64)
+    absent = np.isnan(Y) | np.isnan(baseline)
+    Y[absent], baseline[absent] = np.nan, np.nan
+    return Y, baseline
+
+
+def _space(outcomes: LoadedOutcomes, settings: Inference) -> Space | None:
+    """Say where outcomes lie beside each other: voxels of a mask, edges that share a region."""
+    if outcomes.kind == "map" and outcomes.mask is not None:
+        return Volume(mask=outcomes.mask, connectivity=settings.connectivity)
+    if outcomes.kind == "edges":
+        return make_edge_graph(region_pairs(outcomes.names))
+    return None
 
 
 def _notes(units: QuestionUnits, outcomes: LoadedOutcomes) -> tuple[str, ...]:
@@ -239,14 +292,26 @@ def _order_notes(
 
 
 def _describe(
-    inputs: GroupInputs, question: Question, outcomes: LoadedOutcomes, estimate: Estimate
+    inputs: GroupInputs,
+    asked: Asked,
+    outcomes: LoadedOutcomes,
+    estimate: Estimate,
+    *,
+    together: tuple[str, ...],
 ) -> Outcomes:
     """Say what the outcomes are called and where they lie, for the claim."""
-    labels = _contrast_labels(inputs.protocol, question)
-    words = _measure_words(inputs.protocol, question)
+    question = asked.question
+    shared = f" and the questions {', '.join(together)}" if len(together) > 1 else ""
+    labels = contrast_labels(inputs.protocol, question)
+    words = measure_words(inputs.protocol, question)
     if outcomes.kind != "map" or outcomes.mask is None or outcomes.affine is None:
         return Outcomes(
-            kind=outcomes.kind, unit=UNIT, measure=words, labels=labels, names=outcomes.names
+            kind=outcomes.kind,
+            unit=UNIT,
+            measure=words,
+            labels=labels,
+            names=outcomes.names,
+            corrected_over=f"{len(outcomes.names)} outcomes{shared}" if shared else "",
         )
     voxels = np.argwhere(outcomes.mask)
     positions = voxels @ outcomes.affine[:3, :3].T + outcomes.affine[:3, 3]
@@ -271,29 +336,5 @@ def _describe(
         names=tuple(names),
         positions_mm=positions,
         peaks=peaks,
-        corrected_over=f"{len(voxels)} voxels of {where or 'the brain'}",
+        corrected_over=f"{len(voxels)} voxels of {where or 'the brain'}{shared}",
     )
-
-
-def _contrast_labels(protocol: Protocol, question: Question) -> tuple[str, str]:
-    """Call the sides of a contrast as the protocol's treatments are called."""
-
-    def label(name: str) -> str:
-        if isinstance(protocol.design, Parallel):
-            name = protocol.design.arms[name].treatment
-        return protocol.treatments[name].label or name.replace("_", " ")
-
-    first, second = question.contrast
-    return label(first), label(second)
-
-
-def _measure_words(protocol: Protocol, question: Question) -> str:
-    measure = protocol.measures[question.measure]
-    scan = protocol.scans[measure.scan]
-    when = f" (task {scan.task}" + (f", session {question.session})" if question.session else ")")
-    where = question.where
-    if isinstance(measure, RoiToRoi):
-        of = {"edges": "between regions", "nodes": "of regions", "global": "over all regions"}
-        return f"{f'{where.at} ' if where.at else ''}connectivity {of[measure.summary]}{when}"
-    target = where.mean_of or where.at or where.within
-    return f"connectivity of {measure.seed}{f' with {target}' if target else ''}{when}"

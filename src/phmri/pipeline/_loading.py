@@ -22,6 +22,7 @@ __all__ = [
     "gather_runs",
     "load_outcomes",
     "load_values",
+    "restrict_outcomes",
 ]
 
 SAME_MM = 1e-3
@@ -112,6 +113,8 @@ def load_outcomes(
     question: Question,
     runs: Mapping[str, Sequence[MeasuredRun]],
     region: RegionOnGrid | None,
+    *,
+    min_coverage: float = 1.0,
 ) -> LoadedOutcomes:
     """Read the outcomes of a question.
 
@@ -123,6 +126,9 @@ def load_outcomes(
         Per role, one run per participant, in the same order.
     region : RegionOnGrid or None
         What ``where.mean_of`` or ``where.within`` names.
+    min_coverage : float, default 1
+        Least fraction of the runs of a role that must have data in a voxel; a map then holds NaN
+        where a run has none.
 
     Returns
     -------
@@ -134,8 +140,9 @@ def load_outcomes(
     """
     measure = protocol.measures[question.measure]
     if measure.kind == "seed_to_voxel":
-        maps = _load_maps(question, runs, region)
-        if question.where.mean_of is None:
+        averaged = question.where.mean_of is not None
+        maps = _load_maps(question, runs, region, 1.0 if averaged else min_coverage)
+        if not averaged:
             return _leave_out_constant(maps)
         return _average(question, maps, region, protocol.exclusions.min_region_coverage)
     tables = _load_tables(protocol, question, runs)
@@ -145,19 +152,36 @@ def load_outcomes(
 def _leave_out_constant(outcomes: LoadedOutcomes) -> LoadedOutcomes:
     """Leave out what is the same in every participant, such as a seed's own parcel."""
     varies = np.logical_and.reduce(
-        [np.ptp(stack, axis=0) > 0 for stack in outcomes.images.values()]
+        [np.nanmax(stack, axis=0) > np.nanmin(stack, axis=0) for stack in outcomes.images.values()]
     )
-    if varies.all() or not varies.any():
+    return outcomes if not varies.any() else restrict_outcomes(outcomes, varies)
+
+
+def restrict_outcomes(
+    outcomes: LoadedOutcomes, kept: Bool[np.ndarray, " n_outcomes"]
+) -> LoadedOutcomes:
+    """Leave outcomes out that cannot be tested, and say so.
+
+    Parameters
+    ----------
+    outcomes : LoadedOutcomes
+    kept : ndarray of bool of shape (n_outcomes,)
+
+    Returns
+    -------
+    LoadedOutcomes
+    """
+    if kept.all():
         return outcomes
     mask = None
     if outcomes.mask is not None:
         mask = outcomes.mask.copy()
-        mask[outcomes.mask] = varies
-    names = outcomes.names and tuple(np.array(outcomes.names)[varies].tolist())
-    lost = ", ".join(sorted(set(outcomes.names) - set(names))) or f"{int((~varies).sum())} voxels"
+        mask[outcomes.mask] = kept
+    names = outcomes.names and tuple(np.array(outcomes.names)[kept].tolist())
+    lost = ", ".join(sorted(set(outcomes.names) - set(names))) or f"{int((~kept).sum())} voxels"
     return replace(
         outcomes,
-        images={role: stack[:, varies] for role, stack in outcomes.images.items()},
+        images={role: stack[:, kept] for role, stack in outcomes.images.items()},
         names=names,
         mask=mask,
         note=f"{outcomes.note} Left out, being the same in every participant: {lost}.".strip(),
@@ -168,11 +192,13 @@ def _load_maps(
     question: Question,
     runs: Mapping[str, Sequence[MeasuredRun]],
     region: RegionOnGrid | None,
+    min_coverage: float,
 ) -> LoadedOutcomes:
     everyone = [run for role in runs.values() for run in role]
     first = read_image(measure_path(everyone[0].job, question.measure), allow_nan=True)
-    allowed = np.isfinite(first.data)
-    n_brain = int(allowed.sum())
+    # With complete coverage no voxel outside the first map can be kept: less to hold in memory.
+    allowed = np.isfinite(first.data) if min_coverage == 1 else np.ones(first.data.shape, bool)
+    n_brain = int(np.isfinite(first.data).sum())
     if region is not None:
         inside = np.zeros(first.data.size, bool)
         inside[region.voxels] = True
@@ -194,24 +220,34 @@ def _load_maps(
         stacks[role] = stack
     if problems:
         raise DesignError(*problems)
-    complete = np.logical_and.reduce([np.isfinite(stack).all(axis=0) for stack in stacks.values()])
+    complete = np.logical_and.reduce(
+        [
+            np.isfinite(stack).mean(axis=0, dtype=np.float64) >= min_coverage - 1e-9
+            for stack in stacks.values()
+        ]
+    )
     if not complete.any():
         raise DesignError(
             Problem(
-                what="no voxel has data in every participant", field=f"measures.{question.measure}"
+                what="no voxel has data in enough participants",
+                field=f"measures.{question.measure}",
             )
         )
     mask = np.zeros(first.data.shape, bool)
     mask[allowed] = complete
     n_lost = n_brain - int(mask.sum()) if region is None else int(allowed.sum() - mask.sum())
+    images = {role: stack[:, complete] for role, stack in stacks.items()}
+    n_partial = int(
+        sum(~np.isfinite(stack).all(axis=0) for stack in images.values()).astype(bool).sum()
+    )
     return LoadedOutcomes(
         kind="map",
-        images={role: stack[:, complete] for role, stack in stacks.items()},
+        images=images,
         names=(),
         mask=mask,
         affine=first.affine,
         weights=None,
-        note=_coverage_note(int(mask.sum()), n_lost),
+        note=_coverage_note(int(mask.sum()), max(n_lost, 0), n_partial, min_coverage),
     )
 
 
@@ -224,7 +260,12 @@ def _other_grid(path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -
     )
 
 
-def _coverage_note(n_voxels: int, n_lost: int) -> str:
+def _coverage_note(n_voxels: int, n_lost: int, n_partial: int, min_coverage: float) -> str:
+    if min_coverage < 1:
+        return (
+            f"{n_voxels} voxels with data in at least {min_coverage:.0%} of the runs, {n_partial} "
+            "of them not in all."
+        )
     if n_lost == 0:
         return f"{n_voxels} voxels."
     return (

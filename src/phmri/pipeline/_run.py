@@ -16,8 +16,9 @@ from phmri.dataset import (
 from phmri.exceptions import DatasetError, DesignError, OutputError, Problem, ProtocolError
 from phmri.inference import Claim
 from phmri.pipeline._answers import QuestionAnswer
+from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._execute import execute, n_workers_that_fit
-from phmri.pipeline._group import GroupInputs, answer_question
+from phmri.pipeline._group import answer_question
 from phmri.pipeline._guard import refuse_foreign_output
 from phmri.pipeline._job import RunJob, manifest_path, run_inputs
 from phmri.pipeline._labels import label_regions

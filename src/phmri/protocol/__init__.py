@@ -18,11 +18,13 @@ from phmri.protocol._models import *  # noqa: F403 - names are listed in _models
 from phmri.protocol._models import __all__ as _records
 from phmri.protocol._read import read_protocol
 from phmri.protocol._schema import protocol_schema, protocol_sha256
+from phmri.protocol._settings import inference_of
 from phmri.protocol._templates import list_templates, write_template
 from phmri.protocol._treatment import treatment_of
 
 __all__ = [  # noqa: PLE0604 - the records' names are texts
     *_records,
+    "inference_of",
     "list_templates",
     "protocol_schema",
     "protocol_sha256",

@@ -1,16 +1,16 @@
-"""The analysis: regions, denoising, measures, questions, inference, exclusions."""
+"""The analysis: regions, denoising, measures, questions, exclusions."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from phmri.protocol._base import Label, Name, Probability, Record
+from phmri.protocol._base import Label, Name, Record
+from phmri.protocol._inference import Inference
 
 __all__ = [
     "Censor",
     "Denoising",
     "Exclusions",
-    "Inference",
     "JulichRegion",
     "LabelRegion",
     "MaskRegion",
@@ -189,18 +189,6 @@ class Where(Record):
     """One parcel, node (``A``) or edge (``A~B``) by name."""
 
 
-class Inference(Record):
-    """How p-values are made."""
-
-    method: Literal["max_statistic"] = "max_statistic"
-    """Family-wise error by permutation with the maximum statistic."""
-    n_permutations: Annotated[int, Field(ge=100)] = 5000
-    """Shufflings asked for; all of them are enumerated when there are no more than this."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    alpha: Probability = 0.05
-    confidence: Probability = 0.95
-
-
 class Question(Record):
     """An estimand: which measure, which contrast of treatments, when, adjusted for what, where."""
 
@@ -208,7 +196,7 @@ class Question(Record):
     """The question as a person would ask it."""
     role: Literal["primary", "secondary", "exploratory"]
     family: str | None = None
-    """Questions of one family share an error rate."""
+    """Questions that belong together; ``families`` says whether they share an error rate."""
     measure: Name
     contrast: tuple[Name, Name]
     """Two arms (parallel) or two treatments (crossover): the first minus the second."""
@@ -222,7 +210,7 @@ class Question(Record):
     where: Where = Where()
     alternative: Literal["two-sided", "greater", "less"] = "two-sided"
     inference: Inference | None = None
-    """Overrides the protocol's ``inference`` for this question."""
+    """Takes the place of the protocol's ``inference``, as a whole, for this question."""
 
 
 class Exclusions(Record):

@@ -3,7 +3,17 @@
 from collections.abc import Iterator
 
 from phmri.protocol._finding import Finding, Path, one_of, shown
-from phmri.protocol._raw import Raw, entries, listed, mapping, number, repeated, text, unknown
+from phmri.protocol._raw import (
+    Raw,
+    entries,
+    held_by_design,
+    listed,
+    mapping,
+    number,
+    repeated,
+    text,
+    unknown,
+)
 
 __all__ = ["check_questions"]
 
@@ -36,28 +46,12 @@ def check_questions(raw: Raw) -> Iterator[Finding]:
         yield from unknown((*path, "measure"), "measure", question.get("measure"), measures)
         yield from repeated((*path, "contrast"), question.get("contrast"), "name")
         yield from repeated((*path, "covariates"), question.get("covariates"), "covariate")
-        yield from _check_covariates(raw, path, question)
+        yield from held_by_design(raw, (*path, "covariates"), question.get("covariates"))
         if mapping(raw.get("design")).get("kind") == "parallel":
             yield from _check_parallel(raw, path, question)
         elif mapping(raw.get("design")).get("kind") == "crossover":
             yield from _check_crossover(raw, path, question)
         yield from _check_where(raw, path, question)
-        yield from _check_inference(raw, path, question)
-
-
-def _check_covariates(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
-    design = mapping(raw.get("design"))
-    default = {"parallel": "arm", "crossover": "sequence"}.get(str(design.get("kind")))
-    column = design.get("column", default)
-    strata = [stratum for _, stratum in listed(design.get("strata"))]
-    for i, covariate in listed(question.get("covariates")):
-        if covariate == column or covariate in strata:
-            yield Finding(
-                path=(*path, "covariates", i),
-                what="the design holds this column already",
-                found=covariate,
-                expected="columns other than the groups and the strata",
-            )
 
 
 def _check_parallel(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
@@ -276,17 +270,4 @@ def _check_at(raw: Raw, path: Path, measure: Raw, name: object) -> Iterator[Find
             what="an edge is named in the order of the measure's regions",
             found=name,
             expected="~".join(reversed(ends)),
-        )
-
-
-def _check_inference(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
-    own = question.get("inference")
-    settings = mapping(own) if own is not None else mapping(raw.get("inference"))
-    alpha, n = number(settings.get("alpha", 0.05)), number(settings.get("n_permutations", 5000))
-    if alpha is not None and n is not None and alpha > 0 and 0 < n < 1 / alpha:
-        yield Finding(
-            path=(*path, "inference") if own is not None else ("inference",),
-            what="so few permutations can never give a p-value as small as alpha",
-            found=f"n_permutations {n:g}, alpha {alpha:g}",
-            expected="'n_permutations' of at least 1 / alpha, better 50 times that",
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-__all__ = ["Finding", "Path", "dotted", "one_of", "shown"]
+__all__ = ["Finding", "Path", "dotted", "listing", "one_of", "shown"]
 
 Path = tuple[str | int, ...]
 
@@ -57,6 +57,22 @@ def dotted(path: Path) -> str:
         else:
             text += f".{part}" if text else part
     return text
+
+
+def listing(findings: Iterable[Finding]) -> str:
+    """Write findings one per line, each after its path.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        What is wrong.
+
+    Returns
+    -------
+    str
+        For the message of an error.
+    """
+    return "\n".join(f"{dotted(item.path)}: {item}" for item in findings)
 
 
 def one_of(allowed: Iterable[object], found: object = None) -> str:

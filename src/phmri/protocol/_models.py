@@ -13,7 +13,6 @@ from phmri.protocol._analysis import (
     Censor,
     Denoising,
     Exclusions,
-    Inference,
     JulichRegion,
     LabelRegion,
     MaskRegion,
@@ -29,7 +28,9 @@ from phmri.protocol._analysis import (
     Where,
 )
 from phmri.protocol._base import Label, Name, Record
-from phmri.protocol._references import check_references, dotted
+from phmri.protocol._finding import listing
+from phmri.protocol._inference import Family, Inference
+from phmri.protocol._references import check_references
 from phmri.protocol._trial import (
     Arm,
     Crossover,
@@ -53,6 +54,7 @@ __all__ = [
     "Dose",
     "Drug",
     "Exclusions",
+    "Family",
     "Inference",
     "JulichRegion",
     "LabelRegion",
@@ -110,6 +112,8 @@ class Protocol(Record):
     denoising: dict[Name, Denoising] = Field(min_length=1)
     measures: dict[Name, Measure] = Field(min_length=1)
     questions: dict[Name, Question] = Field(min_length=1)
+    families: dict[Name, Family] = Field(default={})
+    """Families that questions name in ``family``; one that is left out has no correction."""
     inference: Inference = Inference()
     exclusions: Exclusions = Exclusions()
 
@@ -117,5 +121,5 @@ class Protocol(Record):
     def _sections_agree(self) -> "Protocol":
         findings = check_references(self.model_dump(mode="json"))
         if findings:
-            raise ValueError("\n".join(f"{dotted(item.path)}: {item}" for item in findings))
+            raise ValueError(listing(findings))
         return self

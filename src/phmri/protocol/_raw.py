@@ -8,7 +8,17 @@ from typing import Any
 
 from phmri.protocol._finding import Finding, Path, one_of
 
-__all__ = ["Raw", "entries", "listed", "mapping", "number", "repeated", "text", "unknown"]
+__all__ = [
+    "Raw",
+    "entries",
+    "held_by_design",
+    "listed",
+    "mapping",
+    "number",
+    "repeated",
+    "text",
+    "unknown",
+]
 
 Raw = dict[str, Any]
 
@@ -149,3 +159,36 @@ def repeated(path: Path, value: object, kind: str) -> Iterator[Finding]:
                 path=(*path, i), what=f"this {kind} is listed twice", found=item, expected="once"
             )
         seen.add(item)
+
+
+def held_by_design(raw: Raw, path: Path, columns: object) -> Iterator[Finding]:
+    """Find columns of ``participants.tsv`` that the design holds already.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+    path : tuple
+        Where the list of columns stands.
+    columns : object
+        The list as written.
+
+    Yields
+    ------
+    Finding
+        One for each column of the groups or of a stratum.
+    """
+    design = mapping(raw.get("design"))
+    default = {"parallel": "arm", "crossover": "sequence"}.get(str(design.get("kind")))
+    held = {
+        text(design.get("column", default)),
+        *(name for _, name in listed(design.get("strata"))),
+    }
+    for i, column in listed(columns):
+        if column in held:
+            yield Finding(
+                path=(*path, i),
+                what="the design holds this column already",
+                found=column,
+                expected="columns other than the groups and the strata",
+            )

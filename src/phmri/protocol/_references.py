@@ -13,6 +13,8 @@ from phmri.protocol._check_analysis import (
     check_names,
     check_regions,
 )
+from phmri.protocol._check_families import check_families
+from phmri.protocol._check_inference import check_inference
 from phmri.protocol._check_questions import check_questions
 from phmri.protocol._check_trial import (
     check_design,
@@ -21,9 +23,9 @@ from phmri.protocol._check_trial import (
     check_sessions,
     check_treatments,
 )
-from phmri.protocol._finding import Finding, dotted
+from phmri.protocol._finding import Finding
 
-__all__ = ["check_references", "dotted"]
+__all__ = ["check_references"]
 
 _CHECKS = (
     check_treatments,
@@ -36,6 +38,8 @@ _CHECKS = (
     check_measures,
     check_names,
     check_questions,
+    check_inference,
+    check_families,
 )
 
 

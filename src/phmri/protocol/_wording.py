@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -9,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from phmri.protocol._finding import Finding, Path, one_of, shown
+from phmri.protocol._inference import ONE_THRESHOLD, THRESHOLDS, Inference
 from phmri.protocol._models import Protocol
 
 __all__ = ["reword"]
@@ -101,12 +103,13 @@ def _missing(path: Path, found: object, expected_type: object) -> Finding:
 
 
 def _unknown_key(path: Path, _found: object, owner: Any) -> Finding:
-    allowed = tuple(owner.model_fields) if _is_record(owner) else ()
+    key, allowed = str(path[-1]), tuple(owner.model_fields) if _is_record(owner) else ()
+    expected = one_of(allowed, key)
+    close = get_close_matches(key, allowed, n=1)
+    if owner is Inference and ("threshold" in key or set(close) & set(THRESHOLDS)):
+        expected = ONE_THRESHOLD  # the closest of the three may have the wrong unit
     return Finding(
-        path=path,
-        what=f"the key '{path[-1]}' is not known here",
-        found=str(path[-1]),
-        expected=one_of(allowed, path[-1]),
+        path=path, what=f"the key '{key}' is not known here", found=key, expected=expected
     )
 
 

@@ -5,8 +5,10 @@ from typing import Literal
 
 from matplotlib.figure import Figure
 
+from phmri.inference import Claim
 from phmri.protocol import Parallel
 from phmri.report._anatomy import plot_regions
+from phmri.report._correction import beyond_words, statistic_word, threshold_marks
 from phmri.report._flow import flow_texts, plot_completeness, plot_flow
 from phmri.report._maps import plot_statistic_map
 from phmri.report._outcomes import plot_outcomes
@@ -181,10 +183,9 @@ class Pictures:
                     plot_statistic_map(self._content, question),
                     "png",
                     title=f"{claim.question}: statistic map.",
-                    caption="Nothing is hidden: opacity rises with the square of |t| and is full "
-                    "at the family-wise threshold, beyond which voxels are outlined in black. "
-                    "Upper right: projections of the voxels beyond the threshold alone.",
-                    alternative=f"t map of {claim.question}. {claim.sentence}",
+                    caption=_map_caption(claim),
+                    alternative=f"Map of {statistic_word(claim)} of {claim.question}. "
+                    f"{claim.sentence}",
                 )
             )
         if len(question.t_values) > 1 and question.names:
@@ -193,9 +194,9 @@ class Pictures:
                     plot_outcomes(self._content, question),
                     "svg",
                     title=f"{claim.question}: every outcome.",
-                    caption="t of each outcome. Dashed lines or black marks: family-wise "
-                    "threshold; outlined: beyond it.",
-                    alternative=f"t of {len(question.names)} outcomes. {claim.sentence}",
+                    caption=_outcomes_caption(claim),
+                    alternative=f"{statistic_word(claim)} of {len(question.names)} outcomes. "
+                    f"{claim.sentence}",
                 )
             )
         if question.values:
@@ -230,3 +231,17 @@ def _coverage_words(content: ReportContent) -> str:
     names = {name for run in content.runs for name in run.region_coverage}
     n_hidden = len(names) - len(covered_regions(content))
     return f" {n_hidden} parcels that are covered better are not drawn." if n_hidden else ""
+
+
+def _map_caption(claim: Claim) -> str:
+    height = " and is full at the threshold" if threshold_marks(claim) else ""
+    return (
+        f"Nothing is hidden: opacity rises with the square of {statistic_word(claim)}{height}. "
+        f"Outlined in black: {beyond_words(claim)}. Upper right: projections of the outlined "
+        "voxels alone."
+    )
+
+
+def _outcomes_caption(claim: Claim) -> str:
+    marks = " Dashed lines or black marks: the threshold." if threshold_marks(claim) else ""
+    return f"{statistic_word(claim)} of each outcome. Ringed: {beyond_words(claim)}.{marks}"

@@ -1,7 +1,5 @@
 """Parcels and edges: one mark per outcome, or a matrix."""
 
-import math
-
 import matplotlib as mpl
 import numpy as np
 from jaxtyping import Bool, Float
@@ -10,6 +8,7 @@ from matplotlib.figure import Figure
 
 from phmri.exceptions import OutputError, Problem
 from phmri.inference import Claim
+from phmri.report._correction import passes, statistic_axis, threshold_marks
 from phmri.report._records import QuestionContent, ReportContent
 from phmri.report._style import DIVERGING, FAINT, INK, MUTED, STYLE, finish, new_figure
 
@@ -23,34 +22,35 @@ _ENDS = 2
 
 @mpl.rc_context(STYLE)
 def plot_outcomes(content: ReportContent, question: QuestionContent) -> Figure:
-    """Draw t of every parcel or edge of a question.
+    """Draw the statistic of every parcel or edge of a question.
 
     Parameters
     ----------
     content : ReportContent
         Everything the report shows.
     question : QuestionContent
-        With ``t_values`` and ``names``.
+        With ``t_values``, ``p_values`` and ``names``.
 
     Returns
     -------
     Figure
         Up to 40 outcomes: one line each, by name. More edges: the lower triangle of a matrix.
-        More parcels: one dot each in the order given, the strongest named. Outcomes that pass
-        the family-wise threshold are filled or dotted.
+        More parcels: one dot each in the order given, the strongest named. Outcomes whose
+        corrected p is at most alpha are filled or ringed.
 
     Raises
     ------
     OutputError
-        If there are no statistics, or not one name for each.
+        If there are no statistics, or not one name and one p-value for each.
     """
-    if not question.t_values or len(question.t_values) != len(question.names):
+    counts = [len(part) for part in (question.t_values, question.names, question.p_values)]
+    if not counts[0] or len(set(counts)) > 1:
         raise OutputError(
             Problem(
                 what="There are no named statistics to draw",
                 field=f"questions.{question.claim.question}.t_values",
-                found=f"{len(question.t_values)} statistics and {len(question.names)} names",
-                expected="at least one statistic and one name for each",
+                found="{} statistics, {} names and {} p-values".format(*counts),
+                expected="at least one statistic, and one name and one p-value for each",
             )
         )
     values = np.array(question.t_values, dtype=float)
@@ -73,34 +73,18 @@ def _nodes(names: tuple[str, ...]) -> tuple[str, ...] | None:
     return tuple(firsts | dict.fromkeys(pair[1] for pair in pairs))
 
 
-def _passes(
-    values: Float[np.ndarray, " n_outcomes"], claim: Claim
-) -> Bool[np.ndarray, " n_outcomes"]:
-    threshold = abs(claim.threshold_fwe)
-    signed = {"greater": values, "less": -values}.get(claim.alternative, np.abs(values))
-    passes: Bool[np.ndarray, " n_outcomes"] = np.isfinite(values) & (signed >= threshold)
-    return passes
+def _passes(question: QuestionContent) -> Bool[np.ndarray, " n_outcomes"]:
+    tested = np.isfinite(np.array(question.t_values, dtype=float))
+    passing: Bool[np.ndarray, " n_outcomes"] = tested & passes(
+        np.array(question.p_values, dtype=float), question.claim
+    )
+    return passing
 
 
 def _limit(values: Float[np.ndarray, " n_outcomes"], claim: Claim) -> float:
     finite = np.abs(values[np.isfinite(values)])
-    threshold = abs(claim.threshold_fwe)
-    return max(
-        float(finite.max()) if finite.size else 1.0, threshold if math.isfinite(threshold) else 0.0
-    )
-
-
-def _axis_label(claim: Claim) -> str:
-    return f"t (df = {claim.df:g})" if math.isfinite(claim.df) else "t"
-
-
-def _thresholds(claim: Claim) -> list[float]:
-    threshold = abs(claim.threshold_fwe)
-    if not math.isfinite(threshold):
-        return []
-    return {"greater": [threshold], "less": [-threshold]}.get(
-        claim.alternative, [-threshold, threshold]
-    )
+    largest = float(finite.max()) if finite.size else 1.0
+    return max(largest, *map(abs, threshold_marks(claim)), 1e-6)
 
 
 def _colours(
@@ -118,7 +102,7 @@ def _plot_lines(question: QuestionContent, values: Float[np.ndarray, " n_outcome
     limit = _limit(values, claim)
     places = np.arange(len(values))
     axes.hlines(places, 0, np.where(np.isfinite(values), values, 0.0), color=MUTED, linewidth=1)
-    passes = _passes(values, claim)
+    passes = _passes(question)
     for chosen, filled in ((passes, True), (~passes & np.isfinite(values), False)):
         axes.scatter(
             values[chosen],
@@ -132,7 +116,7 @@ def _plot_lines(question: QuestionContent, values: Float[np.ndarray, " n_outcome
     _draw_limits(axes, claim, vertical=True)
     axes.set_yticks(places, [name.replace("~", " – ") for name in question.names])
     axes.set(ylim=(len(values) - 0.4, -0.6), xlim=(-1.12 * limit, 1.12 * limit))
-    axes.set_xlabel(_axis_label(claim))
+    axes.set_xlabel(statistic_axis(claim))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     return figure
@@ -141,7 +125,7 @@ def _plot_lines(question: QuestionContent, values: Float[np.ndarray, " n_outcome
 def _draw_limits(axes: Axes, claim: Claim, *, vertical: bool) -> None:
     draw = axes.axvline if vertical else axes.axhline
     draw(0, color=MUTED, linewidth=0.7)
-    for mark in _thresholds(claim):
+    for mark in threshold_marks(claim):
         draw(mark, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
 
 
@@ -150,7 +134,7 @@ def _plot_dots(question: QuestionContent, values: Float[np.ndarray, " n_outcomes
     figure = new_figure(10.0, 3.0)
     axes = figure.add_subplot()
     limit = _limit(values, claim)
-    passes = _passes(values, claim)
+    passes = _passes(question)
     places = np.arange(1, len(values) + 1)
     axes.vlines(places, 0, np.where(np.isfinite(values), values, 0), color=FAINT, linewidth=0.8)
     axes.scatter(
@@ -175,7 +159,7 @@ def _plot_dots(question: QuestionContent, values: Float[np.ndarray, " n_outcomes
             )
     axes.set(xlim=(0, len(values) + 1), ylim=(-1.2 * limit, 1.2 * limit))
     axes.set_xlabel("Outcome, in the order of the parcellation")
-    axes.set_ylabel(_axis_label(claim))
+    axes.set_ylabel(statistic_axis(claim))
     return figure
 
 
@@ -186,7 +170,7 @@ def _plot_matrix(
     place = {name: index for index, name in enumerate(nodes)}
     matrix = np.full((len(nodes), len(nodes)), np.nan)
     marked = []
-    passes = _passes(values, claim)
+    passes = _passes(question)
     for name, value, passing in zip(question.names, values, passes, strict=True):
         low, high = sorted(place[end] for end in name.split("~"))
         matrix[high, low] = value
@@ -202,7 +186,8 @@ def _plot_matrix(
     if marked:
         xs, ys = zip(*marked, strict=True)
         dot = min(22.0, (size * 72 / len(nodes) * 0.35) ** 2)
-        axes.scatter(xs, ys, s=dot, facecolor="none", edgecolor=INK, linewidth=0.9)
+        for colour, width in (("white", 2.4), (INK, 0.9)):  # a halo, seen on dark cells
+            axes.scatter(xs, ys, s=dot, facecolor="none", edgecolor=colour, linewidth=width)
     step = 1 if len(nodes) <= _LABELLED else -(-len(nodes) // _LABELLED)
     kept = range(0, len(nodes), step)
     columns, rows = [k for k in kept if k + 1 < len(nodes)], [k for k in kept if k]
@@ -212,7 +197,7 @@ def _plot_matrix(
     axes.set(xlim=(0, len(nodes) - 1), ylim=(len(nodes), 1), aspect="equal")
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(mesh, ax=axes, shrink=0.5, aspect=28, pad=0.02, anchor=(0, 1))
-    bar.set_label(_axis_label(claim))
-    for mark in _thresholds(claim):
+    bar.set_label(statistic_axis(claim))
+    for mark in threshold_marks(claim):
         bar.ax.axhline(mark, color="black", linewidth=1.2)
     return figure

@@ -1,7 +1,7 @@
 """The page: the report's content turned into text, tables and figures, and written."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -11,7 +11,17 @@ from markupsafe import Markup
 from phmri.dataset import write_text
 from phmri.inference import Claim, Peak
 from phmri.report._anatomy import background_sentence
+from phmri.report._clusters import ClusterTable, make_cluster_table
+from phmri.report._correction import (
+    headline,
+    least_pvalue,
+    method_words,
+    passes,
+    pvalue_word,
+    statistic_symbol,
+)
 from phmri.report._figures import Picture, Pictures
+from phmri.report._made import correction_sentence, is_warning, made_lines, warning_sentences
 from phmri.report._quality import quality_rows
 from phmri.report._records import QuestionContent, ReportContent
 from phmri.report._text import (
@@ -31,7 +41,7 @@ from phmri.report._trial import (
     treatment_names,
 )
 from phmri.report._words import (
-    correction_sentence,
+    across_sentence,
     describe_region,
     estimand_lines,
     limits,
@@ -53,11 +63,19 @@ class _Block:
     claim: Claim
     verdict: str
     selected: bool
-    strongest: Peak | None
+    headline: Peak | None
+    pvalue: float
+    pvalue_word: str
+    method: str
+    symbol: str
     listed: tuple[Peak, ...]
     further: tuple[Peak, ...]
+    clusters: ClusterTable | None
     estimand: tuple[tuple[str, str], ...]
+    made: tuple[tuple[str, str], ...]
     correction: str
+    warnings: tuple[Markup, ...]
+    notes: tuple[Markup, ...]
     pictures: tuple[Picture, ...]
 
 
@@ -97,6 +115,7 @@ def _render(content: ReportContent) -> str:
         "number": format_number,
         "effect": format_effect,
         "pvalue": format_pvalue,
+        "passes": passes,
         "sizes": sizes,
         "plural": plural,
     }
@@ -104,15 +123,13 @@ def _render(content: ReportContent) -> str:
     front = {
         name: getattr(pictures, name)() for name in ("flow", "completeness", "quality", "regions")
     }
-    blocks = tuple(
-        _make_block(content, question, pictures) for question in ranked_questions(content)
-    )
     bibliography = Bibliography()
-    methods = [
-        bibliography.cite(text)
-        for text in join_sentences((*content.methods, *region_sentences(content)))
-    ]
-    by_question = [(block, _cited(bibliography, block.claim)) for block in blocks]
+    blocks = tuple(
+        _make_block(content, question, pictures, bibliography)
+        for question in ranked_questions(content)
+    )
+    methods = _cited(bibliography, (*content.methods, *region_sentences(content)))
+    by_question = [(block, _cited(bibliography, block.claim.sentences)) for block in blocks]
     style = environment.get_template("report.css").render()
     return environment.get_template("report.html.j2").render(
         content=content,
@@ -128,6 +145,7 @@ def _render(content: ReportContent) -> str:
         question_methods=by_question,
         trial_references=tuple(content.protocol.references),
         references=bibliography.references,
+        across=across_sentence(content),
         limits=limits(content),
         region_rows=_region_rows(content),
         treatments=treatment_names(content.protocol),
@@ -136,26 +154,43 @@ def _render(content: ReportContent) -> str:
     )
 
 
-def _make_block(content: ReportContent, question: QuestionContent, pictures: Pictures) -> _Block:
+def _make_block(
+    content: ReportContent,
+    question: QuestionContent,
+    pictures: Pictures,
+    bibliography: Bibliography,
+) -> _Block:
     claim = question.claim
+    warnings = _cited(bibliography, warning_sentences(claim))
+    clusters = make_cluster_table(content.protocol, claim)
+    if clusters is not None:
+        clusters = replace(clusters, caption=bibliography.cite(clusters.caption))
+    notes = tuple(note for note in claim.notes if not is_warning(note))
     return _Block(
         anchor=question_anchor(claim.question),
         content=question,
         claim=claim,
         verdict=_VERDICTS[claim.verdict],
         selected=claim.outcome != "scalar",
-        strongest=claim.peaks[0] if claim.peaks else None,
+        headline=headline(claim),
+        pvalue=least_pvalue(claim),
+        pvalue_word=pvalue_word(claim),
+        method=method_words(claim),
+        symbol=statistic_symbol(claim),
         listed=claim.peaks[:_LISTED],
         further=claim.peaks[_LISTED:],
+        clusters=clusters,
         estimand=estimand_lines(content.protocol, claim),
+        made=made_lines(content.protocol, claim),
         correction=correction_sentence(claim),
+        warnings=warnings,
+        notes=tuple(bibliography.cite(note) for note in notes),
         pictures=pictures.of_question(question),
     )
 
 
-def _cited(bibliography: Bibliography, claim: Claim) -> list[Markup]:
-    sentences = join_sentences(claim.sentences)
-    return [bibliography.cite(sentence) for sentence in sentences]
+def _cited(bibliography: Bibliography, sentences: tuple[str, ...]) -> tuple[Markup, ...]:
+    return tuple(bibliography.cite(sentence) for sentence in join_sentences(sentences))
 
 
 def _region_rows(content: ReportContent) -> tuple[dict[str, object], ...]:

@@ -78,21 +78,26 @@ class QuestionContent:
     claim : Claim
     t_map : ndarray of shape (x, y, z) or None
         Statistic in the tested voxels, NaN elsewhere; None unless the outcome is a map.
+    p_map : ndarray of shape (x, y, z) or None
+        Corrected p of the claim's method (q for a false discovery rate) in the same voxels: what
+        is at most alpha is drawn as found.
     affine : ndarray of shape (4, 4) or None
     values : dict of (subject, session) to float
         The outcome of every participant in every session, at the scalar or the first peak.
     values_label : str
         What ``values`` are, e.g. ``pgACC connectivity (Fisher z) at (2, 38, 40) mm, selected``.
-    t_values, names : tuple
-        For parcels and edges: statistic per outcome and their names.
+    t_values, p_values, names : tuple
+        For parcels and edges: statistic and corrected p per outcome, and their names.
     """
 
     claim: Claim
     t_map: Float[np.ndarray, "x y z"] | None
+    p_map: Float[np.ndarray, "x y z"] | None
     affine: Float[np.ndarray, "4 4"] | None
     values: dict[tuple[str, str], float]
     values_label: str
     t_values: tuple[float, ...] = ()
+    p_values: tuple[float, ...] = ()
     names: tuple[str, ...] = ()
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from importlib.resources import files
+from urllib.parse import unquote
 
 from markupsafe import Markup, escape
 
@@ -177,7 +178,8 @@ class Bibliography:
         Parameters
         ----------
         text : str
-            One marker may hold several DOIs: ``[doi:10.1/a, doi:10.1/b]``.
+            One marker may hold several DOIs: ``[doi:10.1/a, doi:10.1/b]``; a comma or semicolon
+            that belongs to a DOI is written as %2C or %3B.
 
         Returns
         -------
@@ -187,7 +189,7 @@ class Bibliography:
         pieces: list[Markup] = []
         end = 0
         for match in _CITATION.finditer(text):
-            dois = _DOI.findall(match.group(1))
+            dois = [unquote(doi) for doi in _DOI.findall(match.group(1))]
             if not dois:
                 continue
             pieces.append(escape(text[end : match.start()]))

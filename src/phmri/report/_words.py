@@ -1,7 +1,5 @@
 """Sentences that the report adds to those of the claims."""
 
-import math
-
 from phmri.inference import Claim
 from phmri.protocol import (
     JulichRegion,
@@ -15,11 +13,10 @@ from phmri.protocol import (
     Where,
 )
 from phmri.report._records import ReportContent
-from phmri.report._text import format_pvalue, plural, superscript
 from phmri.report._trial import sizes, treatment_names
 
 __all__ = [
-    "correction_sentence",
+    "across_sentence",
     "describe_region",
     "estimand_lines",
     "limits",
@@ -33,7 +30,6 @@ _ESTIMATORS = {
     "crossover": "within-person difference between treatments, period effect removed",
     "paired": "paired difference (order of treatments unknown)",
 }
-_LARGE = 1_000_000
 
 
 def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], ...]:
@@ -149,39 +145,6 @@ def _where(where: Where) -> str:
     return "everywhere the measure is defined"
 
 
-def correction_sentence(claim: Claim) -> str:
-    """Say how p-values were made and what they are corrected for.
-
-    Parameters
-    ----------
-    claim : Claim
-
-    Returns
-    -------
-    str
-        Empty for a refused question.
-    """
-    if claim.verdict == "refused":
-        return ""
-    if claim.exhaustive:
-        how = f"all {plural(claim.n_permutations, 'distinct shuffling')}"
-    elif claim.n_distinct >= _LARGE:
-        power = math.floor(math.log10(claim.n_distinct))
-        how = (
-            f"{plural(claim.n_permutations, 'shuffling')} out of more than 10{superscript(power)}"
-        )
-    else:
-        how = f"{plural(claim.n_permutations, 'shuffling')} out of {claim.n_distinct:,}"
-    over = f"corrected over {claim.corrected_over}, " if claim.corrected_over else ""
-    sentence = f"p (FWE) is {over}by the maximum statistic over {how}, the observed one included"
-    if math.isfinite(claim.threshold_fwe):
-        sentence += (
-            f"; p (FWE) = {claim.alpha:g} is reached at |t| = {abs(claim.threshold_fwe):.2f}"
-        )
-    least = format_pvalue(1 / max(claim.n_permutations, 1))
-    return f"{sentence}. The least p-value possible is {least}."
-
-
 def limits(content: ReportContent) -> tuple[str, ...]:
     """List what a reader must not take from the report.
 
@@ -203,12 +166,19 @@ def limits(content: ReportContent) -> tuple[str, ...]:
             "That an effect is absent. “Not found” means that nothing passed the corrected "
             "threshold in this sample; the interval says which effects remain compatible with it."
         )
-    if len(claims) > 1:
-        families = sorted({claim.family for claim in claims if claim.family})
-        named = f" (families named in the protocol: {', '.join(families)})" if families else ""
+    across = across_sentence(content)
+    if across:
+        said.append(f"What the error rate is over all questions together. {across}")
+    found = {claim.method for claim in claims if claim.verdict == "found"}
+    if found & {"cluster_mass", "cluster_extent"}:
         said.append(
-            "What the error rate is over all questions together. Each question has an error rate "
-            f"of its own; this version does not adjust across questions of a family{named}."
+            "That every part of a cluster differs. The p of a cluster says that something in it "
+            "does; its table says how much of it at least."
+        )
+    if "fdr" in found:
+        said.append(
+            "That each outcome found by a false discovery rate is true: on average, up to that "
+            "share of them is not."
         )
     if any(claim.role == "exploratory" for claim in claims):
         said.append(
@@ -233,3 +203,46 @@ def limits(content: ReportContent) -> tuple[str, ...]:
     if refused:
         said.append(f"Anything on the refused questions: {', '.join(refused)}.")
     return tuple(said)
+
+
+def across_sentence(content: ReportContent) -> str:
+    """Say which questions share an error rate, and which have their own.
+
+    Parameters
+    ----------
+    content : ReportContent
+        Everything the report shows.
+
+    Returns
+    -------
+    str
+        Empty when all answered questions share one, or there is one of them.
+    """
+    claims = [q.claim for q in content.questions if q.claim.verdict != "refused"]
+    joint: dict[str, list[str]] = {}
+    single, named = [], set()
+    for claim in claims:
+        family = content.protocol.families.get(claim.family or "")
+        if claim.family and family is not None and family.correction == "joint_maximum":
+            joint.setdefault(claim.family, []).append(claim.question)
+        else:
+            single.append(claim.question)
+            named |= {claim.family} if claim.family else set()
+    if len(joint) + len(single) < 2:  # noqa: PLR2004 - one error rate
+        return ""
+    said = [
+        f"The questions of family {family} ({', '.join(questions)}) share one error rate: their "
+        "p-values cover them together."
+        for family, questions in joint.items()
+    ]
+    if joint and single:
+        said.append(f"Each other question ({', '.join(single)}) has an error rate of its own.")
+    if joint:
+        said.append("Nothing is adjusted beyond that.")
+    else:
+        families = f" of a family (families named in the protocol: {', '.join(sorted(named))})"
+        said.append(
+            "Each question has an error rate of its own; nothing is adjusted across questions"
+            f"{families if named else ''}."
+        )
+    return " ".join(said)

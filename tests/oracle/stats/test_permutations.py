@@ -1,18 +1,18 @@
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from phmri.group import UnitDesign, fit_contrast
-from phmri.inference import count_shufflings, permute
-from phmri.inference._permutation import permute_with
-from phmri.inference._pvalues import pvalue_of_maximum
+from phmri.group import UnitDesign, exchange_repeated, exchange_within, fit_contrast
+from phmri.inference import make_source, permute
+from phmri.inference._pvalues import orient, pvalue_of_maximum
 from phmri.inference._shuffling import Shufflings
+from phmri.inference._statistics import TILE, make_statistic
 from phmri.protocol import Inference
 
-SETTINGS = Inference(n_permutations=5000)
+SETTINGS = Inference(n_permutations=10_000)
 
 
 def make_design(X, contrast, *, estimator="post", shuffling="permute"):
@@ -25,16 +25,27 @@ def make_design(X, contrast, *, estimator="post", shuffling="permute"):
         columns=tuple(map(str, range(X.shape[1]))),
         contrast=np.asarray(contrast, dtype=float),
         voxelwise_baseline=estimator == "ancova",
-        shuffling=shuffling,
-        blocks=np.zeros(len(X), dtype=np.int64),
+        exchangeability=exchange_within(np.zeros(len(X), dtype=np.int64), kind=shuffling),
         notes=(),
         sentences=(),
     )
 
 
-def given_orders(order):
-    order = np.asarray(order)
-    yield Shufflings(order=order, sign=np.ones(order.shape), flips=False)
+def maps_of(design, Y, baseline, order):
+    """Give the statistic under given orders of the rows, the identity first."""
+    model = make_statistic(design, Y, baseline, SETTINGS, single=False)
+    maps = np.empty((len(order), Y.shape[1]))
+    for start in range(0, len(order), TILE):
+        part = np.asarray(order[start : start + TILE])
+        shufflings = Shufflings(order=part, sign=np.ones(part.shape))
+        model.fill(shufflings, maps[start : start + TILE])
+    return model, maps
+
+
+def count_pvalues(maps, df):
+    """Give p of each outcome and of the largest of all."""
+    share = [pvalue_of_maximum(column[:1], column, df=df)[0] for column in maps.T]
+    return np.array(share), pvalue_of_maximum(maps[0], maps.max(axis=1), df=df)
 
 
 def test_two_groups_all_splits(data, expected):
@@ -43,16 +54,16 @@ def test_two_groups_all_splits(data, expected):
     group = frame["group"].to_numpy()
     Y = frame.filter(regex="^v").to_numpy()
     design = make_design(np.column_stack([group == 1, group == 0]), [1, -1])
-    assert count_shufflings(design) == 924
+    assert make_source(design, SETTINGS).n_distinct == 924
     both = permute(design, Y, None, SETTINGS)
     above = permute(design, Y, None, SETTINGS, alternative="greater")
     assert both.exhaustive
     assert both.n_permutations == 924
     assert_allclose(fit_contrast(design, Y).t, value["t"], rtol=1e-9)
     assert_allclose(both.pvalue_uncorrected, value["p_two_sided"], rtol=1e-12)
-    assert_allclose(both.pvalue_fwe, value["p_fwe_two_sided"], rtol=1e-12)
+    assert_allclose(both.pvalue_corrected, value["p_fwe_two_sided"], rtol=1e-12)
     assert_allclose(above.pvalue_uncorrected, value["p_one_sided"], rtol=1e-12)
-    assert_allclose(above.pvalue_fwe, value["p_fwe_one_sided"], rtol=1e-12)
+    assert_allclose(above.pvalue_corrected, value["p_fwe_one_sided"], rtol=1e-12)
 
 
 def test_one_sample_all_sign_flips(data, expected):
@@ -64,8 +75,8 @@ def test_one_sample_all_sign_flips(data, expected):
     assert (above.n_permutations, above.exhaustive) == (1024, True)
     assert_allclose(fit_contrast(design, Y).t, value["t"], rtol=1e-9)
     assert_allclose(above.pvalue_uncorrected, value["p_one_sided"], rtol=1e-12)
-    assert_allclose(above.pvalue_fwe, value["p_fwe_one_sided"], rtol=1e-12)
-    assert_allclose(both.pvalue_fwe, value["p_fwe_two_sided"], rtol=1e-12)
+    assert_allclose(above.pvalue_corrected, value["p_fwe_one_sided"], rtol=1e-12)
+    assert_allclose(both.pvalue_corrected, value["p_fwe_two_sided"], rtol=1e-12)
 
 
 def test_small_crossover_all_sequences(data, expected):
@@ -78,7 +89,7 @@ def test_small_crossover_all_sequences(data, expected):
     result = permute(design, Y, None, SETTINGS)
     estimate = fit_contrast(design, Y)
     assert_allclose([estimate.effect[0], estimate.t[0]], [value["estimate"], value["t"]], 1e-9)
-    assert result.pvalue_fwe[0] == pytest.approx(value["p_two_sided_by_t"], rel=1e-12)
+    assert result.pvalue_corrected[0] == pytest.approx(value["p_two_sided_by_t"], rel=1e-12)
 
 
 def test_freedman_lane_with_voxelwise_baseline_on_given_permutations(data, expected):
@@ -93,23 +104,12 @@ def test_freedman_lane_with_voxelwise_baseline_on_given_permutations(data, expec
     X = np.column_stack([*arms, people["sex"] == "M"])
     design = make_design(X, [1, -1, 0, 0], estimator="ancova")
     order = data("perm_indices_parallel").to_numpy() - 1
-    counted = permute_with(
-        design,
-        Y,
-        baseline,
-        given_orders(order),
-        alternative="two-sided",
-        n_threads=1,
-        on_batch=None,
-    )
-    assert_allclose(counted.statistic, np.abs(value["t_observed"]), rtol=1e-9)
-    assert_allclose(counted.count / 500, value["p_uncorrected_two_sided"], rtol=1e-12)
-    assert_allclose(
-        pvalue_of_maximum(counted.statistic, counted.maximum, 70.0),
-        value["p_fwe_max_abs_t"],
-        rtol=1e-12,
-    )
-    assert counted.maximum[1] == pytest.approx(np.abs(value["row2"]).max(), rel=1e-9)
+    model, t = maps_of(design, Y, baseline, order)
+    assert_allclose(model.observed, value["t_observed"], rtol=1e-9)
+    assert_allclose(t[1], value["row2"], rtol=1e-9)
+    single, family = count_pvalues(np.abs(t), model.df)
+    assert_allclose(single, value["p_uncorrected_two_sided"], rtol=1e-12)
+    assert_allclose(family, value["p_fwe_max_abs_t"], rtol=1e-12)
 
 
 def test_freedman_lane_over_all_orders_of_nine(data, expected):
@@ -118,31 +118,52 @@ def test_freedman_lane_over_all_orders_of_nine(data, expected):
     X = np.column_stack([np.ones(9), frame["group"], frame["age"]])
     design = make_design(X, [0, 1, 0])
     Y = frame.filter(regex="^v").to_numpy()
-    assert count_shufflings(design) == value["n_perm"]
-    orders = np.array(list(permutations(range(9))))
+    assert make_source(design, SETTINGS).n_distinct == value["n_perm"]
+    model, t = maps_of(design, Y, None, np.array(list(permutations(range(9)))))
     for alternative, name in (("greater", "one"), ("two-sided", "two")):
-        counted = permute_with(
-            design,
-            Y,
-            None,
-            given_orders(orders),
-            alternative=alternative,
-            n_threads=1,
-            on_batch=None,
-        )
-        assert_allclose(counted.count / len(orders), value[f"p_{name}_sided"], rtol=1e-9)
-        assert_allclose(
-            pvalue_of_maximum(counted.statistic, counted.maximum, 6.0),
-            value[f"p_fwe_{name}_sided"],
-            rtol=1e-9,
-        )
+        single, family = count_pvalues(orient(t, alternative), model.df)
+        assert_allclose(single, value[f"p_{name}_sided"], rtol=1e-9)
+        assert_allclose(family, value[f"p_fwe_{name}_sided"], rtol=1e-9)
 
 
-def test_volume_of_sign_flips(data, volume_t: pd.DataFrame):
-    frame = data("perm_volume_8x8x6").merge(volume_t, on=["i", "j", "k"])
-    assert len(frame) == 384
-    Y = frame.filter(regex="^s").to_numpy().T
-    design = make_design(np.ones((10, 1)), [1], estimator="paired", shuffling="sign_flip")
-    result = permute(design, Y, None, SETTINGS, alternative="greater")
-    assert_allclose(fit_contrast(design, Y).t, frame["t"], rtol=1e-9)
-    assert_allclose(result.pvalue_fwe, frame["p_fwe"], rtol=1e-9)
+def check_exhaustive(design, Y, value):
+    for alternative, name in (("greater", "one"), ("two-sided", "two")):
+        result = permute(design, Y, None, SETTINGS, alternative=alternative)
+        assert (result.n_permutations, result.exhaustive) == (value["n_perm"], True)
+        assert_allclose(result.statistic, value["t"], rtol=1e-9)
+        assert_allclose(result.pvalue_uncorrected, value[f"p_{name}_sided"], rtol=1e-12)
+        assert_allclose(result.pvalue_corrected, value[f"p_fwe_{name}_sided"], rtol=1e-12)
+
+
+def blocks(data, n_subjects, effect):
+    frame = data("perm_blocks").query("subject <= @n_subjects")
+    subjects = frame["subject"].astype(str).tolist()
+    tree = exchange_repeated(subjects, frame["session"].tolist(), effect=effect)
+    return frame, frame.filter(regex="^v").to_numpy(), tree
+
+
+def test_participants_as_whole_blocks(data, expected):
+    frame, Y, tree = blocks(data, 6, "between")
+    group = frame["group"].to_numpy()
+    design = make_design(np.column_stack([group == 1, group == 0]), [1, -1])
+    design = replace(design, exchangeability=tree)
+    check_exhaustive(design, Y, expected("O_blocks", "blocks_whole_between_subject"))
+
+
+def test_sessions_within_participants(data, expected):
+    # Residuals of the null model move, all 6^5 ways.
+    frame, Y, tree = blocks(data, 5, "within")
+    session, subject = frame["session"].to_numpy(), frame["subject"].to_numpy()
+    people = subject[:, None] == np.unique(subject)
+    design = make_design(np.column_stack([session == 2, session == 3, people]), np.eye(7)[0])
+    design = replace(design, exchangeability=tree)
+    check_exhaustive(design, Y, expected("O_blocks", "blocks_within_session_freedman_lane"))
+
+
+def test_group_by_session_by_differences(data, expected):
+    frame, _, _ = blocks(data, 6, "between")
+    at = {k: frame[frame["session"] == k].filter(regex="^v").to_numpy() for k in (1, 2)}
+    group = frame.loc[frame["session"] == 1, "group"].to_numpy()
+    design = make_design(np.column_stack([group == 1, group == 0]), [1, -1])
+    value = expected("O_blocks", "blocks_group_by_session_via_difference")
+    check_exhaustive(design, at[2] - at[1], value)

@@ -19,9 +19,17 @@ def test_run_takes_the_form_of_a_bids_app() -> None:
     assert arguments.n_workers == 3
 
 
+def test_design_needs_a_protocol_alone() -> None:
+    plan = make_parser().parse_args(["design", "trial.yaml"])
+    assert (plan.protocol, plan.bids_dir, plan.derivatives) == (Path("trial.yaml"), None, [])
+    data = make_parser().parse_args(["design", "trial.yaml", "bids", "--derivatives", "a"])
+    assert (data.bids_dir, data.derivatives) == (Path("bids"), [Path("a")])
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        "design",
         "run bids out all",
         "run bids out sideways --protocol t",
         "run bids out all --protocol t --n-workers 0",
@@ -44,7 +52,7 @@ def test_help_describes_every_template(capsys: pytest.CaptureFixture[str]) -> No
     assert all(f"  {name} " in described for name in list_templates())
 
 
-@pytest.mark.parametrize("command", ["new", "check", "run", "demo"])
+@pytest.mark.parametrize("command", ["new", "check", "design", "run", "demo"])
 def test_every_command_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         make_parser().parse_args([command, "--help"])

@@ -48,20 +48,39 @@ def test_parallel_holds_all_arms_and_shuffles_two_within_strata():
     )
     assert design.columns == ("arm:KET", "arm:PLA", "arm:LTG", "stratum:b")
     assert_array_equal(design.contrast, [1, -1, 0, 0])
-    assert_array_equal(design.blocks, [0, 0, -1, 1, 1, -1, 0, 0, -1, 1, 1])
+    assert_array_equal(design.exchangeability.levels[:, 0], [0, 0, -1, 1, 1, -1, 0, 0, -1, 1, 1])
+    assert_array_equal(np.flatnonzero(design.exchangeability.fixed), [2, 5, 8])
     assert_allclose(design.X[:, 3].sum(), 0, atol=1e-12)
-    assert (design.estimator, design.shuffling, design.voxelwise_baseline) == (
+    assert (design.estimator, design.exchangeability.kind, design.voxelwise_baseline) == (
         "ancova",
         "permute",
         True,
     )
-    assert "LTG held fixed" in " ".join(design.sentences)
+    assert design.exchangeability.words == (
+        "Participants of KET and PLA change places within strata; those of LTG stay."
+    )
+    assert design.exchangeability.null == (
+        "KET and PLA give the same outcome in every participant (LTG may differ)"
+    )
+    assert_array_equal(design.variance_groups, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1])
+
+
+def test_strata_are_named_as_the_design_has_them():
+    trial = ARMS.model_copy(update={"strata": ("sex", "site")})
+    design = make_unit_design(ask("post"), trial, table("KET PLA KET PLA", strata="aabb"))
+    words = "Participants of KET and PLA change places within strata (sex, site)."
+    assert design.exchangeability.words == words
+    assert design.exchangeability.null == "KET and PLA give the same outcome in every participant"
 
 
 def test_crossover_contrast_is_first_treatment_first():
     design = make_unit_design(ask("crossover"), CROSSOVER, table("KP PK KP PK PK KP"))
     assert_array_equal(design.X @ design.contrast, [1, -1, 1, -1, -1, 1])
     assert design.columns == ("KET first", "PLA first")
+    assert_array_equal(design.variance_groups, [0, 1, 0, 1, 1, 0])
+    assert design.exchangeability.words == (
+        "Participants change places between the two orders of treatment."
+    )
     other = make_unit_design(
         ask("crossover", ("PLA", "KET")), CROSSOVER, table("KP PK KP PK PK KP")
     )
@@ -76,16 +95,21 @@ def test_experiments_of_one_protocol_are_strata():
     }
     trial = Crossover(kind="crossover", sequences=sequences)
     design = make_unit_design(ask("crossover"), trial, table("KP1 PK1 KP2 PK2 KP1 PK1 KP2 PK2"))
-    assert_array_equal(design.blocks, [0, 0, 1, 1, 0, 0, 1, 1])
+    assert_array_equal(design.exchangeability.levels[:, 0], [0, 0, 1, 1, 0, 0, 1, 1])
     assert design.columns == ("KET first", "PLA first", "stratum:e2")
+    assert "within strata (experiment)." in design.exchangeability.words
 
 
 def test_unknown_order_is_paired_and_says_so():
     trial = CROSSOVER.model_copy(update={"order": "unknown"})
     design = make_unit_design(ask("crossover"), trial, table(["unknown"] * 5))
-    assert (design.estimator, design.shuffling) == ("paired", "sign_flip")
+    assert (design.estimator, design.exchangeability.kind) == ("paired", "sign_flip")
     assert "order of treatments is not recorded" in design.notes[0]
     assert "symmetric" in design.notes[1]
+    assert design.exchangeability.null == (
+        "the difference between KET and PLA is symmetric about zero"
+    )
+    assert design.variance_groups is None
 
 
 def test_redundant_covariates_are_left_out_and_noted():
@@ -119,7 +143,12 @@ def test_redundant_covariates_are_left_out_and_noted():
         ("crossover", CROSSOVER, table("KP PK PK PK"), "too few participants with this order"),
         ("crossover", CROSSOVER, table("KP PK KP PK LK"), "does not hold both treatments"),
         ("crossover", CROSSOVER, table("KP PK KP PK ??"), "belongs to no sequence"),
-        ("crossover", CROSSOVER, table("KP PK KP PK three"), "need the mixed model"),
+        (
+            "crossover",
+            CROSSOVER,
+            table("KP PK KP PK three"),
+            r"visits differ; found 04 \(1, 2, 3\)",
+        ),
         (
             "crossover",
             CROSSOVER,

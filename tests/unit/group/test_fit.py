@@ -12,6 +12,7 @@ from phmri.group import (
     adjust_outcomes,
     confidence_interval,
     effect_size_interval,
+    exchange_within,
     fit_contrast,
     make_outcome,
     partition_contrast,
@@ -29,8 +30,10 @@ def make_design(X, contrast, estimator="post"):
         columns=tuple(map(str, range(X.shape[1]))),
         contrast=np.asarray(contrast, dtype=float),
         voxelwise_baseline=estimator == "ancova",
-        shuffling="sign_flip" if estimator == "paired" else "permute",
-        blocks=np.zeros(len(X), dtype=np.int64),
+        exchangeability=exchange_within(
+            np.zeros(len(X), dtype=np.int64),
+            kind="sign_flip" if estimator == "paired" else "permute",
+        ),
         notes=(),
         sentences=(),
     )
@@ -96,6 +99,45 @@ def test_partition_gives_back_the_model(ancova):
     assert partition.df == 13
 
 
+@pytest.mark.parametrize("rows", [2, 3])
+def test_partition_of_several_rows_gives_back_the_model(ancova, rows):
+    pairwise = np.array([[1.0, -1, 0, 0], [0, 1, -1, 0], [1, 0, -1, 0]])
+    joint = replace(ancova, contrast=pairwise[:rows])
+    partition = partition_contrast(joint)
+    assert partition.regressor.shape == partition.labels.shape == (18, rows)
+    assert partition.nuisance.shape == (18, 2)
+    assert_allclose(partition.nuisance.T @ partition.regressor, 0, atol=1e-12)
+    # With labels and nuisance as the model, the coefficients of the labels are the contrasts.
+    b = np.array([3.0, 1.0, -2.0, 0.5])
+    model = np.column_stack([partition.labels, partition.nuisance])
+    found, *_ = np.linalg.lstsq(model, joint.X @ b, rcond=None)
+    assert_allclose(found[:rows], joint.contrast @ b, rtol=1e-10)
+
+
+def test_several_rows_have_no_single_estimate(ancova, rng):
+    Y, B = rng.normal(size=(2, 18, 4))
+    joint = replace(ancova, contrast=np.array([[1.0, -1, 0, 0], [0, 1, -1, 0]]))
+    with pytest.raises(DesignError, match="no single estimate; found 2 rows"):
+        fit_contrast(joint, Y, B)
+
+
+def test_rows_without_data_are_not_fitted(ancova, rng):
+    Y = rng.normal(size=(18, 4))
+    present = np.ones(18, dtype=bool)
+    present[[0, 7]] = False
+    partial = replace(ancova, present=present, voxelwise_baseline=False, estimator="periods")
+    whole = make_design(ancova.X[present], ancova.contrast)
+    wanted = fit_contrast(whole, Y[present])
+    Y[0], Y[7] = np.nan, 1e6
+    found = fit_contrast(partial, Y)
+    assert_allclose(found.t, wanted.t, rtol=1e-10)
+    assert_allclose(found.d, wanted.d / np.sqrt(2), rtol=1e-10)
+    assert found.df == wanted.df == 12
+    Y[1, 2] = np.nan
+    with pytest.raises(DesignError, match="1 in participants 01"):
+        fit_contrast(partial, Y)
+
+
 def test_adjusted_residuals_are_free_of_nuisance_and_baseline(ancova, rng):
     Y, B = rng.normal(size=(2, 18, 4))
     adjusted = adjust_outcomes(partition_contrast(ancova), Y, B)
@@ -158,6 +200,11 @@ def test_outcome_of_each_estimator():
         make_outcome(change, {"outcome": first, "baseline": second})[:, 0], [2, 3, 4, 5]
     )
     assert_allclose(make_outcome(post, {"outcome": first}), first)
+    periods = make_design(groups, [1, -1], "periods")
+    lost = np.where(first > 8, np.nan, first).astype(np.float32)
+    found = make_outcome(periods, {"periods": lost})
+    assert found.dtype == np.float64
+    assert_allclose(found[:, 0], [3, 5, 7, np.nan])
 
 
 def test_outcome_refuses_missing_roles_and_shapes():

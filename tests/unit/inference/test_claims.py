@@ -137,7 +137,7 @@ def test_claims_survive_json(shift):
     claim = answer(shift, kind="map", n_outcomes=4, positions_mm=np.ones((4, 3)))
     text = json.dumps(claim_to_dict(claim), allow_nan=False)
     assert claim_from_dict(json.loads(text)) == claim
-    endless = replace(claim, threshold_fwe=float("inf"))
+    endless = replace(claim, threshold=float("inf"))
     text = json.dumps(claim_to_dict(endless), allow_nan=False)
     assert claim_from_dict(json.loads(text)) == endless
 

@@ -4,6 +4,7 @@ from numpy.testing import assert_array_equal
 
 from phmri.exceptions import InferenceError
 from phmri.inference import find_peaks
+from phmri.inference._peaks import find_extrema
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 
@@ -62,3 +63,36 @@ def test_refuses_other_shapes_and_nan_inside():
 def test_empty_mask_has_no_peaks():
     found = find_peaks(np.zeros((3, 3, 3)), np.zeros((3, 3, 3), dtype=bool), AFFINE)
     assert found.shape == (0, 3)
+
+
+def test_all_peaks_when_there_is_no_cap():
+    rng = np.random.default_rng(1)
+    t = rng.normal(size=(14, 12, 10))
+    mask = np.ones(t.shape, dtype=bool)
+    every = find_peaks(t, mask, AFFINE, n_peaks=None)
+    assert len(every) > 10
+    assert_array_equal(find_peaks(t, mask, AFFINE, n_peaks=10), every[:10])
+    assert len(find_peaks(t, mask, AFFINE, n_peaks=0)) == 0
+    apart = np.linalg.norm((every[:, None] - every[None]) * 2.0, axis=2)
+    assert apart[~np.eye(len(every), dtype=bool)].min() >= 8.0
+
+
+def test_two_peaks_exactly_at_the_least_distance_are_both_kept():
+    t = make_map({(2, 2, 2): 5.0, (6, 2, 2): 4.0})
+    found = find_peaks(t, np.ones(t.shape, dtype=bool), AFFINE, n_peaks=2, min_distance_mm=8.0)
+    assert_array_equal(found, [[2, 2, 2], [6, 2, 2]])
+
+
+def test_extrema_of_both_signs_with_the_strongest_first():
+    t = make_map({(2, 2, 2): 5.0, (3, 2, 2): -6.0, (9, 2, 2): 4.0, (9, 3, 2): 3.0})
+    mask = np.ones(t.shape, dtype=bool)
+    mask[0] = False
+    found = find_extrema(t[mask], mask, AFFINE)
+    # Each is the extremum of its own sign; the flat ground at 0 is of neither.
+    assert_array_equal(np.argwhere(mask)[found], [[3, 2, 2], [2, 2, 2], [9, 2, 2]])
+
+
+def test_a_map_without_either_sign_has_no_extrema():
+    mask = np.ones((3, 3, 3), dtype=bool)
+    assert find_extrema(np.zeros(27), mask, AFFINE).size == 0
+    assert find_extrema(np.zeros(0), np.zeros((3, 3, 3), dtype=bool), AFFINE).size == 0

@@ -8,7 +8,7 @@ from scipy import stats
 
 import phmri.inference
 from phmri.exceptions import DesignError, InferenceError
-from phmri.group import UnitDesign, fit_contrast
+from phmri.group import UnitDesign, exchange_within, fit_contrast
 from phmri.inference import count_shufflings, permute
 from phmri.inference._kernel import shuffled_products
 from phmri.inference._permutation import permute_with
@@ -32,8 +32,10 @@ def make_design(X, contrast, *, blocks=None, estimator="post"):
         columns=tuple(map(str, range(X.shape[1]))),
         contrast=np.asarray(contrast, dtype=float),
         voxelwise_baseline=estimator == "ancova",
-        shuffling="sign_flip" if estimator == "paired" else "permute",
-        blocks=np.zeros(len(X), dtype=np.int64) if blocks is None else np.asarray(blocks),
+        exchangeability=exchange_within(
+            np.zeros(len(X), dtype=np.int64) if blocks is None else np.asarray(blocks),
+            kind="sign_flip" if estimator == "paired" else "permute",
+        ),
         notes=(),
         sentences=(),
     )
@@ -175,8 +177,8 @@ def test_too_few_shufflings_leave_no_threshold():
     design = two_groups(2, 2)
     Y = np.random.default_rng(2).normal(size=(4, 3))
     result = permute(design, Y, None, Inference(n_permutations=100))
-    assert result.threshold_fwe == np.inf
-    assert result.pvalue_fwe.min() >= 2 / 6 - 1e-12
+    assert result.threshold == np.inf
+    assert result.pvalue_corrected.min() >= 2 / 6 - 1e-12
 
 
 def test_refusals():

@@ -56,3 +56,18 @@ def test_every_strategy_is_named():
     )
 
     assert all(f"`{name}`" in PAGE.read_text() for name in json.loads(schema)["enum"])
+
+
+@pytest.mark.parametrize("record", ["Inference", "Family"])
+def test_every_setting_of_inference_and_its_choices_are_named(record):
+    properties = Protocol.model_json_schema()["$defs"][record]["properties"]
+    named = set(re.findall(r"`(\w+)`", PAGE.read_text(encoding="utf-8")))
+    choices = {
+        choice
+        for item in properties.values()
+        for choice in item.get("enum", ())
+        if isinstance(choice, str)
+    }
+
+    assert set(properties) - {"correction"} <= named
+    assert choices - {"none"} <= named

@@ -6,7 +6,7 @@ import pytest
 
 from phmri.dataset import Cell, DatasetCheck
 from phmri.exceptions import Problem
-from phmri.inference import Claim, Peak
+from phmri.inference import Claim, Cluster, Peak
 from phmri.protocol import Protocol
 from phmri.report import QuestionContent, RegionContent, ReportContent, RunContent
 
@@ -57,7 +57,7 @@ def make_peak(name="", position=None, *, t=6.5, effect=0.2, p=0.0002, index=0):
         ci_high=effect + 0.12,
         d=1.25,
         pvalue_uncorrected=p,
-        pvalue_fwe=p,
+        pvalue_corrected=p,
         qvalue_fdr=p,
     )
 
@@ -75,12 +75,21 @@ def make_claim(question, **changes):
         "n_per_group": {"treated": 4, "control": 4},
         "n_outcomes": 500,
         "n_significant": 3,
-        "peaks": (make_peak("cingulate", (0.0, 4.0, 6.0)), make_peak("", (8.0, 0.0, 2.0), p=0.3)),
+        "peaks": (
+            make_peak("cingulate", (0.0, 4.0, 6.0)),
+            make_peak("", (8.0, 0.0, 2.0), p=0.3, index=1),
+        ),
+        "clusters": (),
+        "statistic": "t",
         "df": 5.0,
+        "method": "voxel",
         "alpha": 0.05,
         "confidence": 0.95,
         "corrected_over": "500 voxels",
-        "threshold_fwe": 4.5,
+        "threshold": 4.5,
+        "pvalue_interval": (0.0001, 0.001),
+        "shuffled": "Participants change places.",
+        "null": "the outcome is distributed alike in both arms",
         "n_permutations": 5000,
         "n_distinct": 3_000_000_000,
         "exhaustive": False,
@@ -90,6 +99,27 @@ def make_claim(question, **changes):
         "sentences": ("Shuffled [doi:10.2202/1544-6115.1585, doi:10.1002/hbm.1058]",),
     }
     return Claim(**(record | changes))
+
+
+def make_cluster(number=1, **changes):
+    record = {
+        "number": number,
+        "sign": 1,
+        "n_outcomes": 40,
+        "volume_mm3": 2560.0,
+        "extent": 40.0,
+        "mass": 123.4,
+        "centre_mm": (1.0, 4.4, -6.0),
+        "peaks": (0,),
+        "label": "area 24",
+        "pvalue_extent": None,
+        "pvalue_mass": None,
+        "pvalue_tfce": None,
+        "pvalue_random_field": None,
+        "qvalue_topological": None,
+        "true_discoveries": 17,
+    }
+    return Cluster(**(record | changes))
 
 
 def make_run(cell, *, used=True, reason="", fd=0.1):
@@ -119,6 +149,21 @@ def make_map():
     t_map = np.where(inside, rng.standard_normal(inside.shape), np.nan)
     t_map[10, 11, 9] = 6.5
     return t_map
+
+
+def make_pvalues(t_map):
+    """At most 0.05 where |t| is at least 4.5; NaN where nothing was tested."""
+    return np.where(np.isnan(t_map), np.nan, np.where(np.abs(t_map) >= 4.5, 0.05, 0.5))
+
+
+@pytest.fixture(scope="session", name="make_cluster")
+def fixture_make_cluster():
+    return make_cluster
+
+
+@pytest.fixture(scope="session", name="make_claim")
+def fixture_make_claim():
+    return make_claim
 
 
 @pytest.fixture(scope="session")
@@ -176,18 +221,26 @@ def parallel():
     values = {(c.subject, c.session): float(rng.normal(0.2, 0.1)) for c in cells}
     edges = tuple(f"n{a}~n{b}" for a in range(10) for b in range(a + 1, 10))
     edge_t = (*(float(t) for t in rng.normal(size=44)), 5.5)
-    common = {"t_map": None, "affine": None, "values": values, "values_label": f"FC {EVIL}"}
+    edge_p = (*(0.5 for _ in range(44)), 0.01)
+    common = {
+        "t_map": None,
+        "p_map": None,
+        "affine": None,
+        "values": values,
+        "values_label": f"FC {EVIL}",
+    }
+    t_map = make_map()
     questions = (
         QuestionContent(
             claim=make_claim(
                 "network", role="exploratory", outcome="edges", n_outcomes=45,
                 peaks=tuple(make_peak(name, t=2.0, index=i) for i, name in enumerate(edges[:15])),
             ),
-            **(common | {"t_values": edge_t, "names": edges}),
+            **(common | {"t_values": edge_t, "p_values": edge_p, "names": edges}),
         ),
         QuestionContent(
             claim=make_claim("whole", sentence=f"Found {EVIL} it.", family="acute"),
-            **(common | {"t_map": make_map(), "affine": AFFINE}),
+            **(common | {"t_map": t_map, "p_map": make_pvalues(t_map), "affine": AFFINE}),
         ),
         QuestionContent(
             claim=make_claim(
@@ -199,7 +252,7 @@ def parallel():
         QuestionContent(
             claim=make_claim(
                 "refused", role="exploratory", verdict="refused", outcome="scalar", peaks=(),
-                df=math.nan, threshold_fwe=math.nan, n_per_group={}, n_permutations=0,
+                df=math.nan, threshold=math.inf, n_per_group={}, n_permutations=0,
                 n_distinct=0, sentence="No column 'sex'.", notes=(), sentences=(),
             ),
             **(common | {"values": {}}),
@@ -278,6 +331,7 @@ def crossover():
             QuestionContent(
                 claim=claim,
                 t_map=None,
+                p_map=None,
                 affine=None,
                 values=values,
                 values_label="FC (Fisher z)",

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.contour import ContourSet
 from matplotlib.text import Text
 
 from phmri.exceptions import OutputError
@@ -150,24 +151,60 @@ def test_crossover_draws_the_differences(crossover):
     assert figure.axes[1].get_ylabel() == "Difference (Fisher z)"
 
 
+def outlines(figure):
+    return [c for axes in figure.axes for c in axes.collections if isinstance(c, ContourSet)]
+
+
 def test_map_outlines_what_passes_and_says_what_t_is(parallel):
     question = by_name(parallel, "whole")
-    found = texts(plot_statistic_map(parallel, question))
-    assert "Beyond the threshold: 1 voxel" in found
-    assert "t (df = 5); outline and black mark: p(FWE) < 0.05, |t| ≥ 4.50" in found
+    figure = plot_statistic_map(parallel, question)
+    found = texts(figure)
+    assert "Found: 1 voxel" in found
+    assert "Through the strongest voxel found" in found
+    assert "t (df = 5); outline and black mark: p (FWE) ≤ 0.05, |t| ≥ 4.50" in found
     assert "z = 6 mm" in found
     assert {"L", "R"} <= set(found)
-    less = dataclasses.replace(
-        question, claim=dataclasses.replace(question.claim, alternative="less")
+    assert len(outlines(figure)) >= 3
+
+
+def test_what_is_found_is_decided_by_p_alone(parallel):
+    question = by_name(parallel, "whole")
+    claim = dataclasses.replace(
+        question.claim, method="cluster_mass", statistic="v", df=17.25, threshold=31.0
     )
-    assert "Beyond the threshold: no voxel" in texts(plot_statistic_map(parallel, less))
+    p_map = np.where(np.isnan(question.t_map), np.nan, 0.9)
+    p_map[9:12, 10, 9] = np.float32(0.05)  # a little above 0.05
+    changed = dataclasses.replace(question, claim=claim, p_map=p_map)
+    figure = plot_statistic_map(parallel, changed)
+    found = texts(figure)
+    assert "Found: 3 voxels" in found
+    assert "v (df = 17.2); outline: clusters whose mass has p (FWE) ≤ 0.05" in found
+    assert list(figure.axes[-1].lines) == []
+    assert "Found: no voxel" in texts(
+        plot_statistic_map(parallel, dataclasses.replace(changed, p_map=p_map + 0.01))
+    )
+
+
+def test_outline_follows_the_edges_of_voxels(parallel):
+    question = by_name(parallel, "whole")
+    p_map = np.where(np.isnan(question.t_map), np.nan, 0.9)
+    p_map[9:11, 10:13, 9] = 0.01
+    figure = plot_statistic_map(parallel, dataclasses.replace(question, p_map=p_map))
+    axial = next(a for a in figure.axes if a.texts and a.texts[0].get_text() == "z = 6 mm")
+    (outline,) = [c for c in axial.collections if isinstance(c, ContourSet)]
+    corners = np.concatenate([path.vertices for path in outline.get_paths()])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    np.testing.assert_allclose((low, high), ([-2, -2], [6, 10]), atol=0.5)
 
 
 def test_map_without_threshold_or_peaks(parallel):
     question = by_name(parallel, "whole")
-    claim = dataclasses.replace(question.claim, threshold_fwe=math.inf, peaks=(), df=math.nan)
-    found = texts(plot_statistic_map(parallel, dataclasses.replace(question, claim=claim)))
-    assert "t (df = ?); no threshold" in found
+    claim = dataclasses.replace(question.claim, threshold=math.inf, peaks=(), df=math.nan)
+    p_map = np.where(np.isnan(question.t_map), np.nan, 0.9)
+    changed = dataclasses.replace(question, claim=claim, p_map=p_map)
+    found = texts(plot_statistic_map(parallel, changed))
+    assert "t; no threshold" in found
+    assert "Through the strongest voxel" in found
     assert "x = 0 mm" in found
 
 
@@ -182,6 +219,9 @@ def test_map_on_the_template(parallel):
 def test_no_map_is_refused(parallel):
     with pytest.raises(OutputError, match="no map to draw"):
         plot_statistic_map(parallel, by_name(parallel, "single"))
+    without_p = dataclasses.replace(by_name(parallel, "whole"), p_map=None)
+    with pytest.raises(OutputError, match="none"):
+        plot_statistic_map(parallel, without_p)
 
 
 def test_edges_become_a_matrix(parallel):
@@ -192,8 +232,16 @@ def test_edges_become_a_matrix(parallel):
     assert drawn.count() == 45
     assert drawn[9, 8] == pytest.approx(5.5)
     assert np.ma.is_masked(drawn[8, 9])
-    assert len(axes.collections[1].get_offsets()) == 1
+    assert [len(rings.get_offsets()) for rings in axes.collections[1:]] == [1, 1]
     assert figure.axes[1].get_ylabel() == "t (df = 5)"
+    assert len(figure.axes[1].lines) == 2
+
+
+def test_components_have_no_mark_on_the_scale(parallel):
+    question = by_name(parallel, "network")
+    claim = dataclasses.replace(question.claim, method="cluster_extent", threshold=5.0)
+    figure = plot_outcomes(parallel, dataclasses.replace(question, claim=claim))
+    assert list(figure.axes[1].lines) == []
 
 
 @pytest.mark.parametrize(("count", "axis"), [(12, "x"), (100, "y")])
@@ -201,6 +249,7 @@ def test_parcels_become_lines_or_dots(parallel, count, axis):
     question = dataclasses.replace(
         by_name(parallel, "network"),
         t_values=tuple(float(t) for t in np.linspace(-5, 5, count)),
+        p_values=tuple(0.01 if t < -4.4 else 0.5 for t in np.linspace(-5, 5, count)),
         names=tuple(f"parcel {number}" for number in range(count)),
     )
     figure = plot_outcomes(parallel, question)
@@ -210,5 +259,5 @@ def test_parcels_become_lines_or_dots(parallel, count, axis):
 
 
 def test_outcomes_without_names_are_refused(parallel):
-    with pytest.raises(OutputError, match="45 statistics and 0 names"):
+    with pytest.raises(OutputError, match="45 statistics, 0 names and 45 p-values"):
         plot_outcomes(parallel, dataclasses.replace(by_name(parallel, "network"), names=()))

@@ -83,11 +83,54 @@ def test_says_simulated_on_page_and_in_title(written, parallel, tmp_path):
 def test_prints_the_numbers_of_the_claims(page):
     for text in (
         "+0.20† [+0.08, +0.32]", "t(5) = 6.50", "0.0002", "−0.06 [−0.18, +0.06]", "−1.23", "0.432",
-        "0, 4, 6", "cingulate", "p (FWE) = 0.05 is reached at |t| = 4.50",
-        "5,000 shufflings out of more than 10⁹", "corrected over 500 voxels",
+        "0, 4, 6", "cingulate", "it is at most 0.05 where |t| ≥ 4.50",
+        "5,000, drawn at random out of more than 10⁹ distinct ones", "corrected over 500 voxels",
+        "Participants change places.", "The outcome is distributed alike in both arms.",
+        "No p-value can be smaller than 1/5,000 = 0.0002.",
         "treated 4, control 4", "3 outcomes of 500 passed",
     ):  # fmt: skip
         assert text in page.text, text
+
+
+def test_every_method_has_its_words(parallel, make_cluster, tmp_path):
+    """Heads, columns and warnings follow the method of each question."""
+    whole = next(q for q in parallel.questions if q.claim.question == "whole")
+    warned = "Warning: not smooth [doi:10.1191/0962280203sm341ra]"
+    claims = {
+        "tfce": {"threshold": 1234.4, "pvalue_interval": (0.04, 0.06)},
+        "cluster_mass": {
+            "clusters": tuple(make_cluster(k, pvalue_mass=0.01) for k in range(1, 24))
+        },
+        "random_field": {"n_permutations": 0, "sentences": (warned,)},
+        "fdr": {"n_permutations": 0, "statistic": "v"},
+    }
+    questions = tuple(
+        dataclasses.replace(
+            whole,
+            t_map=None,
+            values={},
+            claim=dataclasses.replace(whole.claim, question=method, method=method, **changes),
+        )
+        for method, changes in claims.items()
+    )
+    path = write_report(dataclasses.replace(parallel, questions=questions), tmp_path / "m.html")
+    text = path.read_text(encoding="utf-8")
+    blocks = {
+        method: text.split(f'id="question-{method.replace("_", "-")}"')[1].split("</article>")[0]
+        for method in claims
+    }
+    assert "Close to the limit" in blocks["tfce"]
+    assert "p (FWE)<br>by TFCE</th>" in blocks["tfce"]
+    assert blocks["cluster_mass"].count("↑ higher") == 20
+    assert "3 further clusters of less mass: see question-clustermass_clusters.tsv." in text
+    assert "of the heaviest cluster in every shuffling" in blocks["cluster_mass"]
+    assert 'class="warning">Warning: not smooth <a class="cite"' in blocks["random_field"]
+    assert "Nothing. p-values rest on random field theory" in blocks["random_field"]
+    assert "q (FDR)</th></tr>" in blocks["fdr"]
+    assert "p (FWE)" not in blocks["fdr"]
+    assert "v(5)" in blocks["fdr"]
+    assert text.count('class="flag"') == 2
+    assert "Nichols T, Hayasaka S" in text
 
 
 def test_answers_begin_with_the_primary_question(page):
@@ -156,7 +199,7 @@ def test_crossover_and_missing_parts(crossover, tmp_path):
     assert "SIMULATED" not in text
     assert "regions" not in page.ids
     assert "Drug X minus Placebo" in page.text
-    assert "all 256 distinct shufflings" in page.text
+    assert "All 256 distinct shufflings." in page.text
     assert "Problems found in the data None." in page.text
     empty = dataclasses.replace(
         crossover,

@@ -1,0 +1,299 @@
+"""One question, whatever the method: shuffled, or judged by a known distribution."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from phmri.exceptions import InferenceError, Problem
+from phmri.group import Estimate, UnitDesign
+from phmri.inference._clusters import cluster_threshold
+from phmri.inference._euler import StatisticField
+from phmri.inference._fdr import false_discovery
+from phmri.inference._permutation import BATCH, permute
+from phmri.inference._pvalues import Alternative, orient, parametric_pvalue
+from phmri.inference._random_field_records import RandomField
+from phmri.inference._random_field_result import random_field_result
+from phmri.inference._records import CorrectedTest, InferenceResult, PermutationState
+from phmri.inference._residuals import model_residuals
+from phmri.inference._smoothness import estimate_smoothness, smoothness_within
+from phmri.inference._space import Space, Volume
+from phmri.inference._statistics import make_statistic
+from phmri.protocol import Inference
+
+__all__ = ["infer", "match_estimate", "restrict_result"]
+
+FORMING_P = 1e-3
+"""Cluster-forming p of random fields where the protocol gives none."""
+FDR = {
+    "bh": "q-values are Benjamini and Hochberg's over parametric p-values "
+    "[doi:10.1111/j.2517-6161.1995.tb02031.x].",
+    "by": "q-values are Benjamini and Yekutieli's over parametric p-values "
+    "[doi:10.1214/aos/1013699998].",
+}
+
+
+def infer(  # noqa: PLR0913 - what is asked, and four about how the work is cut
+    design: UnitDesign,
+    Y: Float[np.ndarray, "n_units n_outcomes"],
+    baseline: Float[np.ndarray, "n_units n_outcomes"] | None,
+    settings: Inference,
+    *,
+    alternative: Alternative = "two-sided",
+    space: Space | None = None,
+    searched: Bool[np.ndarray, " n_outcomes"] | None = None,
+    n_threads: int = 1,
+    batch: int = BATCH,
+    on_batch: Callable[[PermutationState], None] | None = None,
+    resume: PermutationState | None = None,
+) -> InferenceResult:
+    """Test a contrast in every outcome by the method that the settings name.
+
+    Parameters
+    ----------
+    design, Y, baseline, settings, alternative, space, n_threads, batch, on_batch, resume
+        As in `permute`, to which methods that shuffle are handed on.
+    searched : ndarray of bool of shape (n_outcomes,), optional
+        For ``random_field``: the voxels of a small volume chosen beforehand; smoothness is
+        estimated from all.
+
+    Returns
+    -------
+    InferenceResult
+        Clusters beyond a cluster-forming threshold of a map of t are judged by random field
+        theory as well.
+    """
+    if settings.method not in {"random_field", "fdr"}:
+        result = permute(
+            design,
+            Y,
+            baseline,
+            settings,
+            alternative=alternative,
+            space=space,
+            n_threads=n_threads,
+            batch=batch,
+            on_batch=on_batch,
+            resume=resume,
+        )
+        return _add_random_field(result, design, Y, baseline, settings, alternative, space)
+    result = _test_parametrically(design, Y, baseline, settings, alternative)
+    if settings.method == "fdr":
+        return result
+    if searched is not None:
+        result = replace(result, tested=result.tested & searched)
+    field = _random_field(result, design, Y, baseline, settings, alternative, space)
+    pvalue = np.ones(result.tested.size)
+    pvalue[result.tested] = field.pvalue
+    test = CorrectedTest(
+        method="random_field",
+        value=result.statistic,
+        pvalue=pvalue,
+        threshold=field.height_threshold,
+        null_maximum=np.empty(0),
+        sentences=field.assumptions,
+    )
+    tests = {**result.tests, "random_field": test}
+    return replace(result, tests=tests, random_field=field, sentences=field.assumptions)
+
+
+def _test_parametrically(
+    design: UnitDesign,
+    Y: Float[np.ndarray, "n_units n_outcomes"],
+    baseline: Float[np.ndarray, "n_units n_outcomes"] | None,
+    settings: Inference,
+    alternative: Alternative,
+) -> InferenceResult:
+    """Give p-values of the statistic's own distribution, and q-values.
+
+    Raises
+    ------
+    InferenceError
+        When nothing varies.
+    """
+    model = make_statistic(design, Y, baseline, settings, single=False)
+    if not model.tested.any():
+        raise InferenceError(Problem(what="no outcome varies between participants"))
+    df = np.broadcast_to(np.asarray(model.df, dtype=np.float64), model.observed.shape).copy()
+    pvalue = parametric_pvalue(model.observed, df, alternative, df1=model.df1, name=model.name)
+    pvalue[~model.tested] = 1.0
+    qvalue = np.ones(pvalue.size)
+    qvalue[model.tested] = false_discovery(pvalue[model.tested], settings.fdr)
+    oriented = orient(model.observed, alternative)
+    passed = qvalue <= settings.alpha
+    test = CorrectedTest(
+        method="fdr",
+        value=model.observed,
+        pvalue=qvalue,
+        threshold=float(oriented[passed].min(initial=np.inf)),
+        null_maximum=np.empty(0),
+        sentences=(FDR[settings.fdr],),
+    )
+    return InferenceResult(
+        statistic_name=model.name,
+        statistic=model.observed,
+        df1=model.df1,
+        df=df,
+        tested=model.tested,
+        n_per_outcome=model.n_per_outcome,
+        pvalue_uncorrected=pvalue,
+        pvalue_parametric=pvalue,
+        qvalue_fdr=qvalue,
+        method=settings.method,
+        tests={"fdr": test},
+        n_permutations=0,
+        exhaustive=False,
+        n_distinct=0,
+        shufflings_key="",
+        sentences=test.sentences,
+    )
+
+
+def _add_random_field(
+    result: InferenceResult,
+    design: UnitDesign,
+    Y: Float[np.ndarray, "n_units n_outcomes"],
+    baseline: Float[np.ndarray, "n_units n_outcomes"] | None,
+    settings: Inference,
+    alternative: Alternative,
+    space: Space | None,
+) -> InferenceResult:
+    """Judge the clusters of a shuffled map by random field theory too, where that can be done."""
+    forming = (settings.cluster_z, settings.cluster_t, settings.cluster_p)
+    possible = isinstance(space, Volume) and settings.statistic == "t"
+    if not possible or settings.height == "z" or forming == (None, None, None):
+        return result
+    if not np.isfinite(Y[:, result.tested][_rows(design)]).all():
+        return result
+    try:
+        field = _random_field(result, design, Y, baseline, settings, alternative, space)
+    except InferenceError as error:
+        said = f"Random field theory could not be applied: {error}."
+        return replace(result, sentences=(*result.sentences, said))
+    return replace(result, random_field=field, sentences=(*result.sentences, *field.assumptions))
+
+
+def _rows(design: UnitDesign) -> slice | Bool[np.ndarray, " n_units"]:
+    return slice(None) if design.present is None else design.present
+
+
+def _random_field(
+    result: InferenceResult,
+    design: UnitDesign,
+    Y: Float[np.ndarray, "n_units n_outcomes"],
+    baseline: Float[np.ndarray, "n_units n_outcomes"] | None,
+    settings: Inference,
+    alternative: Alternative,
+    space: Space | None,
+) -> RandomField:
+    """Judge the tested voxels of a map by random field theory.
+
+    Raises
+    ------
+    InferenceError
+        When the outcomes are no map.
+    """
+    if not isinstance(space, Volume):
+        raise InferenceError(
+            Problem(
+                what="random field theory needs voxels",
+                field="method",
+                found="outcomes that are no map",
+                expected="voxel or fdr",
+            )
+        )
+    varies = result.statistic != 0
+    whole = _submask(space.mask, varies)
+    residuals = model_residuals(
+        design, Y[:, varies], None if baseline is None else baseline[:, varies]
+    )
+    smoothness = estimate_smoothness(residuals, whole)
+    region = _submask(space.mask, result.tested)
+    if (region != whole).any():
+        smoothness = smoothness_within(smoothness, whole, region)
+    df = float(result.df[result.tested][0])
+    forming = settings
+    if (settings.cluster_z, settings.cluster_t, settings.cluster_p) == (None, None, None):
+        forming = settings.model_copy(update={"cluster_p": FORMING_P})
+    sign = -1.0 if alternative == "less" else 1.0
+    return random_field_result(
+        sign * result.statistic[result.tested],
+        Volume(mask=region, connectivity=space.connectivity),
+        smoothness,
+        StatisticField(kind="t", df=df, two_sided=alternative == "two-sided"),
+        cluster_threshold=cluster_threshold(forming, df),
+        alpha=settings.alpha,
+    )
+
+
+def _submask(
+    mask: Bool[np.ndarray, "x y z"], kept: Bool[np.ndarray, " n_outcomes"]
+) -> Bool[np.ndarray, "x y z"]:
+    part = np.zeros(mask.shape, dtype=bool)
+    part[mask] = kept
+    return part
+
+
+def match_estimate(estimate: Estimate, result: InferenceResult) -> Estimate:
+    r"""Give an estimate the standard error that its statistic rests on.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        By least squares with one residual variance.
+    result : InferenceResult
+        Of the same outcomes.
+
+    Returns
+    -------
+    Estimate
+        For Welch's v: the same effects, the standard error :math:`\hat\tau/v` and Welch's
+        degrees of freedom, so that intervals allow for unequal variances as the p-values do.
+    """
+    if result.statistic_name != "v":
+        return estimate
+    v = result.statistic
+    se = np.where(v == 0, estimate.se, estimate.effect / np.where(v == 0, 1.0, v))
+    return replace(estimate, se=se, t=v, df=result.df)
+
+
+def restrict_result(
+    estimate: Estimate, result: InferenceResult
+) -> tuple[Estimate, InferenceResult]:
+    """Leave out the outcomes that were not tested.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    result : InferenceResult
+
+    Returns
+    -------
+    Estimate
+    InferenceResult
+    """
+    kept = result.tested
+    df = estimate.df if np.ndim(estimate.df) == 0 else np.asarray(estimate.df)[kept]
+    smaller = Estimate(
+        effect=estimate.effect[kept],
+        se=estimate.se[kept],
+        t=estimate.t[kept],
+        df=df,
+        d=estimate.d[kept],
+    )
+    tests = {
+        method: replace(test, value=test.value[kept], pvalue=test.pvalue[kept])
+        for method, test in result.tests.items()
+    }
+    return smaller, replace(
+        result,
+        statistic=result.statistic[kept],
+        df=result.df[kept],
+        tested=kept[kept],
+        n_per_outcome=result.n_per_outcome[kept],
+        pvalue_uncorrected=result.pvalue_uncorrected[kept],
+        pvalue_parametric=result.pvalue_parametric[kept],
+        qvalue_fdr=result.qvalue_fdr[kept],
+        tests=tests,
+    )

@@ -1,0 +1,211 @@
+"""What is asked: a question with who can answer it, the model that does, and its words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from phmri.dataset import DatasetCheck, DatasetIndex
+from phmri.group import UnitDesign, UnitTable, make_unit_design, override_kind
+from phmri.pipeline._job import measure_path
+from phmri.pipeline._labels import PeakLabels
+from phmri.pipeline._loading import MeasuredRun, RunKey
+from phmri.pipeline._provenance import hash_parameters
+from phmri.pipeline._units import QuestionUnits, find_units
+from phmri.protocol import (
+    Inference,
+    Parallel,
+    Protocol,
+    Question,
+    RoiToRoi,
+    inference_of,
+)
+from phmri.signals import Grid, RegionOnGrid
+
+__all__ = [
+    "Asked",
+    "GroupInputs",
+    "ask",
+    "contrast_labels",
+    "corrected_with",
+    "measure_paths",
+    "measure_words",
+    "model_question",
+    "question_folder",
+    "question_key",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupInputs:
+    """What every question may draw on.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    index : DatasetIndex
+    check : DatasetCheck
+    runs : dict of RunKey to MeasuredRun
+    regions : dict of str to RegionOnGrid
+        Regions that questions name, on the grid of the maps.
+    grid : Grid or None
+        Of the maps; None for tabular data.
+    labels : PeakLabels
+        Names for positions.
+    out_dir : Path
+    n_threads : int
+    """
+
+    protocol: Protocol
+    index: DatasetIndex
+    check: DatasetCheck
+    runs: dict[RunKey, MeasuredRun]
+    regions: dict[str, RegionOnGrid]
+    grid: Grid | None
+    labels: PeakLabels
+    out_dir: Path
+    n_threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A question with who can answer it, and the model that does."""
+
+    name: str
+    question: Question
+    settings: Inference
+    units: QuestionUnits
+    design: UnitDesign
+
+
+def question_folder(inputs: GroupInputs, name: str) -> Path:
+    return inputs.out_dir / "group" / f"question-{name.replace('_', '')}"
+
+
+def corrected_with(protocol: Protocol, name: str) -> tuple[str, ...]:
+    """List the questions that share an error rate by the maximum; as a rule the question alone."""
+    questions = protocol.questions
+    family = protocol.families.get(questions[name].family or "")
+    if family is None or family.correction != "joint_maximum":
+        return (name,)
+    return tuple(other for other in questions if questions[other].family == questions[name].family)
+
+
+def model_question(
+    protocol: Protocol,
+    name: str,
+    table: UnitTable,
+    *,
+    present: Mapping[str, frozenset[int]] | None,
+) -> UnitDesign:
+    """Make the model of a question for the participants at hand.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    name : str
+    table : UnitTable
+    present : mapping of str to frozenset of int or None
+        As `make_unit_design` takes it.
+
+    Returns
+    -------
+    UnitDesign
+        Shuffled as the design says, or as the protocol overrides it; with other questions of a
+        family that is corrected jointly, the arms of all their contrasts change places.
+    """
+    question, settings = protocol.questions[name], inference_of(protocol, name)
+    together = corrected_with(protocol, name)
+    moved = {group for member in together for group in protocol.questions[member].contrast}
+    design = make_unit_design(
+        question,
+        protocol.design,
+        table,
+        min_per_group=protocol.exclusions.min_participants_per_group,
+        present=present,
+        moved=tuple(sorted(moved)),
+    )
+    if settings.shuffle == "from_design":
+        return design
+    return override_kind(design, settings.shuffle)
+
+
+def ask(inputs: GroupInputs, name: str) -> Asked:
+    """Find the participants of a question and make its model.
+
+    Questions corrected together are answered by the same participants, and the arms of all their
+    contrasts change places, so that shuffling k is the same one in each.
+    """
+    protocol = inputs.protocol
+    question, settings = protocol.questions[name], inference_of(protocol, name)
+    together = corrected_with(protocol, name)
+
+    def units_of(member: str, only: frozenset[str] | None = None) -> QuestionUnits:
+        return find_units(
+            protocol, member, index=inputs.index, check=inputs.check, runs=inputs.runs, only=only
+        )
+
+    only = None
+    if len(together) > 1:
+        members = (frozenset(units_of(member).table.subjects) for member in together)
+        only = frozenset.intersection(*members)
+    units = units_of(name, only)
+    design = model_question(protocol, name, units.table, present=units.present)
+    return Asked(name=name, question=question, settings=settings, units=units, design=design)
+
+
+def question_key(inputs: GroupInputs, asked: Asked) -> str:
+    used = [run for members in asked.units.runs.values() for run in members]
+    table = asked.units.table
+    return hash_parameters(
+        {
+            "question": asked.question.model_dump(mode="json"),
+            "inference": asked.settings.model_dump(mode="json"),
+            "design": inputs.protocol.design.model_dump(mode="json"),
+            "exclusions": inputs.protocol.exclusions.model_dump(mode="json"),
+            "subjects": table.subjects,
+            "groups": table.groups,
+            "strata": table.strata,
+            "covariates": {label: values.tolist() for label, values in table.covariates.items()},
+            "left_out": asked.units.left_out,
+            "runs": [run.manifest.step_key for run in used],
+            "regions": [region.source for region in inputs.regions.values()],
+            "labels": inputs.labels.source,
+            "words": [
+                *contrast_labels(inputs.protocol, asked.question),
+                measure_words(inputs.protocol, asked.question),
+            ],
+        }
+    )
+
+
+def measure_paths(inputs: GroupInputs, question: Question) -> tuple[Path, ...]:
+    """List every first-level file of the measure: those tested, and those only drawn."""
+    return tuple(
+        measure_path(run.job, question.measure)
+        for run in inputs.runs.values()
+        if not run.manifest.excluded and question.measure in run.job.measures
+    )
+
+
+def contrast_labels(protocol: Protocol, question: Question) -> tuple[str, str]:
+    """Call the sides of a contrast as the protocol's treatments are called."""
+
+    def label(name: str) -> str:
+        if isinstance(protocol.design, Parallel):
+            name = protocol.design.arms[name].treatment
+        return protocol.treatments[name].label or name.replace("_", " ")
+
+    first, second = question.contrast
+    return label(first), label(second)
+
+
+def measure_words(protocol: Protocol, question: Question) -> str:
+    measure = protocol.measures[question.measure]
+    scan = protocol.scans[measure.scan]
+    when = f" (task {scan.task}" + (f", session {question.session})" if question.session else ")")
+    where = question.where
+    if isinstance(measure, RoiToRoi):
+        of = {"edges": "between regions", "nodes": "of regions", "global": "over all regions"}
+        return f"{f'{where.at} ' if where.at else ''}connectivity {of[measure.summary]}{when}"
+    target = where.mean_of or where.at or where.within
+    return f"connectivity of {measure.seed}{f' with {target}' if target else ''}{when}"

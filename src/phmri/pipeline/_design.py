@@ -1,0 +1,257 @@
+r"""What a design would test, told before anything is measured.
+
+For every question: what is shuffled, which hypothesis that tests, how many distinct shufflings
+:math:`N` there are, and the smallest p-value that can come out. With all of them enumerated that
+is :math:`1/N`, or :math:`2/N` where one of them turns the sign of every statistic, so that a
+two-sided test always meets its own statistic twice.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Bool
+
+from phmri.dataset import DatasetCheck, DatasetIndex, check_dataset, needed_cells
+from phmri.exceptions import DesignError, InferenceError, Problem
+from phmri.group import (
+    Exchangeability,
+    UnitDesign,
+    UnitTable,
+    make_unit_design,
+)
+from phmri.inference import Alternative, make_source, smallest_pvalue
+from phmri.pipeline._asked import model_question
+from phmri.pipeline._design_summary import UNSHUFFLED, DesignSummary
+from phmri.pipeline._units import make_table, present_periods
+from phmri.protocol import Inference, Parallel, Protocol, Question, inference_of
+
+__all__ = ["describe_designs"]
+
+AT_HAND = "Every run on disk is counted; motion, coverage or cleaning may still rule some out."
+CHUNK = 1024
+UNKNOWN = "unknown"
+"""Group of everyone in a crossover whose order is lost."""
+TOLERANCE = 1e-9
+
+
+def describe_designs(
+    protocol: Protocol,
+    index: DatasetIndex | None = None,
+    check: DatasetCheck | None = None,
+) -> tuple[DesignSummary, ...]:
+    """Say what every question of a protocol shuffles, tests and can show.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        The trial as declared.
+    index : DatasetIndex, optional
+        Counts the participants at hand; those that the protocol plans by default.
+    check : DatasetCheck, optional
+        Of this protocol and this index; made when left out.
+
+    Returns
+    -------
+    tuple of DesignSummary
+        In the order of the protocol; a question that cannot be answered says why.
+    """
+    if index is not None and check is None:
+        check = check_dataset(protocol, index)
+    return tuple(_describe(protocol, name, index, check) for name in protocol.questions)
+
+
+def _describe(
+    protocol: Protocol, name: str, index: DatasetIndex | None, check: DatasetCheck | None
+) -> DesignSummary:
+    question = protocol.questions[name]
+    summary = DesignSummary(
+        question=name,
+        text=question.text,
+        role=question.role,
+        planned=index is None,
+        settings=inference_of(protocol, name),
+    )
+    try:
+        if index is None or check is None:
+            design = _planned_design(protocol, question)
+            caveats = _planned_caveats(protocol, question, summary.settings)
+        else:
+            design = _design_at_hand(protocol, name, index, check)
+            caveats = (AT_HAND,)
+        summary = replace(
+            _with_model(summary, design, _groups(protocol)), notes=(*design.notes, *caveats)
+        )
+        if summary.settings.method in UNSHUFFLED:
+            return summary
+        return _with_shufflings(summary, design, alternative=question.alternative)
+    except (DesignError, InferenceError) as error:
+        return replace(summary, refusal=str(error))
+
+
+def _planned_design(protocol: Protocol, question: Question) -> UnitDesign:
+    """Make the design of the participants that the protocol plans.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+
+    Returns
+    -------
+    UnitDesign
+
+    Raises
+    ------
+    DesignError
+        If it does not say how many of an arm or sequence.
+    """
+    design = protocol.design
+    if isinstance(design, Parallel):
+        n_planned = {
+            (name, f"design.arms.{name}"): arm.n_planned for name, arm in design.arms.items()
+        }
+    else:
+        unknown = design.order == UNKNOWN
+        n_planned = {
+            (UNKNOWN if unknown else name, f"design.sequences.{name}"): sequence.n_planned
+            for name, sequence in design.sequences.items()
+            if set(question.contrast) <= set(sequence.treatments)
+        }
+    unplanned = [f"{place}.n_planned" for (_, place), number in n_planned.items() if not number]
+    if unplanned:
+        raise DesignError(
+            Problem(
+                what="the protocol does not say how many participants it plans; add that, or "
+                "give BIDS_DIR to count those at hand",
+                field=", ".join(unplanned),
+            )
+        )
+    groups = [group for (group, _), number in n_planned.items() for _ in range(number or 0)]
+    table = UnitTable(
+        subjects=tuple(f"planned{number:05d}" for number in range(1, len(groups) + 1)),
+        groups=tuple(groups),
+        strata=("",) * len(groups),
+        covariates={},
+    )
+    return make_unit_design(
+        question,
+        design,
+        table,
+        min_per_group=protocol.exclusions.min_participants_per_group,
+    )
+
+
+def _planned_caveats(
+    protocol: Protocol, question: Question, settings: Inference
+) -> tuple[str, ...]:
+    """Say what is not known of planned participants."""
+    caveats = ["Numbers are planned ones: everyone is counted as having every run."]
+    strata = tuple(dict.fromkeys((*protocol.design.strata, *settings.shuffle_within)))
+    if strata:
+        caveats.append(
+            f"Nobody's {' and '.join(strata)} is known yet: shuffled here as if all were alike."
+        )
+    if question.covariates:
+        caveats.append(
+            f"Left out here: {' and '.join(question.covariates)}. Covariates take residual "
+            "degrees of freedom and make every order of participants a shuffling of its own."
+        )
+    return tuple(caveats)
+
+
+def _design_at_hand(
+    protocol: Protocol, name: str, index: DatasetIndex, check: DatasetCheck
+) -> UnitDesign:
+    """Make the design of the participants who have all that the question needs.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    name : str
+        Of the question.
+    index : DatasetIndex
+    check : DatasetCheck
+
+    Returns
+    -------
+    UnitDesign
+
+    Raises
+    ------
+    DesignError
+        If the data cannot answer the question.
+    """
+    (found,) = (item for item in check.questions if item.question == name)
+    if not found.answerable:
+        raise DesignError(found.reason)
+    needed = needed_cells(protocol, name, check, index.participants)
+    cells = {subject: needed[subject] for subject in sorted(needed)}
+    return model_question(
+        protocol,
+        name,
+        make_table(protocol, name, index=index, cells=cells),
+        present=present_periods(cells),
+    )
+
+
+def _groups(protocol: Protocol) -> tuple[str, ...]:
+    if isinstance(protocol.design, Parallel):
+        return tuple(protocol.design.arms)
+    return (*protocol.design.sequences, UNKNOWN)
+
+
+def _with_model(
+    summary: DesignSummary, design: UnitDesign, groups: tuple[str, ...]
+) -> DesignSummary:
+    counts = Counter(dict(zip(design.subjects, design.groups, strict=True)).values())
+    n_rows, n_columns = design.X.shape
+    n_fitted = n_rows if design.present is None else int(design.present.sum())
+    return replace(
+        summary,
+        n_per_group={group: counts[group] for group in groups if counts[group]},
+        columns=design.columns,
+        voxelwise_baseline=design.voxelwise_baseline,
+        df=n_fitted - n_columns - design.voxelwise_baseline,
+        n_rows=n_rows,
+    )
+
+
+def _with_shufflings(
+    summary: DesignSummary, design: UnitDesign, *, alternative: Alternative
+) -> DesignSummary:
+    tree = design.exchangeability
+    source = make_source(design, summary.settings)
+    moving = _moving_rows(tree)
+    movers = {subject for subject, moves in zip(design.subjects, moving, strict=True) if moves}
+    staying: dict[str, tuple[str, ...]] = {}
+    for subject, group in dict(zip(design.subjects, design.groups, strict=True)).items():
+        if subject not in movers:
+            staying[group] = (*staying.get(group, ()), subject)
+    return replace(
+        summary,
+        n_moving=int(moving.sum()),
+        staying=staying,
+        words=tree.words,
+        null=tree.null,
+        n_distinct=source.n_distinct,
+        n_used=source.n_used,
+        exhaustive=source.exhaustive,
+        smallest_pvalue=smallest_pvalue(design, source, alternative),
+    )
+
+
+def _moving_rows(tree: Exchangeability) -> Bool[np.ndarray, " n_rows"]:
+    """Mark the rows that change sign, or have a sibling to change places with at some level."""
+    if tree.kind != "permute":
+        return ~tree.fixed
+    moving = np.zeros(tree.fixed.size, dtype=bool)
+    levels = np.column_stack([np.zeros(tree.fixed.size, dtype=np.int64), tree.levels])
+    for depth in np.flatnonzero(tree.exchanged) + 1:
+        _, parents = np.unique(levels[:, :depth], axis=0, return_inverse=True)
+        _, members = np.unique(levels[:, : depth + 1], axis=0, return_inverse=True)
+        free = ~np.isin(members, members[tree.fixed])
+        for parent in np.unique(parents[free]):
+            siblings = free & (parents == parent)
+            moving |= siblings & (np.unique(members[siblings]).size > 1)
+    return moving

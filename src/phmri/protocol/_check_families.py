@@ -1,0 +1,98 @@
+"""What a family needs of the questions that belong to it."""
+
+from collections.abc import Iterator
+
+from phmri.protocol._check_inference import settings_of
+from phmri.protocol._finding import Finding, Path, one_of, shown
+from phmri.protocol._inference import SHUFFLED, with_defaults
+from phmri.protocol._raw import Raw, entries, text
+
+__all__ = ["check_families"]
+
+_MAY_DIFFER = ("confidence", "min_coverage", "fdr")
+"""Settings of inference that leave the maxima of a question comparable with those of another."""
+
+
+def check_families(raw: Raw) -> Iterator[Finding]:
+    """Check that declared families have questions, and that these can share a maximum.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
+    questions = entries(raw, "questions")
+    families = [text(question.get("family")) for question in questions.values()]
+    named = tuple(dict.fromkeys(family for family in families if family is not None))
+    for name, family in entries(raw, "families").items():
+        members = {
+            label: question
+            for label, question in questions.items()
+            if question.get("family") == name
+        }
+        path = ("families", name)
+        if not members:
+            instead = f"; questions name {one_of(named, name)}" if named else ""
+            yield Finding(
+                path=path,
+                what="no question belongs to this family",
+                found=name,
+                expected=f"'family: {name}' in a question" + instead,
+            )
+        elif family.get("correction") == "joint_maximum":
+            yield from _check_joint_maximum(raw, (*path, "correction"), members)
+
+
+def _check_joint_maximum(raw: Raw, path: Path, members: dict[str, Raw]) -> Iterator[Finding]:
+    if len(members) == 1:
+        yield Finding(
+            path=path,
+            what="a joint maximum is over several questions",
+            found=f"one, {next(iter(members))}",
+            expected="'family' of the same name in at least 2 questions, or 'correction: none'",
+        )
+        return
+    settings = {name: settings_of(raw, question) for name, question in members.items()}
+    for name, own in settings.items():
+        yield from _check_member(path, name, own)
+    compared = {
+        "estimator": [question.get("estimator") for question in members.values()],
+        "alternative": [question.get("alternative", "two-sided") for question in members.values()],
+    }
+    for key in with_defaults({}):
+        if key not in _MAY_DIFFER:
+            compared[key] = [own[key] for own in settings.values()]
+    for key, values in compared.items():
+        if any(value != values[0] for value in values):
+            told = (f"{name} {shown(value)}" for name, value in zip(members, values, strict=True))
+            yield Finding(
+                path=path,
+                what=f"a joint maximum needs the same '{key}' in every question of the family",
+                found=", ".join(told),
+                expected="one value",
+            )
+
+
+def _check_member(path: Path, name: str, settings: Raw) -> Iterator[Finding]:
+    """Check that a question makes every shuffling, and that its p-values count them."""
+    if settings["method"] not in SHUFFLED:
+        yield Finding(
+            path=path,
+            what=f"a joint maximum comes from shuffling, and '{name}' is answered without",
+            found=f"method {shown(settings['method'])}",
+            expected=f"as 'method' {one_of(SHUFFLED)}",
+        )
+        return
+    for key in ("tail", "stop_after"):
+        if settings[key] not in (None, with_defaults({})[key]):
+            yield Finding(
+                path=path,
+                what=f"a joint maximum counts the same shufflings for all, without '{key}'",
+                found=f"{key} {shown(settings[key])} for {name}",
+                expected=f"no key '{key}', or 'correction: none'",
+            )

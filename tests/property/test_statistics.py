@@ -1,0 +1,178 @@
+"""Every statistic, under every kind of shuffling, against refitting the model each time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from phmri.group import UnitDesign, exchange_within
+from phmri.inference._shuffling import Shufflings
+from phmri.inference._statistics import OUTCOMES, TILE, make_statistic
+from phmri.protocol import Inference
+
+N = 14
+ARM = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2])
+STRATUM = np.array([0, 0, 1, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 1])
+
+
+def make_design(*, joint=False, voxelwise=False, kind="permute", blocks=None):
+    """Three arms, a stratum and an age; two arms, or all three jointly, are compared."""
+    age = np.random.default_rng(5).normal(size=N)
+    X = np.column_stack([*(ARM[:, None] == np.arange(3)).T, STRATUM - 0.5, age]).astype(float)
+    contrast = np.array([[1.0, -1, 0, 0, 0], [0, 1.0, -1, 0, 0]])
+    blocks = np.zeros(N, dtype=np.int64) if blocks is None else blocks
+    return UnitDesign(
+        estimator="ancova" if voxelwise else "post",
+        subjects=tuple(f"{k:02d}" for k in range(N)),
+        groups=tuple("ABC"[arm] for arm in ARM),
+        X=X,
+        columns=("A", "B", "C", "stratum", "age"),
+        contrast=contrast if joint else contrast[0],
+        voxelwise_baseline=voxelwise,
+        exchangeability=exchange_within(blocks, kind=kind),
+        notes=(),
+        sentences=(),
+        variance_groups=ARM.astype(np.int64),
+    )
+
+
+def draw_shufflings(design, n, *, seed=0):
+    """The identity first; rows within blocks, negative blocks fixed."""
+    rng = np.random.default_rng(seed)
+    tree = design.exchangeability
+    n_rows = len(tree.fixed)
+    order = np.tile(np.arange(n_rows), (n, 1))
+    sign = np.ones((n, n_rows))
+    for k in range(1, n):
+        for block in np.unique(tree.levels[~tree.fixed, 0]):
+            rows = np.flatnonzero(tree.levels[:, 0] == block)
+            if tree.kind != "sign_flip":
+                order[k, rows] = rng.permutation(rows)
+            if tree.kind != "permute":
+                sign[k, rows] = rng.choice([-1.0, 1.0], size=rows.size)
+    return Shufflings(order=order, sign=sign)
+
+
+def refit(M, C, y, groups, *, pivotal):
+    """The textbook, one outcome at a time: t, F, v or G."""
+    inverse = np.linalg.pinv(M.T @ M)
+    if np.abs(C @ inverse @ (M.T @ M) - C).max() > 1e-8:
+        return 0.0
+    effect = C @ np.linalg.lstsq(M, y, rcond=None)[0]
+    error = y - M @ np.linalg.lstsq(M, y, rcond=None)[0]
+    forming = 1 - np.einsum("ij,jk,ik->i", M, inverse, M)
+    if not pivotal:
+        groups = np.zeros_like(groups)
+    weight = np.empty(len(y))
+    for group in np.unique(groups):
+        rows = groups == group
+        if forming[rows].sum() < 1e-8:
+            return 0.0
+        weight[rows] = forming[rows].sum() / (error[rows] ** 2).sum()
+    q = len(C)
+    spread = C @ np.linalg.pinv(M.T @ (weight[:, None] * M)) @ C.T
+    if q == 1:
+        return float(effect[0] / np.sqrt(spread[0, 0]))
+    unevenness = sum(
+        (1 - weight[groups == g].sum() / weight.sum()) ** 2 / forming[groups == g].sum()
+        for g in np.unique(groups)
+    )
+    penalty = 1 + 2 * (q - 1) / (q * (q + 2)) * unevenness
+    return float(effect @ np.linalg.solve(spread, effect) / q / penalty)
+
+
+def slow_map(design, Y, baseline, settings, order, sign):
+    """One shuffling of every outcome, following the definitions."""
+    C = np.atleast_2d(design.contrast)
+    others = np.linalg.svd(C)[2][len(C) :].T
+    labels, Z = design.X @ np.linalg.pinv(C), design.X @ others
+    present = np.ones(len(Y), dtype=bool) if design.present is None else design.present
+    moves_labels = settings.nuisance == "draper_stoneman" or design.dealt is not None
+    groups = design.variance_groups
+    found = np.zeros(Y.shape[1])
+    for v in range(Y.shape[1]):
+        beside = np.empty((len(Y), 0)) if baseline is None else baseline[:, v : v + 1]
+        has = present & np.isfinite(Y[:, v]) & np.isfinite(beside).all(axis=1)
+        if moves_labels:
+            if design.dealt is None:
+                M, own = np.hstack([sign[:, None] * labels[order], Z]), np.eye(len(C))
+            else:
+                M, own = design.X.copy(), C
+                M[:, design.dealt] = sign[:, None] * design.X[order][:, design.dealt]
+            y, used, group = Y[:, v], has, groups[order]
+        else:
+            M, own, group = design.X, C, groups
+            null = np.hstack([design.X if settings.nuisance == "ter_braak" else Z, beside])
+            e = np.full(len(Y), np.nan)
+            fit = null[has] @ np.linalg.lstsq(null[has], Y[has, v], rcond=None)[0]
+            e[has] = Y[has, v] - fit
+            y = sign * e[order]
+            used = np.isfinite(y) & np.isfinite(beside).all(axis=1)
+        M = np.hstack([M, beside])
+        own = np.pad(own, ((0, 0), (0, M.shape[1] - own.shape[1])))
+        pivotal = settings.statistic == "v"
+        found[v] = refit(M[used], own, y[used], group[used], pivotal=pivotal)
+    return found
+
+
+def slow_maps(design, Y, baseline, settings, shufflings):
+    maps = [
+        slow_map(design, Y, baseline, settings, order, sign)
+        for order, sign in zip(shufflings.order, shufflings.sign, strict=True)
+    ]
+    if settings.nuisance == "ter_braak" and design.dealt is None:
+        plain = settings.model_copy(update={"nuisance": "freedman_lane"})
+        maps[0] = slow_map(
+            design, Y, baseline, plain, shufflings.order[0], shufflings.sign[0]
+        )
+    return np.array(maps)
+
+
+def draw_data(n_outcomes, *, n_rows=N, holes=0, seed=1):
+    """Outcomes that depend on their baseline; some rows of some are missing."""
+    rng = np.random.default_rng(seed)
+    baseline = rng.normal(100, 10, size=(n_rows, n_outcomes))
+    Y = 0.5 * baseline + 5 * rng.normal(size=(n_rows, n_outcomes))
+    Y *= np.exp(rng.normal(size=n_outcomes) * 3)
+    for v in range(0, n_outcomes, 2):
+        Y[rng.permutation(n_rows)[: holes * (v % 3)], v] = np.nan
+        baseline[rng.permutation(n_rows)[: holes * (v % 4 == 0)], v] = np.nan
+    return Y, baseline
+
+
+def fill(model, shufflings):
+    out = np.full((len(shufflings.order), model.observed.size), np.nan, dtype=model.dtype)
+    model.fill(shufflings, out)
+    return out
+
+
+@pytest.mark.parametrize("kind", ["permute", "sign_flip", "both"])
+@pytest.mark.parametrize("holes", [0, 1])
+@pytest.mark.parametrize("voxelwise", [False, True])
+@pytest.mark.parametrize("nuisance", ["freedman_lane", "draper_stoneman", "ter_braak"])
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("statistic", ["t", "v"])
+def test_equals_a_refit_of_every_shuffling(statistic, joint, nuisance, voxelwise, holes, kind):
+    design = make_design(joint=joint, voxelwise=voxelwise, kind=kind)
+    chosen = Inference(
+        statistic=statistic, nuisance=nuisance, min_coverage=0.5 if holes else 1.0
+    )
+    Y, baseline = draw_data(7, holes=holes)
+    baseline = baseline if voxelwise else None
+    shufflings = draw_shufflings(design, 6)
+    model = make_statistic(design, Y, baseline, chosen, single=False)
+    assert model.name == {"t": "tF", "v": "vG"}[statistic][joint]
+    assert model.df1 == 1 + joint
+    assert model.tested.sum() >= 4
+    wanted = slow_maps(design, Y, baseline, chosen, shufflings)
+    wanted[:, ~model.tested] = 0
+    found = fill(model, shufflings)
+    assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+    assert_allclose(found[0], model.observed, rtol=1e-10, atol=1e-12)
+    single = make_statistic(design, Y, baseline, chosen, single=True)
+    assert fill(single, shufflings).dtype == np.float32
+    assert_allclose(fill(single, shufflings), wanted, rtol=1e-5, atol=2e-6)
+    assert_array_equal(single.observed, model.observed)
