@@ -26,7 +26,7 @@ VOXEL_MM = 2.0
 SEED = 20261121
 COLUMNS = ("intercept", "arm_1", "arm_2", "age", "sex")
 TESTED = COLUMNS.index("arm_2")
-EFFECT = 0.6
+EFFECT = 1.0
 _BLOBS = {(30, 60, 35): 2.0, (60, 60, 35): 2.8, (45, 35, 25): 3.6, (45, 80, 45): 4.4}
 """Centre -> width, in voxels."""
 

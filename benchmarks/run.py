@@ -84,7 +84,10 @@ def _run_case(name: str, rounds: int) -> dict[str, object]:
     if case.PEER is not None:
         result["ratio"] = round(sides["peer"]["s"] / sides["ours"]["s"], 2)
         result |= case.compare(answers["ours"], answers["peer"])
-    result |= {"commit": _commit(), "date": datetime.now(UTC).isoformat(timespec="seconds")}
+    result |= {
+        "commit": describe_commit(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
@@ -96,7 +99,7 @@ def _summary(rows: list[dict[str, float]]) -> dict[str, float]:
     return {"s": float(f"{seconds:.4g}"), "mb": round(max(facts["mb"] for facts in rows), 1)}
 
 
-def _commit() -> str:
+def describe_commit() -> str:
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True, cwd=HERE)

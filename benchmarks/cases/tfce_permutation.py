@@ -27,7 +27,7 @@ def ours(directory: Path) -> tuple[Facts, np.ndarray]:
 
 
 def peer(directory: Path) -> tuple[Facts, np.ndarray]:
-    return nilearn_route(directory, {"tfce": True}, ("t", "tfce"), few=2, many=12)
+    return nilearn_route(directory, {"tfce": True}, ("t", "tfce"), few=4, many=14)
 
 
 def compare(ours: np.ndarray, peer: np.ndarray) -> dict[str, float]:

@@ -1,12 +1,14 @@
-"""Make the numbers of the tables in docs/statistics.md and docs/connectivity.md.
+"""Make the numbers of the tables in docs/statistics.md, docs/connectivity.md and README.md here.
 
-Run by hand (two minutes): ``python tests/calibration/make_tables.py``. Not a test.
+Run by hand (half an hour): ``python tests/calibration/make_tables.py``. Not a test.
 """
 
 import sys
+from functools import partial
 
 import numpy as np
 from scipy import signal, stats
+from test_family_wise import DESIGNS, find_rates, parallel_ancova, skewed, unequal_variances
 
 from phmri.firstlevel import seed_to_voxel
 from phmri.group import UnitTable, fit_contrast, make_unit_design
@@ -16,6 +18,26 @@ from phmri.signals import make_cleaning
 
 N_TRIALS, N_OUTCOMES, ALPHA = 800, 20, 0.05
 N_VOLUMES, T_R, N_NOISE = 300, 2.0, 36
+N_FAMILY_WISE = 2000
+
+BEYOND = {
+    "parallel ANCOVA, 8 per arm": (partial(parallel_ancova, n_per_arm=8), "t"),
+    "unequal variances 14/8, signs": (partial(unequal_variances, sizes=(14, 8)), "v"),
+    "unequal variances 30/30, signs, skewed": (
+        partial(unequal_variances, sizes=(30, 30), noise=skewed),
+        "v",
+    ),
+    "unequal variances 30/15, places": (partial(unequal_variances, kind="permute"), "v"),
+    "unequal variances 14/8, places": (
+        partial(unequal_variances, sizes=(14, 8), kind="permute"),
+        "v",
+    ),
+    "unequal variances 14/8, places, t": (
+        partial(unequal_variances, sizes=(14, 8), kind="permute"),
+        "t",
+    ),
+}
+"""Designs in which the theory does not hold, or not yet: reported, not tested."""
 
 
 def say(*words):
@@ -99,7 +121,7 @@ def variance_ratio(make_series, lowpass_hz):
 
 
 def main():
-    for skewed in (False, True):
+    for is_skewed in (False, True):
         for sizes, deviations in (
             ((10, 10, 10), (1, 1, 0.5)),
             ((10, 10, 10), (1, 1, 2)),
@@ -111,8 +133,8 @@ def main():
             ((24, 16, 20), (1, 2, 1)),
             ((30, 15, 20), (1, 2, 1)),
         ):
-            rates = null_rates(sizes, deviations, skewed=skewed)
-            say(sizes, deviations, "skewed" if skewed else "normal", rates.round(3))
+            rates = null_rates(sizes, deviations, skewed=is_skewed)
+            say(sizes, deviations, "skewed" if is_skewed else "normal", rates.round(3))
     for lowpass_hz in (None, 0.1):
         say("haemodynamic", lowpass_hz, variance_ratio(haemodynamic, lowpass_hz).round(2))
         for phi in (0.0, 0.2, 0.4, 0.6, 0.8):
@@ -121,6 +143,8 @@ def main():
                 return autoregressive(rng, n, phi)
 
             say(f"AR(1) {phi}", lowpass_hz, variance_ratio(series, lowpass_hz).round(2))
+    for name, (draw, statistic) in {**DESIGNS, **BEYOND}.items():
+        say(name, find_rates(draw, statistic, N_FAMILY_WISE).round(4))
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ SPACE = Volume(mask=MASK, connectivity=18)
 ALL = {"method": "tfce", "cluster_p": 0.05, "n_permutations": 300, "seed": 4}
 
 
-def make_data(n, seed=0):
-    """Give noise that is alike in neighbours, with an effect in a corner for the first half."""
+def make_data(n, seed=0, n_affected=None):
+    """Give noise that is alike in neighbours; the first half, or so many, differ in a corner."""
     rng = np.random.default_rng(seed)
     noise = rng.normal(size=(n, *SHAPE))
     for axis in (1, 2, 3):
         noise += np.roll(noise, 1, axis=axis)
-    noise[: n // 2, :3, :3, :2] += 2.0
+    noise[: n_affected or n // 2, :3, :3, :2] += 8.0
     return noise[:, MASK]
 
 
@@ -49,26 +49,27 @@ def make_design(n, *, kind="permute", voxelwise=False, age=False):
     )
 
 
+CASES = {
+    "signs": {"n_permutations": 600},  # all 512, in float64
+    "t": {},  # of 184756 distinct: random, in float64
+    "single": {},  # of 10 million: float32
+    "z": {"height": "z"},
+    "v": {"statistic": "v"},
+    "baseline": {},
+    "coverage": {"min_coverage": 0.6},
+}
+
+
 def case(name):
     """Give design, outcome, baseline and settings."""
-    if name == "signs":  # all 512, in float64
-        return make_design(9, kind="sign_flip"), make_data(9), None, ALL | {"n_permutations": 600}
-    if name == "t":  # 184756 distinct: random, in float64
-        return make_design(20), make_data(20), None, ALL
-    if name == "single":  # 10 million distinct: float32
-        return make_design(26), make_data(26), None, ALL
-    if name == "z":
-        return make_design(26), make_data(26), None, ALL | {"height": "z"}
-    if name == "v":
-        return make_design(20), make_data(20), None, ALL | {"statistic": "v"}
-    if name == "baseline":
-        return make_design(16, voxelwise=True), make_data(16), make_data(16, seed=5), ALL
-    Y = make_data(20)
-    Y[np.random.default_rng(3).uniform(size=Y.shape) < 0.02] = np.nan
-    return make_design(20, age=True), Y, None, ALL | {"min_coverage": 0.6}
-
-
-CASES = ("signs", "t", "single", "z", "v", "baseline", "coverage")
+    n = {"signs": 9, "single": 26, "z": 26, "baseline": 16}.get(name, 20)
+    kind = "sign_flip" if name == "signs" else "permute"
+    design = make_design(n, kind=kind, voxelwise=name == "baseline", age=name == "coverage")
+    Y = make_data(n, n_affected=n if name == "signs" else None)
+    baseline = make_data(n, seed=5) if name == "baseline" else None
+    if name == "coverage":
+        Y[np.random.default_rng(3).uniform(size=Y.shape) < 0.02] = np.nan
+    return design, Y, baseline, ALL | CASES[name]
 
 
 def run(name, **options):
@@ -127,7 +128,7 @@ def cut(name, n_enough, **options):
 def test_threads_batches_and_interruptions_change_no_bit(name):
     whole = run(name)
     assert list(whole.tests) == ["voxel", "tfce", "cluster_extent", "cluster_mass"]
-    assert all(0 < (test.pvalue <= 0.05).sum() for test in whole.tests.values())
+    assert all((test.pvalue <= 0.05).any() for test in whole.tests.values())
     wanted = bits(whole)
     assert bits(run(name, n_threads=2, batch=7)) == wanted
     assert bits(run(name, n_threads=4, batch=64)) == wanted
@@ -141,14 +142,11 @@ def test_threads_batches_and_interruptions_change_no_bit(name):
 def test_a_run_that_stops_early_stops_at_the_same_place_however_cut(n_enough):
     design, Y, _, settings = case("t")
     settings = Inference(**settings | {"n_permutations": 2000, "stop_after": 10})
-    noise = Y[:, ::-1] - np.where(np.arange(20) < 10, 2.0, 0.0)[:, None] * (Y > 9)
+    noise = np.random.default_rng(1).normal(size=Y.shape)
 
     def stopped(**options):
-        return permute(design, noise[:, :], None, settings, space=SPACE, **options)
+        return permute(design, noise, None, settings, space=SPACE, **options)
 
-    design = replace(design, contrast=np.array([1.0, 0.0]) - 0.5)
-    rng = np.random.default_rng(1)
-    noise = rng.normal(size=noise.shape)
     whole = stopped()
     assert whole.n_permutations == 256
     for options in ({"n_threads": 2, "batch": 7}, {"batch": 1000}):
@@ -197,10 +195,11 @@ def test_states_of_something_else_are_not_resumed():
 
 @pytest.mark.parametrize("name", ["t", "z", "v", "coverage"])
 def test_single_precision_gives_the_same_p(name, monkeypatch):
+    monkeypatch.setattr(permutation, "MANY", np.inf)
     double = run(name)
     monkeypatch.setattr(permutation, "MANY", 0)
     single = run(name)
-    assert single.tests["tfce"].null_maximum.tobytes() != double.tests["tfce"].null_maximum.tobytes()
+    assert (single.tests["tfce"].null_maximum != double.tests["tfce"].null_maximum).any()
     assert_array_equal(single.pvalue_uncorrected, double.pvalue_uncorrected)
     for method, test in double.tests.items():
         assert_array_equal(single.tests[method].pvalue, test.pvalue)

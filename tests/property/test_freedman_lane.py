@@ -10,7 +10,7 @@ from phmri.group import UnitTable, make_unit_design
 from phmri.inference import permute
 from phmri.protocol import Crossover, Inference, Parallel, Question
 
-ENOUGH = Inference(n_permutations=5000)
+ENOUGH = Inference(n_permutations=5000, alpha=0.12)
 ALTERNATIVES = ("two-sided", "greater", "less")
 
 

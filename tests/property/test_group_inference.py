@@ -1,12 +1,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from phmri.group import UnitTable, fit_contrast, make_outcome, make_unit_design
-from phmri.inference import _permutation as permutation
+from phmri.inference import _statistics as statistics
 from phmri.inference import permute
 from phmri.protocol import Crossover, Inference, Parallel, Question
 
@@ -112,36 +113,24 @@ def test_p_values_keep_their_bounds(estimator, seed):
         assert pvalue.max() <= 1
     assert (result.pvalue_corrected >= result.pvalue_uncorrected).all()
     assert result.pvalue_parametric.min() > 0
-    assert (result.qvalue_fdr >= result.pvalue_parametric).all()
+    assert (result.qvalue_fdr >= result.pvalue_parametric * (1 - 1e-12)).all()
     assert len(result.null_maximum) == result.n_permutations
     if np.isfinite(result.threshold):
         assert (result.null_maximum >= result.threshold).mean() <= SETTINGS.alpha
 
 
-@QUICK
-@given(estimator=ESTIMATORS, seed=SEEDS, n_threads=st.integers(1, 3))
-def test_threads_change_no_bit(estimator, seed, n_threads):
-    design, Y, baseline = make_trial(estimator, seed)
-    Y = np.tile(Y, (1, 500)) + np.random.default_rng(seed).normal(size=(len(Y), 2500))
-    baseline = None if baseline is None else np.tile(baseline, (1, 500))
-    few = Inference(n_permutations=100)
-    one = permute(design, Y, baseline, few)
-    many = permute(design, Y, baseline, few, n_threads=n_threads)
-    assert_array_equal(one.null_maximum, many.null_maximum)
-    assert_array_equal(one.pvalue_uncorrected, many.pvalue_uncorrected)
-
-
-def test_the_cut_of_the_work_changes_no_p_value(monkeypatch):
-    design, Y, baseline = make_trial("ancova", 3)
-    Y = np.tile(Y, (1, 20)) + np.random.default_rng(1).normal(size=(len(Y), 100))
-    baseline = np.tile(baseline, (1, 20))
+@pytest.mark.parametrize("estimator", ["ancova", "crossover", "paired"])
+def test_cuts_between_blocks_of_outcomes_change_no_p_value(estimator, monkeypatch):
+    design, Y, baseline = make_trial(estimator, 3)
+    rng = np.random.default_rng(1)
+    Y = np.tile(Y, (1, 20)) + rng.normal(size=(len(Y), 100))
+    baseline = None if baseline is None else np.tile(baseline, (1, 20))
     whole = permute(design, Y, baseline, SETTINGS)
-    for name, size in (("OUTCOMES", 7), ("BATCH", 5), ("CHUNK", 33)):
-        monkeypatch.setattr(permutation, name, size)
+    monkeypatch.setattr(statistics, "OUTCOMES", 7)
     cut = permute(design, Y, baseline, SETTINGS)
     assert_array_equal(whole.pvalue_uncorrected, cut.pvalue_uncorrected)
     assert_array_equal(whole.pvalue_corrected, cut.pvalue_corrected)
-    assert_allclose(whole.null_maximum, cut.null_maximum, rtol=1e-12)
+    assert_allclose(whole.null_maximum, cut.null_maximum, rtol=1e-11)
 
 
 @QUICK

@@ -1,5 +1,6 @@
 """Every statistic, under every kind of shuffling, against refitting the model each time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import rankdata
 
-from phmri.group import UnitDesign, exchange_within
+from phmri.group import Exchangeability, UnitDesign, exchange_within
 from phmri.inference._shuffling import Shufflings
 from phmri.inference._statistics import OUTCOMES, TILE, make_statistic
 from phmri.protocol import Inference
@@ -84,14 +86,14 @@ def refit(M, C, y, groups, *, pivotal):
     return float(effect @ np.linalg.solve(spread, effect) / q / penalty)
 
 
-def slow_map(design, Y, baseline, settings, order, sign):
+def slow_map(design, Y, baseline, chosen, order, sign):
     """One shuffling of every outcome, following the definitions."""
     C = np.atleast_2d(design.contrast)
     others = np.linalg.svd(C)[2][len(C) :].T
     labels, Z = design.X @ np.linalg.pinv(C), design.X @ others
     present = np.ones(len(Y), dtype=bool) if design.present is None else design.present
-    moves_labels = settings.nuisance == "draper_stoneman" or design.dealt is not None
-    groups = design.variance_groups
+    moves_labels = chosen.nuisance == "draper_stoneman" or design.dealt is not None
+    groups = np.zeros(len(Y)) if design.variance_groups is None else design.variance_groups
     found = np.zeros(Y.shape[1])
     for v in range(Y.shape[1]):
         beside = np.empty((len(Y), 0)) if baseline is None else baseline[:, v : v + 1]
@@ -105,7 +107,7 @@ def slow_map(design, Y, baseline, settings, order, sign):
             y, used, group = Y[:, v], has, groups[order]
         else:
             M, own, group = design.X, C, groups
-            null = np.hstack([design.X if settings.nuisance == "ter_braak" else Z, beside])
+            null = np.hstack([design.X if chosen.nuisance == "ter_braak" else Z, beside])
             e = np.full(len(Y), np.nan)
             fit = null[has] @ np.linalg.lstsq(null[has], Y[has, v], rcond=None)[0]
             e[has] = Y[has, v] - fit
@@ -113,21 +115,19 @@ def slow_map(design, Y, baseline, settings, order, sign):
             used = np.isfinite(y) & np.isfinite(beside).all(axis=1)
         M = np.hstack([M, beside])
         own = np.pad(own, ((0, 0), (0, M.shape[1] - own.shape[1])))
-        pivotal = settings.statistic == "v"
+        pivotal = chosen.statistic == "v"
         found[v] = refit(M[used], own, y[used], group[used], pivotal=pivotal)
     return found
 
 
-def slow_maps(design, Y, baseline, settings, shufflings):
+def slow_maps(design, Y, baseline, chosen, shufflings):
     maps = [
-        slow_map(design, Y, baseline, settings, order, sign)
+        slow_map(design, Y, baseline, chosen, order, sign)
         for order, sign in zip(shufflings.order, shufflings.sign, strict=True)
     ]
-    if settings.nuisance == "ter_braak" and design.dealt is None:
-        plain = settings.model_copy(update={"nuisance": "freedman_lane"})
-        maps[0] = slow_map(
-            design, Y, baseline, plain, shufflings.order[0], shufflings.sign[0]
-        )
+    if chosen.nuisance == "ter_braak" and design.dealt is None:
+        plain = chosen.model_copy(update={"nuisance": "freedman_lane"})
+        maps[0] = slow_map(design, Y, baseline, plain, shufflings.order[0], shufflings.sign[0])
     return np.array(maps)
 
 
@@ -157,9 +157,7 @@ def fill(model, shufflings):
 @pytest.mark.parametrize("statistic", ["t", "v"])
 def test_equals_a_refit_of_every_shuffling(statistic, joint, nuisance, voxelwise, holes, kind):
     design = make_design(joint=joint, voxelwise=voxelwise, kind=kind)
-    chosen = Inference(
-        statistic=statistic, nuisance=nuisance, min_coverage=0.5 if holes else 1.0
-    )
+    chosen = Inference(statistic=statistic, nuisance=nuisance, min_coverage=0.5 if holes else 1.0)
     Y, baseline = draw_data(7, holes=holes)
     baseline = baseline if voxelwise else None
     shufflings = draw_shufflings(design, 6)
@@ -176,3 +174,114 @@ def test_equals_a_refit_of_every_shuffling(statistic, joint, nuisance, voxelwise
     assert fill(single, shufflings).dtype == np.float32
     assert_allclose(fill(single, shufflings), wanted, rtol=1e-5, atol=2e-6)
     assert_array_equal(single.observed, model.observed)
+
+
+@pytest.mark.parametrize("voxelwise", [False, True])
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("nuisance", ["freedman_lane", "draper_stoneman"])
+def test_ranks_within_strata_with_an_arm_held(nuisance, joint, voxelwise):
+    # Blocks leave columns of the nuisance that no shuffling can meet.
+    blocks = np.where(ARM == 2, -1, STRATUM)
+    design = make_design(voxelwise=voxelwise, joint=joint, blocks=blocks)
+    chosen = Inference(statistic="rank", nuisance=nuisance)
+    Y, baseline = draw_data(5)
+    Y = (3 * Y / Y.std(axis=0)).round()  # ties
+    shufflings = draw_shufflings(design, 8)
+    given = baseline if voxelwise else None
+    model = make_statistic(design, Y, given, chosen, single=False)
+    ranked = None if given is None else rankdata(given, axis=0)
+    wanted = slow_maps(design, rankdata(Y, axis=0), ranked, chosen, shufflings)
+    assert_allclose(fill(model, shufflings), wanted, rtol=1e-9, atol=1e-9)
+
+
+def crossover_design(*, present=None, n_people=8):
+    """Three periods, three treatments; whole sequences change hands."""
+    rng = np.random.default_rng(2)
+    person, period = np.divmod(np.arange(3 * n_people), 3)
+    dealt = np.concatenate([rng.permutation(3) for _ in range(n_people)])
+    treatments = (dealt[:, None] == np.arange(3)).astype(float)
+    people = (person[:, None] == np.arange(1, n_people)).astype(float)
+    X = np.hstack([treatments, people, (period[:, None] == [1, 2]).astype(float)])
+    return UnitDesign(
+        estimator="periods",
+        subjects=tuple(f"{k:02d}" for k in person),
+        groups=("x",) * len(X),
+        X=X,
+        columns=tuple(f"c{k}" for k in range(X.shape[1])),
+        contrast=np.array([1.0, -1.0] + [0.0] * (X.shape[1] - 2)),
+        voxelwise_baseline=False,
+        exchangeability=Exchangeability(
+            kind="permute",
+            levels=np.column_stack([person, period]).astype(np.int64),
+            exchanged=(True, False),
+            fixed=np.zeros(len(X), dtype=bool),
+            null="",
+            words="",
+        ),
+        notes=(),
+        sentences=(),
+        dealt=np.arange(X.shape[1]) < 3,
+        present=present,
+    )
+
+
+@pytest.mark.parametrize("joint", [False, True])
+@pytest.mark.parametrize("absent", [False, True])
+def test_dealt_sequences_with_rows_that_were_never_scanned(absent, joint):
+    present = np.ones(24, dtype=bool)
+    present[[2, 10, 21]] = not absent
+    design = crossover_design(present=present)
+    if joint:
+        design = replace(
+            design, contrast=np.vstack([design.contrast, np.roll(design.contrast, 1)])
+        )
+    rng = np.random.default_rng(4)
+    Y = rng.normal(size=(24, 4))
+    Y[~present] = np.nan
+    orders = [np.arange(24)]
+    orders += [(3 * rng.permutation(8)[:, None] + np.arange(3)).ravel() for _ in range(6)]
+    shufflings = Shufflings(order=np.array(orders), sign=np.ones((7, 24)))
+    model = make_statistic(design, Y, None, Inference(), single=False)
+    assert model.df == present.sum() - 12
+    assert_array_equal(model.n_per_outcome, present.sum())
+    wanted = slow_maps(design, Y, None, Inference(), shufflings)
+    assert np.ptp(wanted, axis=0).min() > 0.1
+    assert_allclose(fill(model, shufflings), wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize("statistic", ["t", "v"])
+@pytest.mark.parametrize("nuisance", ["freedman_lane", "draper_stoneman"])
+def test_bits_do_not_depend_on_how_the_work_was_cut(nuisance, statistic, single):
+    design = make_design(voxelwise=True)
+    chosen = Inference(statistic=statistic, nuisance=nuisance, min_coverage=0.5)
+    Y, baseline = draw_data(2 * OUTCOMES + 77, holes=1)
+    shufflings = draw_shufflings(design, TILE)
+    model = make_statistic(design, Y, baseline, chosen, single=single)
+    whole = fill(model, shufflings)
+    assert whole.dtype == (np.float32 if single else np.float64)
+    for parts in ([7, 9], [1, 15], [15, 1]):
+        first = 0
+        for size in parts:
+            rows = slice(first, first + size)
+            part = Shufflings(order=shufflings.order[rows], sign=shufflings.sign[rows])
+            assert_array_equal(fill(model, part), whole[rows])
+            first += size
+    with ThreadPoolExecutor(2) as pool:
+        for found in pool.map(lambda _: fill(model, shufflings), range(4)):
+            assert_array_equal(found, whole)
+
+
+@given(scale=st.sampled_from([1e-20, 1e-3, 7.0, 1e15]), shift=st.sampled_from([0.0, 100.0]))
+@settings(deadline=None, max_examples=8)
+def test_neither_unit_nor_origin_matters(scale, shift):
+    design = make_design()
+    Y, _ = draw_data(5)
+    Y /= np.abs(Y).max(axis=0)
+    shufflings = draw_shufflings(design, 4)
+    for statistic in ("t", "v", "rank"):
+        chosen = Inference(statistic=statistic)
+        plain = make_statistic(design, Y, None, chosen, single=True)
+        moved = make_statistic(design, scale * (Y + shift), None, chosen, single=True)
+        assert_allclose(moved.observed, plain.observed, rtol=1e-8)
+        assert_allclose(fill(moved, shufflings), fill(plain, shufflings), rtol=1e-4, atol=1e-5)

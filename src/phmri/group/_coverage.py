@@ -73,4 +73,5 @@ def _restrict(design: UnitDesign, rows: Bool[np.ndarray, " n_units"]) -> UnitDes
         subjects=tuple(s for s, kept in zip(design.subjects, keep, strict=True) if kept),
         groups=tuple(g for g, kept in zip(design.groups, keep, strict=True) if kept),
         present=None,
+        variance_groups=None if design.variance_groups is None else design.variance_groups[rows],
     )

@@ -13,8 +13,8 @@ no shuffling. A claim says what was found and what was not; "not found" is never
 "absent".
 """
 
-from phmri.inference._claims import make_claim, make_refusal
 from phmri.inference._attainable import smallest_pvalue
+from phmri.inference._claims import make_claim, make_refusal
 from phmri.inference._cluster_table import Places
 from phmri.inference._edges import make_edge_graph, region_pairs
 from phmri.inference._enough import enough, monte_carlo_interval, shufflings_needed

@@ -4,15 +4,15 @@ from collections import Counter
 
 import numpy as np
 
-from phmri.exceptions import DesignError, InferenceError, Problem
-from phmri.group import Estimate, UnitDesign, confidence_interval, effect_size_interval
-from phmri.inference._enough import enough, monte_carlo_interval
+from phmri.exceptions import InferenceError, Problem
+from phmri.group import Estimate, UnitDesign, confidence_interval
+from phmri.inference._enough import monte_carlo_interval
+from phmri.inference._notes import counted, notes_beside
 from phmri.inference._pvalues import orient
 from phmri.inference._records import Claim, Cluster, InferenceResult, Outcomes, Peak
 from phmri.inference._wording import (
     NOUNS,
     Words,
-    format_interval,
     found_sentence,
     missing_sentence,
 )
@@ -21,8 +21,6 @@ from phmri.protocol import Inference, Question
 __all__ = ["make_claim", "make_refusal"]
 
 N_LISTED = 10
-UNEVEN = 1.5
-"""Ratio of the compared arms' sizes from which the claim says what that may do to p."""
 OWN_RATE = (
     "Each question has an error rate of its own; p-values are not adjusted across questions."
 )
@@ -38,6 +36,7 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
     outcomes: Outcomes,
     settings: Inference,
     clusters: tuple[Cluster, ...] = (),
+    alone: bool = True,
     notes: tuple[str, ...] = (),
 ) -> Claim:
     """Say what was found, or what was not.
@@ -60,6 +59,8 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
         ``alpha``, ``confidence`` and the method.
     clusters : tuple of Cluster, default ()
         As `describe_clusters` gives them.
+    alone : bool, default True
+        The question has an error rate of its own: it was not corrected together with others.
     notes : tuple of str, default ()
         What must be said beside the answer and follows from earlier steps.
 
@@ -89,9 +90,10 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
     if problems:
         raise InferenceError(*problems)
     n_outcomes = estimate.t.size
+    groups_of = dict(zip(design.subjects, design.groups, strict=True))
     # The strongest is the surest, and among equals the highest: a peak outside the clusters that
     # passed may be higher than all in them.
-    height = orient(estimate.t, question.alternative)
+    height = orient(result.statistic, question.alternative)
     ranking = np.lexsort((-height, result.pvalue_corrected)).tolist()
     strongest, *peaks = _describe(
         (ranking[0], *(outcomes.peaks or ranking[:N_LISTED])),
@@ -112,7 +114,7 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
         alpha=settings.alpha,
         randomised=design.estimator != "paired",
         alternative=question.alternative,
-        smallest=1 / result.n_permutations if _counted(result, settings) else 0.0,
+        smallest=1 / result.n_permutations if counted(result, settings) else 0.0,
     )
     if n_significant:
         sentence = found_sentence(
@@ -129,10 +131,10 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
         sentence=f"Exploratory: {sentence}" if question.role == "exploratory" else sentence,
         outcome=outcomes.kind,
         unit=outcomes.unit,
-        n_per_group=dict(sorted(Counter(design.groups).items())),
+        n_per_group=dict(sorted(Counter(groups_of.values()).items())),
         n_outcomes=n_outcomes,
         n_significant=n_significant,
-        peaks=tuple(sorted(peaks, key=lambda peak: -abs(peak.t))),
+        peaks=tuple(sorted(peaks, key=lambda peak: (peak.pvalue_corrected, -abs(peak.t)))),
         clusters=clusters,
         statistic=settings.statistic,
         df=float(result.df[ranking[0]]),
@@ -149,8 +151,8 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
         exhaustive=result.exhaustive,
         estimator=design.estimator,
         alternative=question.alternative,
-        notes=(*design.notes, *notes, *_own_notes(design, estimate, result, outcomes, settings)),
-        sentences=(*design.sentences, *result.sentences, OWN_RATE),
+        notes=(*design.notes, *notes, *notes_beside(design, estimate, result, outcomes, settings)),
+        sentences=(*design.sentences, *result.sentences, *((OWN_RATE,) if alone else ())),
     )
 
 
@@ -266,7 +268,7 @@ def _describe(
             name=outcomes.names[k] if outcomes.names else "",
             position_mm=_position(outcomes, k),
             index=int(k),
-            t=float(estimate.t[k]),
+            t=float(result.statistic[k]),
             effect=float(estimate.effect[k]),
             ci_low=float(low[k]),
             ci_high=float(high[k]),
@@ -279,15 +281,10 @@ def _describe(
     ]
 
 
-def _counted(result: InferenceResult, settings: Inference) -> bool:
-    """Tell whether p-values are counts of shufflings, which can be no smaller than one of them."""
-    return result.n_permutations > 0 and (settings.tail == "counts" or result.exhaustive)
-
-
 def _interval(result: InferenceResult, settings: Inference) -> tuple[float, float]:
     """Give the Monte-Carlo interval of the least corrected p."""
     least = float(result.pvalue_corrected.min())
-    if not _counted(result, settings):
+    if not counted(result, settings):
         return least, least
     return monte_carlo_interval(
         least,
@@ -309,103 +306,3 @@ def _covered(outcomes: Outcomes, n_outcomes: int) -> str:
     if outcomes.kind == "scalar":
         return "one outcome"
     return f"{n_outcomes} {NOUNS[outcomes.kind]}s"
-
-
-def _own_notes(
-    design: UnitDesign,
-    estimate: Estimate,
-    result: InferenceResult,
-    outcomes: Outcomes,
-    settings: Inference,
-) -> tuple[str, ...]:
-    notes = [*_held_notes(design, settings), *_uneven_notes(design, settings)]
-    if not np.isfinite(result.threshold):
-        notes.append(
-            f"With {result.n_permutations} shufflings no statistic, however large, can reach "
-            f"p = {settings.alpha:g}: read the interval, not the verdict."
-        )
-    if _counted(result, settings) and settings.stop_after is None:
-        least = float(result.pvalue_corrected.min())
-        settled = enough(
-            least,
-            result.n_permutations,
-            settings.alpha,
-            settings.confidence,
-            exhaustive=result.exhaustive,
-        )
-        if not settled.decided:
-            notes.append(settled.sentence)
-    if outcomes.kind == "scalar":
-        notes.extend(_scalar_notes(design, estimate, result, settings))
-    else:
-        notes.append(
-            "Estimates at listed outcomes were chosen for their height and are biased away from "
-            "zero; their intervals are pointwise."
-        )
-    return tuple(notes)
-
-
-def _uneven_notes(design: UnitDesign, settings: Inference) -> list[str]:
-    """Say what shuffling cannot repair when the compared arms differ in size."""
-    moved = zip(design.groups, design.exchangeability.fixed, strict=True)
-    counts = sorted(Counter(group for group, fixed in moved if not fixed).items())
-    parallel = design.estimator in {"ancova", "change", "post"}
-    if not parallel or len(counts) != 2 or settings.statistic == "v":  # noqa: PLR2004 - two arms
-        return []
-    (_, fewer), (_, more) = sorted(counts, key=lambda item: item[1])
-    if more < UNEVEN * fewer:
-        return []
-    numbers = " and ".join(f"{n} participants of {arm}" for arm, n in counts)
-    return [
-        (
-            f"{numbers} were compared: if the smaller arm varies more than the larger one, "
-            "p-values are too small, and if it varies less, too large; `statistic: v` allows for "
-            "that."
-        )
-    ]
-
-
-def _held_notes(design: UnitDesign, settings: Inference) -> list[str]:
-    """Say what one residual variance means when arms beside the compared ones lend to it."""
-    compared = np.any(np.atleast_2d(design.contrast) != 0, axis=0)
-    held = [
-        name.removeprefix("arm:")
-        for name, in_contrast in zip(design.columns, compared, strict=True)
-        if name.startswith("arm:") and not in_contrast
-    ]
-    if not held or settings.statistic == "v":
-        return []
-    names = ", ".join(held)
-    return [
-        (
-            "Interval, d and q-value rest on one residual variance of all arms: they are too "
-            f"sure where {names} varies less than the compared arms, not sure enough where it "
-            "varies more. p-values by shuffling hold either way."
-        )
-    ]
-
-
-def _scalar_notes(
-    design: UnitDesign, estimate: Estimate, result: InferenceResult, settings: Inference
-) -> list[str]:
-    notes = []
-    deviation = (
-        "the standard deviation of a within-person difference"
-        if design.estimator in {"crossover", "paired", "periods"}
-        else "the residual standard deviation of the model"
-    )
-    try:
-        low, high = effect_size_interval(estimate, settings.confidence)
-    except DesignError:
-        notes.append(f"Standardised effect d = 0, in units of {deviation}.")
-    else:
-        text = format_interval(float(estimate.d[0]), low, high, settings.confidence)
-        notes.append(f"Standardised effect d = {text}, in units of {deviation}.")
-    if (result.pvalue_uncorrected[0] <= settings.alpha) != (
-        result.pvalue_parametric[0] <= settings.alpha
-    ):
-        notes.append(
-            "The p-value rests on shuffling and the interval on the t distribution; here they "
-            "fall on different sides of alpha."
-        )
-    return notes

@@ -17,6 +17,7 @@ from scipy import stats
 from phmri.exceptions import InferenceError, Problem
 from phmri.inference._cluster_kernel import find_beyond, measure_clusters
 from phmri.inference._neighbourhood import Lattice, Links, make_neighbourhood
+from phmri.inference._records import StatisticName
 from phmri.inference._space import Space
 from phmri.protocol import Inference
 
@@ -273,7 +274,9 @@ def make_clusters(
     )
 
 
-def cluster_threshold(settings: Inference, df: float) -> float:
+def cluster_threshold(
+    settings: Inference, df: float, *, df1: int = 1, statistic: StatisticName = "t"
+) -> float:
     r"""Give the cluster-forming threshold in units of the heights that are clustered.
 
     Parameters
@@ -282,11 +285,15 @@ def cluster_threshold(settings: Inference, df: float) -> float:
         As the protocol declares it; exactly one of its three thresholds is given.
     df : float
         Residual degrees of freedom; infinity for a normal statistic.
+    df1 : int, default 1
+        Rows of the contrast, for F and G.
+    statistic : {"t", "F", "v", "G"}, default "t"
+        v is referred to Student's t, G to F.
 
     Returns
     -------
     float
-        A t value where ``settings.height`` is t, a z value where it is z.
+        In units of the statistic where ``settings.height`` is t, a z value where it is z.
 
     Raises
     ------
@@ -297,7 +304,7 @@ def cluster_threshold(settings: Inference, df: float) -> float:
     Notes
     -----
     z, t and p are exchanged at equal one-sided tail probability:
-    :math:`1 - F_\nu(t) = 1 - \Phi(z) = p`.
+    :math:`1 - F_\nu(t) = 1 - \Phi(z) = p`; of F, the upper tail.
     """
     given = {name: getattr(settings, name) for name in THRESHOLDS}
     given = {name: value for name, value in given.items() if value is not None}
@@ -324,7 +331,8 @@ def cluster_threshold(settings: Inference, df: float) -> float:
     if name == f"cluster_{settings.height}":
         return float(value)
     tail = float(value if name == "cluster_p" else stats.norm.sf(value))
-    height = float(stats.norm.isf(tail) if settings.height == "z" else stats.t.isf(tail, df))
+    of_statistic = stats.f(df1, df) if statistic in {"F", "G"} else stats.t(df)
+    height = float((stats.norm if settings.height == "z" else of_statistic).isf(tail))
     if not isfinite(height):
         raise InferenceError(
             Problem(

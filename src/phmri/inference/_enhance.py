@@ -212,7 +212,11 @@ def make_enhancer(
         )
         if enhanced
         else None,
-        clusters=make_clusters(space, cluster_threshold(settings, df), mass=settings.cluster_mass)
+        clusters=make_clusters(
+            space,
+            cluster_threshold(settings, df, df1=df1, statistic=name),
+            mass=settings.cluster_mass,
+        )
         if clustered
         else None,
     )

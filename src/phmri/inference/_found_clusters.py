@@ -68,7 +68,9 @@ def _formed(
     if result.random_field is not None:
         threshold = result.random_field.cluster_threshold
     elif forming != (None, None, None):
-        threshold = cluster_threshold(settings, df)
+        threshold = cluster_threshold(
+            settings, df, df1=result.df1, statistic=result.statistic_name
+        )
         if settings.height == "z":
             table = make_z_table(df, result.df1, result.statistic_name)
             values = table.fill(values, np.empty_like(values))

@@ -52,11 +52,29 @@ def infer(  # noqa: PLR0913 - what is asked, and four about how the work is cut
 
     Parameters
     ----------
-    design, Y, baseline, settings, alternative, space, n_threads, batch, on_batch, resume
-        As in `permute`, to which methods that shuffle are handed on.
+    design : UnitDesign
+        Rows, model, contrast and exchangeability.
+    Y : ndarray of shape (n_units, n_outcomes)
+        Outcome of every row, as `make_outcome` gives it.
+    baseline : ndarray of shape (n_units, n_outcomes) or None
+        Each unit's own baseline where the design has one.
+    settings : Inference
+        As the protocol declares it.
+    alternative : {"two-sided", "greater", "less"}, default "two-sided"
+        Side of the null hypothesis that counts as evidence.
+    space : Volume, Graph or None
+        Where the outcomes lie beside each other.
     searched : ndarray of bool of shape (n_outcomes,), optional
         For ``random_field``: the voxels of a small volume chosen beforehand; smoothness is
         estimated from all.
+    n_threads : int, default 1
+        As in `permute`, to which methods that shuffle are handed on.
+    batch : int, default 256
+        As in `permute`.
+    on_batch : callable, optional
+        As in `permute`.
+    resume : PermutationState, optional
+        As in `permute`.
 
     Returns
     -------
@@ -81,9 +99,12 @@ def infer(  # noqa: PLR0913 - what is asked, and four about how the work is cut
     result = _test_parametrically(design, Y, baseline, settings, alternative)
     if settings.method == "fdr":
         return result
-    if searched is not None:
-        result = replace(result, tested=result.tested & searched)
-    field = _random_field(result, design, Y, baseline, settings, alternative, space)
+    region = result.tested if searched is None else result.tested & searched
+    field = _random_field(result, design, Y, baseline, settings, alternative, space, region)
+    result = replace(result, tested=region)
+    said = field.assumptions
+    if (settings.cluster_z, settings.cluster_t, settings.cluster_p) == (None, None, None):
+        said = (f"Clusters were formed at an uncorrected one-sided p of {FORMING_P:g}.", *said)
     pvalue = np.ones(result.tested.size)
     pvalue[result.tested] = field.pvalue
     test = CorrectedTest(
@@ -92,10 +113,10 @@ def infer(  # noqa: PLR0913 - what is asked, and four about how the work is cut
         pvalue=pvalue,
         threshold=field.height_threshold,
         null_maximum=np.empty(0),
-        sentences=field.assumptions,
+        sentences=said,
     )
     tests = {**result.tests, "random_field": test}
-    return replace(result, tests=tests, random_field=field, sentences=field.assumptions)
+    return replace(result, tests=tests, random_field=field, sentences=said)
 
 
 def _test_parametrically(
@@ -167,7 +188,9 @@ def _add_random_field(
     if not np.isfinite(Y[:, result.tested][_rows(design)]).all():
         return result
     try:
-        field = _random_field(result, design, Y, baseline, settings, alternative, space)
+        field = _random_field(
+            result, design, Y, baseline, settings, alternative, space, result.tested
+        )
     except InferenceError as error:
         said = f"Random field theory could not be applied: {error}."
         return replace(result, sentences=(*result.sentences, said))
@@ -186,13 +209,14 @@ def _random_field(
     settings: Inference,
     alternative: Alternative,
     space: Space | None,
+    searched: Bool[np.ndarray, " n_outcomes"],
 ) -> RandomField:
-    """Judge the tested voxels of a map by random field theory.
+    """Judge the searched voxels of a map by random field theory.
 
     Raises
     ------
     InferenceError
-        When the outcomes are no map.
+        When the outcomes are no map, or the statistic is not t.
     """
     if not isinstance(space, Volume):
         raise InferenceError(
@@ -203,22 +227,31 @@ def _random_field(
                 expected="voxel or fdr",
             )
         )
-    varies = result.statistic != 0
-    whole = _submask(space.mask, varies)
+    if result.statistic_name != "t":
+        raise InferenceError(
+            Problem(
+                what="random field theory is for the statistic t",
+                field="method",
+                found=f"the statistic {result.statistic_name}",
+                expected="voxel or fdr",
+            )
+        )
+    tested = result.tested
+    whole = _submask(space.mask, tested)
     residuals = model_residuals(
-        design, Y[:, varies], None if baseline is None else baseline[:, varies]
+        design, Y[:, tested], None if baseline is None else baseline[:, tested]
     )
     smoothness = estimate_smoothness(residuals, whole)
-    region = _submask(space.mask, result.tested)
+    region = _submask(space.mask, searched)
     if (region != whole).any():
         smoothness = smoothness_within(smoothness, whole, region)
-    df = float(result.df[result.tested][0])
+    df = float(result.df[searched][0])
     forming = settings
     if (settings.cluster_z, settings.cluster_t, settings.cluster_p) == (None, None, None):
         forming = settings.model_copy(update={"cluster_p": FORMING_P})
     sign = -1.0 if alternative == "less" else 1.0
     return random_field_result(
-        sign * result.statistic[result.tested],
+        sign * result.statistic[searched],
         Volume(mask=region, connectivity=space.connectivity),
         smoothness,
         StatisticField(kind="t", df=df, two_sided=alternative == "two-sided"),

@@ -40,7 +40,8 @@ def correct_jointly(
     Raises
     ------
     InferenceError
-        When methods differ, or shuffling k did not move the same participants in all questions.
+        When methods or numbers of shufflings differ, or shuffling k did not move the same
+        participants in all questions.
 
     Notes
     -----
@@ -71,6 +72,16 @@ def correct_jointly(
                 what="questions corrected together need the same participants, shuffled in the "
                 "same way",
                 found=f"{', '.join(others)} unlike {next(iter(shufflings_keys))}",
+            )
+        )
+    lengths = {test.null_maximum.size for test in tests.values()}
+    if len(lengths) > 1:
+        problems.append(
+            Problem(
+                what="questions corrected together need the same number of shufflings",
+                field="stop_after",
+                found=", ".join(map(str, sorted(lengths))),
+                expected="no early stopping",
             )
         )
     if problems:

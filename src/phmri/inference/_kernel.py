@@ -17,13 +17,13 @@ __all__ = ["shuffled_products", "student", "student_beside_baseline"]
 @numba.njit(nogil=True, error_model="numpy")
 @no_type_check
 def shuffled_products(left, right, order, sign, members, out):
-    # out[k, g, v] = sum of left[i, v] * sign[k, i] * right[order[k, i], v] over the rows i of
+    # out[k, g, 0, v] = sum of left[i, v] * sign[k, i] * right[order[k, i], v] over the rows i of
     # group g, where members[k, i] == g. Four rows at a time.
-    n_rows, n_outcomes = left.shape
+    n_outcomes = left.shape[1]
     for k in range(order.shape[0]):
         groups = members[min(k, len(members) - 1)]
         for g in range(out.shape[1]):
-            row = out[k, g]
+            row = out[k, g, 0]
             row[:] = 0
             rows = np.flatnonzero(groups == g)
             whole = rows.size - rows.size % 4
@@ -49,14 +49,15 @@ def shuffled_products(left, right, order, sign, members, out):
 
 @numba.njit(nogil=True, error_model="numpy")
 @no_type_check
-def student(products, df, n_contrasts, least, out):
+def student(products, df, n_contrasts, least, out, start):
     # t or F of data of length 1 from products[k, j, v] with orthonormal directions, those of the
-    # contrast last; df[k] residual degrees of freedom; least: smallest residual sum of squares.
+    # contrast last; df[k] residual degrees of freedom; least: smallest residual sum of squares;
+    # out[k, start + v].
     n_directions, n_outcomes = products.shape[1:]
     n_nuisance = n_directions - n_contrasts
     error = np.empty(n_outcomes, out.dtype)
     for k in range(out.shape[0]):
-        row = out[k]
+        row = out[k, start : start + n_outcomes]
         error[:] = 1
         for j in range(n_nuisance):
             along = products[k, j]
@@ -80,19 +81,20 @@ def student(products, df, n_contrasts, least, out):
 
 @numba.njit(nogil=True, error_model="numpy")
 @no_type_check
-def student_beside_baseline(products, onto, along, df, n_contrasts, least, out):
-    # As `student`, with one more regressor u of length 1 per outcome: onto[k, v] its product
-    # with the data, along[k, j, v] with the directions. Free of u, the data have the products
-    # w = products - along * onto with the directions and the directions the Gram matrix I - a a',
-    # a = along. So, by Sherman and Morrison, the coefficients are b = w + a (a'w) / (1 - a'a),
-    # and the inverse covariance of those of the contrast is I - a a' / (1 - a'a + a'a of these).
+def student_beside_baseline(products, onto, along, df, n_contrasts, least, out, start):
+    # As `student`, with one more regressor u of length 1 per outcome: onto[k, 0, 0, v] is its
+    # product with the data, along[k, j, v] with the directions. Free of u, the data have the
+    # products w = products - along * onto with the directions, and these the Gram matrix I - a a'
+    # with a = along. So, by Sherman and Morrison, the coefficients are
+    # b = w + a (a'w) / (1 - a'a), and the inverse covariance of those of the contrast is
+    # I - a a' / (1 - a'a + a'a of these).
     n_directions, n_outcomes = products.shape[1:]
     n_nuisance = n_directions - n_contrasts
     one, zero = out.dtype.type(1), out.dtype.type(0)
     ww, aw, free, ab, bb, ac = np.empty((6, n_outcomes), out.dtype)
     for k in range(out.shape[0]):
         shared = along[min(k, len(along) - 1)]
-        row, beside = out[k], onto[k]
+        row, beside = out[k, start : start + n_outcomes], onto[k, 0, 0]
         share = df[k] / out.dtype.type(n_contrasts)
         for v in range(n_outcomes):
             ww[v] = beside[v] * beside[v]

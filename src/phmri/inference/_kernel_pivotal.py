@@ -20,13 +20,14 @@ HELD = 1e-13
 # baseline) may stand before all of them; it is orthogonal to the first kind alone.
 @numba.njit(nogil=True, error_model="numpy")
 @no_type_check
-def pivotal(crossed, model, along, n_contrasts, least, out, uneven):
-    # crossed: products[k, g, j, v] of the baseline and the columns met with the shuffled data
-    # over the rows of group g, squares[k, g, v] of these data. model: gram[k, g, i, j] of all
+def pivotal(crossed, model, n_contrasts, least, out, uneven, first_out):
+    # crossed: over the rows of group g, products[k, g, j, v] of the baseline and the columns met
+    # with the shuffled data, squares[k, g, v] of these data, and along[k, g, j, v] of the
+    # baseline with itself (j = 0) and all columns, or empty. model: gram[k, g, i, j] of all
     # columns, freedom[k, g] (trace of the residual-forming matrix over the rows of g), size[k, g].
-    # along[k, g, j, v]: products of the baseline with itself (j = 0) and all columns, or empty.
-    # uneven[k, v], unless empty, receives sum_g (1 - w_g / sum w)^2 / freedom_g, w weight x size.
-    products, squares = crossed
+    # out[k, first_out + v] receives the statistic and uneven[k, v], unless empty,
+    # sum_g (1 - w_g / sum w)^2 / freedom_g with w the weight times the size.
+    products, squares, along = crossed
     gram, freedom, size = model
     n_groups, n_met, n_outcomes = products.shape[1:]
     n_columns, n_beside = gram.shape[2], along.shape[2] if along.size else 0
@@ -37,70 +38,82 @@ def pivotal(crossed, model, along, n_contrasts, least, out, uneven):
     side = max(n_columns, n_beside)
     factor = np.empty((side, side, CHUNK))
     value, spread = np.empty((2, CHUNK))
-    for k in range(out.shape[0]):
-        m = min(k, len(gram) - 1)
-        for start in range(0, n_outcomes, CHUNK):
-            n = min(CHUNK, n_outcomes - start)
+    for start in range(0, n_outcomes, CHUNK):
+        n = min(CHUNK, n_outcomes - start)
+        for k in range(out.shape[0]):
+            m = min(k, len(gram) - 1)
+            if k == m:
+                _take(along, m, start, beside)
+                _leave(beside, hat)
+                _release(gram[m], beside, hat, freedom[m], free)
+            _take(products, k, start, product)
             for g in range(n_groups):
                 for v in range(n):
                     square[g, v] = squares[k, g, start + v]
-                for j in range(n_met):
-                    for v in range(n):
-                        product[g, j, v] = products[k, g, j, start + v]
-                for j in range(n_beside):
-                    for v in range(n):
-                        beside[g, j, v] = along[m, g, j, start + v]
-            _solve(product, beside, beta, hat)
+            _solve(product, hat, n_beside, beta)
             _reduce(product, gram[m], beside, beta, square, weight)
-            _release(gram[m], beside, hat, freedom[m], free)
             _weigh(weight, free, square, size[m], least, spread)
             _collect(gram[m], beside, weight, factor)
             _factorise(factor)
             _compare(beta, factor, spread, n_contrasts, value)
             for v in range(n):
-                out[k, start + v] = value[v]
-            if uneven.size:
-                for v in range(n):
-                    uneven[k, start + v] = spread[v]
+                out[k, first_out + start + v] = value[v]
+            for v in range(n if uneven.size else 0):
+                uneven[k, start + v] = spread[v]
 
 
-@numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@numba.njit(nogil=True, error_model="numpy")
 @no_type_check
-def _solve(product, beside, beta, hat):
-    # Ordinary least squares, and the coordinates (1, -a) / |u - X a| of what the columns leave of
-    # the baseline u, with a = X'u.
+def _take(source, k, start, target):
+    for g in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            for v in range(min(CHUNK, source.shape[3] - start)):
+                target[g, j, v] = source[k, g, j, start + v]
+
+
+@numba.njit(nogil=True, error_model="numpy")
+@no_type_check
+def _leave(beside, hat):
+    # Coordinates (1, -a) / |u - X a| of what the columns X leave of the baseline u, a = X'u.
+    n_groups, n_beside, _ = beside.shape
+    n_met = len(hat)
+    for j in range(n_met if n_beside else 0):
+        for v in range(CHUNK):
+            hat[j, v] = 0.0 if j else 1.0
+        for g in range(n_groups if j else 0):
+            for v in range(CHUNK):
+                hat[j, v] -= beside[g, n_beside - n_met + j, v]
+        for v in range(CHUNK if j else 0):
+            hat[0, v] -= hat[j, v] * hat[j, v]
+    for v in range(CHUNK if n_beside else 0):
+        hat[0, v] = 1 / np.sqrt(max(hat[0, v], 1e-12))
+    for j in range(1, n_met if n_beside else 0):
+        for v in range(CHUNK):
+            hat[j, v] *= hat[0, v]
+
+
+@numba.njit(nogil=True, error_model="numpy")
+@no_type_check
+def _solve(product, hat, n_beside, beta):
+    # Ordinary least squares: of orthonormal columns the products themselves, and beside a baseline
+    # h (h'c) more, h its coordinates in `hat`.
     n_groups, n_met, _ = product.shape
+    along = np.zeros(CHUNK)
     for j in range(n_met):
         for v in range(CHUNK):
             beta[j, v] = 0.0
         for g in range(n_groups):
             for v in range(CHUNK):
                 beta[j, v] += product[g, j, v]
-    n_beside = beside.shape[1]
-    if not n_beside:
-        return
-    for v in range(CHUNK):
-        hat[0, v] = 1.0
-    for j in range(1, n_met):
+        for v in range(CHUNK if n_beside else 0):
+            along[v] += hat[j, v] * beta[j, v]
+    for j in range(n_met if n_beside else 0):
+        keep = 1.0 if j else 0.0
         for v in range(CHUNK):
-            hat[j, v] = 0.0
-        for g in range(n_groups):
-            for v in range(CHUNK):
-                hat[j, v] += beside[g, n_beside - n_met + j, v]
-        for v in range(CHUNK):
-            hat[0, v] -= hat[j, v] * hat[j, v]
-            beta[0, v] -= hat[j, v] * beta[j, v]
-    for v in range(CHUNK):
-        left = max(hat[0, v], 1e-12)
-        beta[0, v] /= left
-        hat[0, v] = 1 / np.sqrt(left)
-    for j in range(1, n_met):
-        for v in range(CHUNK):
-            beta[j, v] -= hat[j, v] * beta[0, v]
-            hat[j, v] *= -hat[0, v]
+            beta[j, v] = keep * beta[j, v] + hat[j, v] * along[v]
 
 
-@numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@numba.njit(nogil=True, error_model="numpy")
 @no_type_check
 def _reduce(product, gram, beside, beta, square, rss):
     # Residual sums of squares of the groups: e'e + b'(Kb - 2c).
@@ -128,7 +141,7 @@ def _reduce(product, gram, beside, beta, square, rss):
                 rss[g, v] += beta[i, v] * inner[v]
 
 
-@numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@numba.njit(nogil=True, error_model="numpy")
 @no_type_check
 def _release(gram, beside, hat, freedom, free):
     # Degrees of freedom of the groups, less the share of the baseline: h'Kh.
@@ -148,7 +161,7 @@ def _release(gram, beside, hat, freedom, free):
                     free[g, v] -= entry * hat[i, v] * hat[j, v]
 
 
-@numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@numba.njit(nogil=True, error_model="numpy")
 @no_type_check
 def _weigh(weight, free, square, size, least, spread):
     # From residual sums of squares to weights, and how unevenly groups share the information;
@@ -168,7 +181,7 @@ def _weigh(weight, free, square, size, least, spread):
             spread[v] += part * part / (free[g, v] if free[g, v] > LEAST_FREEDOM else np.nan)
 
 
-@numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@numba.njit(nogil=True, error_model="numpy")
 @no_type_check
 def _collect(gram, beside, weight, factor):
     # Lower triangle of M'WM.
@@ -187,7 +200,7 @@ def _collect(gram, beside, weight, factor):
                         factor[i, j, v] += weight[g, v] * entry
 
 
-@numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@numba.njit(nogil=True, error_model="numpy")
 @no_type_check
 def _factorise(factor):
     # Cholesky in place, lower triangle; a column that those before it hold becomes 0.
@@ -211,7 +224,7 @@ def _factorise(factor):
                 factor[i, j, v] *= inverse[v]
 
 
-@numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+@numba.njit(nogil=True, error_model="numpy")
 @no_type_check
 def _compare(beta, factor, spread, n_contrasts, value):
     # With L the Cholesky factor and C the contrast's columns, (c'(M'WM)^-1 c)^-1 = L_C L_C'.

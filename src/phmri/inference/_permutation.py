@@ -13,13 +13,13 @@ from threadpoolctl import threadpool_limits
 from phmri.exceptions import InferenceError, Problem
 from phmri.group import UnitDesign
 from phmri.inference._attainable import smallest_pvalue
-from phmri.inference._count import count_exceeding
+from phmri.inference._count import count_exceeding, largest_values
 from phmri.inference._enhance import Enhancer, EnhancerWorkspace, make_enhancer
 from phmri.inference._pvalues import Alternative, orient, tie_margin
 from phmri.inference._records import InferenceResult, Method, PermutationState
 from phmri.inference._result import Shuffled, make_result
 from phmri.inference._shuffling import ShufflingSource, make_source
-from phmri.inference._space import Space, Volume
+from phmri.inference._space import Graph, Space, Volume
 from phmri.inference._statistics import TILE, StatisticModel, make_statistic
 from phmri.inference._tails import stop_index
 from phmri.protocol import Inference
@@ -116,7 +116,7 @@ def permute(  # noqa: PLR0913 - what is asked, and four about how the work is cu
     enhancer = make_enhancer(
         model.name, model.df1, df, settings, alternative=alternative, space=space
     )
-    key = _state_key(design, Y, baseline, settings, alternative)
+    key = _state_key(design, Y, baseline, settings, alternative, space)
     run = _Run(source=source, model=model, enhancer=enhancer, alternative=alternative, key=key)
     with threadpool_limits(1):
         state = run.go(resume, settings, n_threads=n_threads, batch=batch, on_batch=on_batch)
@@ -134,7 +134,15 @@ def permute(  # noqa: PLR0913 - what is asked, and four about how the work is cu
             key=source.key,
         ),
         alternative=alternative,
+        neighbours=_neighbours(space),
     )
+
+
+def _neighbours(space: Space | None) -> str:
+    """Say what makes two outcomes neighbours."""
+    if isinstance(space, Volume):
+        return f"{space.connectivity} neighbours"
+    return "neighbours in a graph" if space is not None else ""
 
 
 @dataclass(slots=True)
@@ -146,7 +154,7 @@ class _Thread:
     workspace: EnhancerWorkspace
 
 
-class _Run:
+class _Run:  # numpydoc ignore=PR01
     """One test on its way through its shufflings."""
 
     def __init__(
@@ -166,6 +174,8 @@ class _Run:
         if model.dtype == np.float32:
             least -= SINGLE_MARGIN * np.abs(observed)
         self.least = np.where(model.tested, least, np.inf).astype(model.dtype)
+        self.alternative = alternative
+        self.tested = None if model.tested.all() else model.tested
         self.direction = {"two-sided": 0, "greater": 1, "less": -1}[alternative]
         enhanced = enhancer.values(model.observed.astype(model.dtype))
         self.observed_values = {"voxel": model.observed, **enhanced}
@@ -177,7 +187,7 @@ class _Run:
         self._threads: list[_Thread] = []
         self._lock = threading.Lock()
 
-    def go(
+    def go(  # numpydoc ignore=PR01,RT01
         self,
         resume: PermutationState | None,
         settings: Inference,
@@ -202,7 +212,7 @@ class _Run:
         parts = [state.maxima]
         tile = -(-state.n_done // TILE)
         with ThreadPoolExecutor(n_threads) as pool:
-            while tile < n_tiles:
+            while tile < n_tiles and not _may_stop(state, settings, primary):
                 end = min(tile + -(-batch // TILE), n_tiles)
                 if settings.stop_after is not None:
                     end = min(end, (tile // CHECK + 1) * CHECK)
@@ -212,8 +222,6 @@ class _Run:
                 parts = [state.maxima]
                 if on_batch is not None:
                     on_batch(state)
-                if tile % CHECK == 0 and _may_stop(state, settings, primary):
-                    break
         return state
 
     def _state(
@@ -231,7 +239,7 @@ class _Run:
             n_outcomes, dtype = self.model.observed.size, self.model.dtype
             found = _Thread(
                 maps=np.empty((TILE, n_outcomes), dtype=dtype),
-                exceeded=np.zeros(n_outcomes, dtype=np.int64),
+                exceeded=np.zeros(n_outcomes, dtype=np.int32),
                 workspace=self.enhancer.workspace(n_outcomes, dtype),
             )
             self._local.thread = found
@@ -248,13 +256,12 @@ class _Run:
         maps = thread.maps[: len(shufflings.order)]
         self.model.fill(shufflings, maps)
         maxima = np.empty((len(maps), len(self.methods)))
-        highest = np.empty(len(maps))
         first = int(tile == 0)
         if first:  # the identity is counted as what was observed, free of rounding
             thread.exceeded += self.model.tested
             maxima[0] = self.identity_maxima
-        count_exceeding(maps[first:], self.least, self.direction, thread.exceeded, highest[first:])
-        maxima[first:, 0] = highest[first:]
+        count_exceeding(maps[first:], self.least, self.direction, thread.exceeded)
+        maxima[first:, 0] = largest_values(maps[first:], self.alternative, self.tested)
         if self.enhancer.methods:
             for row in range(first, len(maps)):
                 maxima[row, 1:] = self.enhancer.maxima(maps[row], thread.workspace)
@@ -263,7 +270,7 @@ class _Run:
 
 def _may_stop(state: PermutationState, settings: Inference, primary: int) -> bool:
     """Tell whether the strongest outcome has been reached often enough."""
-    if settings.stop_after is None:
+    if settings.stop_after is None or not state.n_done or state.n_done % (CHECK * TILE):
         return False
     column = state.maxima[:, primary]
     return stop_index(column, float(column[0]), settings.stop_after) is not None
@@ -275,17 +282,25 @@ def _state_key(
     baseline: Float[np.ndarray, "n_units n_outcomes"] | None,
     settings: Inference,
     alternative: Alternative,
+    space: Space | None,
 ) -> str:
     """Hash everything that shuffling depends on."""
     digest = hashlib.sha256(settings.model_dump_json().encode())
-    digest.update(alternative.encode())
     tree = design.exchangeability
-    arrays = (design.X, design.contrast, tree.levels, tree.fixed, Y, baseline, design.present)
-    for values in arrays:
+    words = (alternative, tree.kind, tree.exchanged, design.subjects, design.groups)
+    neighbours = space.connectivity if isinstance(space, Volume) else None
+    digest.update(repr((*words, neighbours)).encode())
+    where: tuple[np.ndarray | None, ...] = ()
+    if isinstance(space, Volume):
+        where = (space.mask,)
+    if isinstance(space, Graph):
+        where = (space.starts, space.neighbours, space.sizes)
+    of_design = (design.X, design.contrast, design.variance_groups, design.dealt, design.present)
+    for values in (*of_design, tree.levels, tree.fixed, Y, baseline, *where):
+        described = None if values is None else (values.shape, values.dtype.str)
+        digest.update(repr(described).encode())
         if values is not None:
-            digest.update(str(values.shape).encode())
             digest.update(np.ascontiguousarray(values).data)
-    digest.update(f"{tree.kind} {tree.exchanged} {design.subjects}".encode())
     return digest.hexdigest()
 
 

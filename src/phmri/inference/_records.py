@@ -116,17 +116,17 @@ class InferenceResult:
     random_field: RandomField | None = None
 
     @property
-    def pvalue_corrected(self) -> Float[np.ndarray, " n_outcomes"]:
+    def pvalue_corrected(self) -> Float[np.ndarray, " n_outcomes"]:  # numpydoc ignore=RT01
         """p-values of the correction that the verdict rests on."""
         return self.tests[self.method].pvalue
 
     @property
-    def threshold(self) -> float:
+    def threshold(self) -> float:  # numpydoc ignore=RT01
         """Threshold of the correction that the verdict rests on."""
         return self.tests[self.method].threshold
 
     @property
-    def null_maximum(self) -> Float[np.ndarray, " n_permutations"]:
+    def null_maximum(self) -> Float[np.ndarray, " n_permutations"]:  # numpydoc ignore=RT01
         """Null maxima of the correction that the verdict rests on."""
         return self.tests[self.method].null_maximum
 
@@ -199,8 +199,8 @@ class Peak:
     index : int
         Outcome index.
     t, effect, ci_low, ci_high, d : float
-        Chosen for its height: the estimate is biased away from zero, and marked so. ``t`` is
-        Welch's v where the claim's statistic is.
+        Chosen for its height: the estimate is biased away from zero, and marked so. ``t`` is the
+        statistic that was tested: Welch's v, or t of ranks, where the claim's statistic is.
     pvalue_uncorrected, pvalue_corrected, qvalue_fdr : float
         As in `InferenceResult`; corrected by the claim's method.
     """
@@ -288,7 +288,7 @@ class Claim:
     n_outcomes, n_significant : int
         Tested, and passing the corrected threshold.
     peaks : tuple of Peak
-        One for a scalar; sorted by falling absolute t.
+        One for a scalar; the surest first, then by falling absolute statistic.
     clusters : tuple of Cluster
         Connected outcomes beyond the cluster-forming threshold; for TFCE and voxelwise
         correction those that pass.

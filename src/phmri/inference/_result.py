@@ -41,8 +41,8 @@ CORRECTIONS: dict[Method, str] = {
 METHODS = {
     "freedman_lane": "residuals of the model without the contrast by the method of Freedman and "
     "Lane [doi:10.1080/07350015.1983.10509354, doi:10.1016/j.neuroimage.2014.01.060]",
-    "draper_stoneman": "labels by the method of Draper and Stoneman [doi:10.2307/1266687, "
-    "doi:10.1016/j.neuroimage.2014.01.060]",
+    "draper_stoneman": "labels by the method of Draper and Stoneman "
+    "[doi:10.1016/j.neuroimage.2014.01.060]",
     "ter_braak": "residuals of the whole model by the method of ter Braak "
     "[doi:10.1007/978-3-642-48850-4_10, doi:10.1016/j.neuroimage.2014.01.060]",
 }
@@ -181,7 +181,7 @@ def _correct(
             ),
         )
     elif settings.tail == "gamma" and not shuffled.exhaustive:
-        pvalue_of = partial(gamma_pvalue, null)
+        pvalue_of = partial(_gamma, null=null, least=1 / shuffled.n_distinct)
         sentences += (
             (
                 "p-values come from a gamma distribution with the moments of the maxima "
@@ -210,6 +210,14 @@ def _sequential(
     margin: float,
 ) -> Float[np.ndarray, " m"]:
     return sequential_pvalue(null, statistic, stop_after, margin=margin).pvalue
+
+
+def _gamma(
+    statistic: Float[np.ndarray, " m"], *, null: Float[np.ndarray, " n"], least: float
+) -> Float[np.ndarray, " m"]:
+    """Give p of the fitted gamma distribution, none below what all shufflings could give."""
+    pvalue: Float[np.ndarray, " m"] = np.maximum(gamma_pvalue(null, statistic), least)
+    return pvalue
 
 
 def _sentence(method: Method, settings: Inference, n_tested: int, neighbours: str) -> str:

@@ -109,9 +109,11 @@ def make_layout(design: UnitDesign, settings: Inference) -> Layout:
         or cannot be estimated, or the model leaves no residual degrees of freedom.
     """
     moves_labels = labels_move(design, settings)
-    present = _present(design)
+    present = np.ones(len(design.X), dtype=bool) if design.present is None else design.present
     contrast = _independent_rows(design.contrast)
-    _refuse(design, contrast, moves_labels=moves_labels)
+    problems = _misfits(design, present, contrast, moves_labels=moves_labels)
+    if problems:
+        raise InferenceError(*problems)
     X, dealt = design.X, design.dealt
     if dealt is None:
         x, Z = _split(X, contrast)
@@ -138,7 +140,9 @@ def make_layout(design: UnitDesign, settings: Inference) -> Layout:
         n_groups=int(groups.max()) + 1,
         with_baseline=design.voxelwise_baseline,
     )
-    _refuse_inestimable(layout)
+    problems = _inestimable(layout)
+    if problems:
+        raise InferenceError(*problems)
     return layout
 
 
@@ -250,11 +254,11 @@ def _directions(
     left = columns - nuisance @ (nuisance.T @ columns)
     others, x = left[..., :-n_contrasts], left[..., -n_contrasts:]
     others, lengths, _ = np.linalg.svd(others, full_matrices=False)
-    others *= (lengths > TOLERANCE * length)[:, None, :]
+    others *= np.asarray(lengths > TOLERANCE * length)[:, None, :]
     for _ in range(2):  # twice is enough: x may be nearly in the span
         x = x - others @ (np.swapaxes(others, 1, 2) @ x)
     basis, lengths, _ = np.linalg.svd(x, full_matrices=False)
-    basis *= (lengths > TOLERANCE * length).all(axis=1)[:, None, None]
+    basis *= np.all(lengths > TOLERANCE * length, axis=1, keepdims=True)[:, :, None]
     if n_contrasts == 1:
         basis *= np.sign(np.sum(basis * x, axis=1, keepdims=True))
     return np.concatenate([others, basis], axis=2)
@@ -281,19 +285,15 @@ def _still_first(
     return nuisance @ still_first.T, int(np.count_nonzero(~moving))
 
 
-def _present(design: UnitDesign) -> Bool[np.ndarray, " n_planned"]:
-    return np.ones(len(design.X), dtype=bool) if design.present is None else design.present
-
-
-def _refuse(
-    design: UnitDesign, contrast: Float[np.ndarray, "q n_columns"], *, moves_labels: bool
-) -> None:
+def _misfits(
+    design: UnitDesign,
+    present: Bool[np.ndarray, " n_planned"],
+    contrast: Float[np.ndarray, "q n_columns"],
+    *,
+    moves_labels: bool,
+) -> list[Problem]:
     problems = []
-    absent = [
-        subject
-        for subject, here in zip(design.subjects, _present(design).tolist(), strict=True)
-        if not here
-    ]
+    absent = [design.subjects[row] for row in np.flatnonzero(~present)]
     if absent and not moves_labels:
         problems.append(
             Problem(
@@ -304,25 +304,18 @@ def _refuse(
             )
         )
     if design.dealt is not None and contrast[:, ~design.dealt].any():
-        names = [
-            name
-            for name, of_contrast in zip(
-                design.columns, (contrast.any(axis=0) & ~design.dealt).tolist(), strict=True
-            )
-            if of_contrast
-        ]
+        undealt = np.flatnonzero(np.abs(contrast).sum(axis=0) * ~design.dealt)
         problems.append(
             Problem(
                 what="the contrast is of columns that were not dealt",
                 field="contrast",
-                found=", ".join(names),
+                found=", ".join(design.columns[column] for column in undealt),
             )
         )
-    if problems:
-        raise InferenceError(*problems)
+    return problems
 
 
-def _refuse_inestimable(layout: Layout) -> None:
+def _inestimable(layout: Layout) -> list[Problem]:
     model = stay(layout)
     basis = model.basis[0]
     n_rows, n_columns = basis.shape
@@ -350,5 +343,4 @@ def _refuse_inestimable(layout: Layout) -> None:
                     expected="at least one row more than its own columns; or statistic t",
                 )
             )
-    if problems:
-        raise InferenceError(*problems)
+    return problems

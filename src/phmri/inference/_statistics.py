@@ -6,12 +6,14 @@ from typing import Literal, final
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from phmri.exceptions import InferenceError
 from phmri.group import UnitDesign
 from phmri.inference._shuffled_model import Layout, TileModel, make_layout, meet
 from phmri.inference._shuffling import Shufflings
 from phmri.inference._statistics_complete import Block, PivotalTile, StudentTile, make_tile
-from phmri.inference._statistics_data import adjust, check_data, is_covered, to_ranks
+from phmri.inference._statistics_data import adjust, find_misfits, is_covered, to_ranks
 from phmri.inference._statistics_incomplete import Incomplete, make_incomplete
+from phmri.inference._welch import welch_df
 from phmri.protocol import Inference
 
 __all__ = ["TILE", "StatisticModel", "make_statistic"]
@@ -89,8 +91,7 @@ class StatisticModel:
         model = meet(self.layout, order, sign)
         tile = make_tile(self.layout, model, self.dtype)
         for number, block in enumerate(self.blocks):
-            start = number * OUTCOMES
-            tile.fill(block, out[:, start : start + block.data.shape[1]])
+            tile.fill(block, out, number * OUTCOMES)
         if self.incomplete is not None:
             self.incomplete.fill(self.layout, model, out)
         if self.keeps_identity:
@@ -170,10 +171,12 @@ def make_statistic(
     .. [1] Freedman and Lane (1983), doi:10.1080/07350015.1983.10509354; Winkler et al. (2014),
        doi:10.1016/j.neuroimage.2014.01.060.
     .. [2] ter Braak (1992), doi:10.1007/978-3-642-48850-4_10.
-    .. [3] Draper and Stoneman (1966), doi:10.2307/1266687.
+    .. [3] Draper and Stoneman (1966), as in Winkler et al. (2014), table 2.
     """
     layout = make_layout(design, settings)
-    check_data(design, layout, Y, baseline, settings)
+    problems = find_misfits(design, layout, Y, baseline, settings)
+    if problems:
+        raise InferenceError(*problems)
     n_planned = len(design.X)
     identity = np.tile(np.arange(n_planned), (TILE, 1))
     model = meet(layout, identity, np.ones((TILE, n_planned)))
@@ -192,8 +195,14 @@ def make_statistic(
         part = slice(start, start + OUTCOMES)
         beside = None if baseline is None else baseline[layout.present, part].astype(np.float64)
         parts.append(_prepare(setting, Y[layout.present, part].astype(np.float64), beside))
-    complete = _join(setting, parts)
-    return _add_incomplete(setting, complete, parts)
+    found = _add_incomplete(setting, _join(setting, parts), parts)
+    if found.name != "v":
+        return found
+    rows = layout.present
+    beside = None if baseline is None else baseline[rows].astype(np.float64)
+    members = np.asarray(model.groups[0])
+    df = welch_df(model.basis[0], members, Y[rows].astype(np.float64), beside, found.tested)
+    return replace(found, df=df)
 
 
 def _prepare(
@@ -223,12 +232,12 @@ def _prepare(
     block = Block(data=adjusted.null, baseline=adjusted.baseline)
     if isinstance(setting.tile, PivotalTile):
         uneven = np.empty(observed.shape)
-        setting.tile.fill(block, observed, uneven)
+        setting.tile.fill(block, observed, 0, uneven)
         s = layout.n_contrasts
         tested &= np.isfinite(uneven[0]) & (uneven[0] > 0)
         df[tested] = s * (s + 2) / (3 * uneven[0, tested])
     else:
-        setting.tile.fill(block, observed)
+        setting.tile.fill(block, observed, 0)
     data = adjusted.full if setting.whole_model else adjusted.null
     beside = adjusted.baseline
     return _Prepared(
@@ -275,17 +284,17 @@ def _add_incomplete(
     if not columns.size:
         return complete
     beside = [part.baseline for part in parts if part.baseline is not None]
-    incomplete, full = make_incomplete(
+    incomplete, found = make_incomplete(
         setting.layout,
         setting.model,
         columns,
         np.hstack([part.Y for part in parts]),
         np.hstack(beside) if beside else None,
+        whole_model=setting.whole_model,
     )
-    found = incomplete.observe(setting.layout, setting.model)
-    if setting.whole_model:
-        incomplete = replace(incomplete, block=replace(incomplete.block, data=full))
     observed, tested = complete.observed, complete.tested
     df = np.broadcast_to(np.asarray(complete.df), observed.shape).copy()
     observed[columns], tested[columns], df[columns] = found.statistic, found.tested, found.df
-    return replace(complete, df=df, incomplete=incomplete.take(found.tested))
+    if not found.tested.any():
+        return replace(complete, df=df)
+    return replace(complete, df=df, incomplete=incomplete)

@@ -82,30 +82,34 @@ class StudentTile:
     n_contrasts: int
     moves_data: bool
 
-    def fill(self, block: Block, out: Float[np.ndarray, "n_out n_outcomes"]) -> None:
+    def fill(self, block: Block, out: Float[np.ndarray, "n_out n_all"], start: int) -> None:
         """Compute t or F.
 
         Parameters
         ----------
         block : Block
             Outcomes.
-        out : ndarray of shape (n_out, n_outcomes)
+        out : ndarray of shape (n_out, n_all)
             Receives the statistic of the first ``n_out`` shufflings.
+        start : int
+            Column of the first outcome.
         """
         dtype = out.dtype.type
         least = dtype(LEAST_ERROR[out.dtype])
         products = _multiply(self.shuffled, block.data)
         if block.baseline is None:
-            student(products, self.df, self.n_contrasts, least, out)
+            student(products, self.df, self.n_contrasts, least, out, start)
             return
-        onto = np.zeros((len(self.order), 1, out.shape[1]), dtype)
+        onto = np.zeros((len(self.order), 1, 1, block.data.shape[1]), dtype)
         if self.moves_data:
             one_group = np.zeros((1, len(block.data)), dtype=np.int64)
             shuffled_products(
                 block.baseline, block.data, self.order[: len(out)], self.sign, one_group, onto
             )
         along = _multiply(self.directions, block.baseline)
-        student_beside_baseline(products, onto[:, 0], along, self.df, self.n_contrasts, least, out)
+        student_beside_baseline(
+            products, onto, along, self.df, self.n_contrasts, least, out, start
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +151,8 @@ class PivotalTile:
     def fill(
         self,
         block: Block,
-        out: Float[np.ndarray, "n_out n_outcomes"],
+        out: Float[np.ndarray, "n_out n_all"],
+        start: int,
         uneven: Float[np.ndarray, "n_out n_outcomes"] | None = None,
     ) -> None:
         """Compute v or G.
@@ -156,20 +161,21 @@ class PivotalTile:
         ----------
         block : Block
             Outcomes.
-        out : ndarray of shape (n_out, n_outcomes)
+        out : ndarray of shape (n_out, n_all)
             Receives the statistic of the first ``n_out`` shufflings.
+        start : int
+            Column of the first outcome.
         uneven : ndarray of shape (n_out, n_outcomes), optional
             Receives the sum over groups in the equation of the module.
         """
-        products, squares, along = self.cross(block, len(out))
         pivotal(
-            (products, squares),
+            self.cross(block, len(out)),
             (self.gram, self.freedom, self.size),
-            along,
             self.n_contrasts,
             LEAST_ERROR[out.dtype],
             out,
             np.empty((0, 0)) if uneven is None else uneven,
+            start,
         )
 
     def cross(
@@ -208,8 +214,8 @@ class PivotalTile:
             block.data,
             self.order[:n_out],
             self.sign,
-            np.argmax(self.inside, axis=1),
-            products[:, :, 0],
+            np.ascontiguousarray(np.argmax(self.inside, axis=1)),
+            products,
         )
         return products, squares, along
 
@@ -270,8 +276,8 @@ def make_pivotal_tile(
     basis = np.swapaxes(model.basis, 1, 2)
     inside = (model.groups[:, None, :] == np.arange(layout.n_groups)[:, None]).astype(np.float64)
     columns = basis[:, None] * inside[:, :, None]
-    gram = columns @ np.swapaxes(columns, 2, 3)
-    size = inside.sum(axis=2)
+    gram = np.ascontiguousarray(columns @ np.swapaxes(columns, 2, 3))
+    size = np.ascontiguousarray(inside.sum(axis=2))
     place = ((0, 0), (0, 0), (int(layout.with_baseline), 0), (0, 0))
     met = np.pad(columns[:, :, n_still:], place)
     unsigned = replace(model, sign=np.ones_like(model.sign))
@@ -281,7 +287,7 @@ def make_pivotal_tile(
         columns=np.pad(columns, place).astype(dtype),
         inside=inside.astype(dtype),
         gram=gram,
-        freedom=size - np.trace(gram, axis1=2, axis2=3),
+        freedom=np.ascontiguousarray(size - np.trace(gram, axis1=2, axis2=3)),
         size=size,
         order=model.order,
         sign=model.sign.astype(dtype),

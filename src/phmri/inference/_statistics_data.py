@@ -6,12 +6,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import rankdata
 
-from phmri.exceptions import InferenceError, Problem
+from phmri.exceptions import Problem
 from phmri.group import UnitDesign
 from phmri.inference._shuffled_model import Layout
 from phmri.protocol import Inference
 
-__all__ = ["Adjusted", "adjust", "check_data", "is_covered", "to_ranks"]
+__all__ = ["Adjusted", "adjust", "find_misfits", "is_covered", "to_ranks"]
 
 VANISHING = 1e-24
 """Squared length, relative to the squared length before projection, that counts as zero."""
@@ -159,14 +159,14 @@ def is_covered(
     return covered
 
 
-def check_data(
+def find_misfits(
     design: UnitDesign,
     layout: Layout,
     Y: Float[np.ndarray, "..."],
     baseline: Float[np.ndarray, "..."] | None,
     settings: Inference,
-) -> None:
-    """Refuse outcomes that do not fit the design.
+) -> list[Problem]:
+    """List how outcomes do not fit the design.
 
     Parameters
     ----------
@@ -181,10 +181,10 @@ def check_data(
     settings : Inference
         ``min_coverage`` is read: below 1, NaN is a missing value.
 
-    Raises
-    ------
-    InferenceError
-        When a baseline is missing or superfluous, shapes do not fit, or values are not finite.
+    Returns
+    -------
+    list of Problem
+        A baseline missing or superfluous, shapes that do not fit, values that are not finite.
     """
     problems = []
     if design.voxelwise_baseline == (baseline is None):
@@ -225,5 +225,4 @@ def check_data(
                     + ("" if partial else "; min_coverage below 1 allows NaN"),
                 )
             )
-    if problems:
-        raise InferenceError(*problems)
+    return problems

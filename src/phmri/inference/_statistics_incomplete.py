@@ -15,7 +15,7 @@ from phmri.inference._shuffled_model import Layout, TileModel, orthonormal
 from phmri.inference._statistics_complete import LEAST_ERROR, Block, make_pivotal_tile
 from phmri.inference._statistics_data import adjust
 
-__all__ = ["Incomplete", "Refitted", "make_incomplete"]
+__all__ = ["Incomplete", "IncompleteBlock", "Refitted", "make_incomplete"]
 
 OUTCOMES = 1024
 """Outcomes of one matrix product."""
@@ -41,6 +41,23 @@ class Refitted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncompleteBlock:
+    """Some outcomes with missing rows, ready to be shuffled.
+
+    Parameters
+    ----------
+    block : Block
+        Residuals of length 1, and baseline of length 1, 0 where missing.
+    rows, rows_beside : ndarray of shape (n_outcomes, n_most)
+        Rows of each outcome that lack data, and those that lack a baseline, ended by -1.
+    """
+
+    block: Block
+    rows: Int[np.ndarray, "n_outcomes n_most"]
+    rows_beside: Int[np.ndarray, "n_outcomes n_most_beside"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incomplete:
     """Outcomes with missing rows.
 
@@ -48,16 +65,12 @@ class Incomplete:
     ----------
     columns : ndarray of shape (n_outcomes,)
         Their numbers among all outcomes.
-    block : Block
-        Residuals of length 1, and baseline of length 1, 0 where missing.
-    lacking, beside_lacking : ndarray of shape (n_rows, n_outcomes)
-        Where data, and where baselines, are missing.
+    blocks : tuple of IncompleteBlock
+        The outcomes, in their order.
     """
 
     columns: Int[np.ndarray, " n_outcomes"]
-    block: Block
-    lacking: Bool[np.ndarray, "n_rows n_outcomes"]
-    beside_lacking: Bool[np.ndarray, "n_rows n_outcomes"]
+    blocks: tuple[IncompleteBlock, ...]
 
     def fill(
         self, layout: Layout, model: TileModel, out: Float[np.ndarray, "n_out n_all"]
@@ -74,10 +87,12 @@ class Incomplete:
             Receives the statistic of the first ``n_out`` shufflings, in the columns of these
             outcomes.
         """
-        out[:, self.columns] = self._refit(layout, model, len(out))[0]
+        out[:, self.columns] = self.refit(layout, model, len(out))[0]
 
-    def observe(self, layout: Layout, model: TileModel) -> Refitted:
-        """Compute the statistics under the first shuffling of a tile.
+    def refit(
+        self, layout: Layout, model: TileModel, n_out: int
+    ) -> Float[np.ndarray, "3 n_out n_outcomes"]:
+        """Fit the model anew to every outcome under a tile of shufflings.
 
         Parameters
         ----------
@@ -85,79 +100,72 @@ class Incomplete:
             What moves and what stays.
         model : TileModel
             The model of each shuffling.
+        n_out : int
+            How many of these.
 
         Returns
         -------
-        Refitted
+        ndarray of shape (3, n_out, n_outcomes)
+            The statistic (0 where the contrast cannot be estimated), its degrees of freedom, and
+            the number of columns that can be estimated.
         """
-        statistic, df, rank = self._refit(layout, model, 1)[:, 0]
-        n_columns = model.basis.shape[2] + layout.with_baseline
-        tested = (rank == n_columns) & (df > 0) & self.block.data.any(axis=0)
-        return Refitted(
-            statistic=np.where(tested, statistic, 0.0),
-            df=np.where(tested, df, model.df[0]),
-            tested=tested,
-        )
-
-    def _refit(
-        self, layout: Layout, model: TileModel, n_out: int
-    ) -> Float[np.ndarray, "3 n_out n_outcomes"]:
-        found = np.empty((3, n_out, self.columns.size))
         double = np.dtype(np.float64)
         tile = make_pivotal_tile(layout, model, double, n_still=0)
-        data, baseline = self.block.data, self.block.baseline
-        for start in range(0, self.columns.size, OUTCOMES):
-            part = slice(start, start + OUTCOMES)
-            block = Block(
-                data=np.ascontiguousarray(data[:, part]),
-                baseline=None if baseline is None else np.ascontiguousarray(baseline[:, part]),
-            )
+        columns = np.ascontiguousarray(np.swapaxes(model.basis, 1, 2))
+        groups = np.ascontiguousarray(model.groups)
+        shuffling = (np.argsort(model.order, axis=1), model.order, model.sign)
+        found = []
+        for part in self.blocks:
+            data, baseline = part.block.data, part.block.baseline
+            statistics = np.empty((3, n_out, data.shape[1]))
             refit(
-                tile.cross(block, n_out),
-                (np.ascontiguousarray(np.swapaxes(model.basis, 1, 2)), model.groups, tile.gram),
-                (
-                    block.data,
-                    block.data if block.baseline is None else block.baseline,
-                    _list_rows(self.lacking[:, part]),
-                    _list_rows(self.beside_lacking[:, part]),
-                ),
-                (model.order, model.sign),
+                tile.cross(part.block, n_out),
+                (columns, groups, tile.gram, tile.size),
+                (data, data if baseline is None else baseline, part.rows, part.rows_beside),
+                shuffling,
                 layout.n_contrasts,
                 LEAST_ERROR[double],
-                found[:, :, part],
+                statistics,
             )
-        return found
+            found.append(statistics)
+        return np.concatenate(found, axis=2)
 
-    def take(self, keep: Bool[np.ndarray, " n_outcomes"]) -> "Incomplete":
-        """Leave outcomes out.
 
-        Parameters
-        ----------
-        keep : ndarray of shape (n_outcomes,)
-            Those to keep.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrays:
+    """Outcomes with missing rows, before they are cut into blocks."""
 
-        Returns
-        -------
-        Incomplete
-        """
-        baseline = self.block.baseline
-        return Incomplete(
-            columns=self.columns[keep],
-            block=Block(
-                data=self.block.data[:, keep],
-                baseline=None if baseline is None else baseline[:, keep],
-            ),
-            lacking=self.lacking[:, keep],
-            beside_lacking=self.beside_lacking[:, keep],
+    null: Float[np.ndarray, "n_rows n_outcomes"]
+    full: Float[np.ndarray, "n_rows n_outcomes"]
+    baseline: Float[np.ndarray, "n_rows n_outcomes"] | None
+    known: Bool[np.ndarray, "n_rows n_outcomes"]
+    beside_known: Bool[np.ndarray, "n_rows n_outcomes"]
+
+
+def _cut(
+    arrays: _Arrays,
+    columns: Int[np.ndarray, " n_all"],
+    keep: Int[np.ndarray, " n_kept"],
+    *,
+    whole_model: bool,
+) -> Incomplete:
+    """Cut the outcomes to keep into blocks."""
+    data = arrays.full if whole_model else arrays.null
+    baseline = arrays.baseline
+    blocks = []
+    for start in range(0, keep.size, OUTCOMES):
+        here = keep[start : start + OUTCOMES]
+        block = Block(
+            data=np.ascontiguousarray(data[:, here]),
+            baseline=None if baseline is None else np.ascontiguousarray(baseline[:, here]),
         )
-
-
-def _list_rows(
-    lacking: Bool[np.ndarray, "n_rows n_outcomes"],
-) -> tuple[Int[np.ndarray, " n_starts"], Int[np.ndarray, " n_lacking"]]:
-    """List the rows of every outcome: from starts[v] to starts[v + 1]."""
-    counts = np.count_nonzero(lacking, axis=0)
-    return np.concatenate([[0], np.cumsum(counts)]), np.nonzero(lacking.T)[1]
+        rows, rows_beside = ~arrays.known[:, here], ~arrays.beside_known[:, here]
+        blocks.append(
+            IncompleteBlock(
+                block=block, rows=_list_rows(rows), rows_beside=_list_rows(rows_beside)
+            )
+        )
+    return Incomplete(columns=columns[keep], blocks=tuple(blocks))
 
 
 def make_incomplete(
@@ -166,8 +174,10 @@ def make_incomplete(
     columns: Int[np.ndarray, " n_outcomes"],
     Y: Float[np.ndarray, "n_rows n_outcomes"],
     baseline: Float[np.ndarray, "n_rows n_outcomes"] | None,
-) -> tuple[Incomplete, Float[np.ndarray, "n_rows n_outcomes"]]:
-    """Take the nuisance out of outcomes with missing rows.
+    *,
+    whole_model: bool,
+) -> tuple[Incomplete, Refitted]:
+    """Take the nuisance out of outcomes with missing rows, and observe them.
 
     Parameters
     ----------
@@ -181,43 +191,66 @@ def make_incomplete(
         NaN where missing.
     baseline : ndarray of shape (n_rows, n_outcomes) or None
         NaN where missing.
+    whole_model : bool
+        Residuals of the whole model are shuffled, instead of those of nuisance and baseline.
 
     Returns
     -------
     incomplete : Incomplete
-        With residuals of nuisance and baseline.
-    full : ndarray of shape (n_rows, n_outcomes)
-        Residuals of the whole model.
+        Outcomes that can be tested.
+    refitted : Refitted
+        What was observed in all of them.
     """
+    arrays = _adjust_patterns(layout, model, Y, baseline)
+    everything = _cut(arrays, columns, np.arange(columns.size), whole_model=False)
+    statistic, df, rank = everything.refit(layout, model, 1)[:, 0]
+    n_columns = model.basis.shape[2] + layout.with_baseline
+    tested = (rank == n_columns) & (df > 0) & arrays.null.any(axis=0)
+    refitted = Refitted(
+        statistic=np.where(tested, statistic, 0.0),
+        df=np.where(tested, df, model.df[0]),
+        tested=tested,
+    )
+    return _cut(arrays, columns, np.flatnonzero(tested), whole_model=whole_model), refitted
+
+
+def _adjust_patterns(
+    layout: Layout,
+    model: TileModel,
+    Y: Float[np.ndarray, "n_rows n_outcomes"],
+    baseline: Float[np.ndarray, "n_rows n_outcomes"] | None,
+) -> _Arrays:
+    """Adjust together the outcomes that lack the same rows."""
     Z, D = layout.nuisance, model.basis[0][:, layout.nuisance.shape[1] :]
     known = np.isfinite(Y)
-    beside_known, beside = np.ones(Y.shape, dtype=bool), np.zeros(Y.shape)
+    beside_known, beside = np.ones(Y.shape, dtype=bool), None
     if baseline is not None:
-        beside_known = np.isfinite(baseline)
+        beside_known, beside = np.isfinite(baseline), np.zeros(Y.shape)
         for rows, members in _patterns(beside_known):
-            alone = np.empty((np.count_nonzero(rows), 0))
-            unit = adjust(baseline[np.ix_(rows, members)], None, orthonormal(Z[rows]), alone)
-            beside[np.ix_(rows, members)] = unit.null
+            here = np.ix_(rows, members)
+            no_directions = np.empty((np.count_nonzero(rows), 0))
+            beside[here] = adjust(baseline[here], None, orthonormal(Z[rows]), no_directions).null
         known &= beside_known
     null, full = np.zeros((2, *Y.shape))
     for rows, members in _patterns(known):
-        nuisance = orthonormal(Z[rows])
-        left = D[rows] - nuisance @ (nuisance.T @ D[rows])
         here = np.ix_(rows, members)
-        adjusted = adjust(
-            Y[here],
-            None if baseline is None else baseline[here],
-            nuisance,
-            orthonormal(left),
-        )
+        nuisance = orthonormal(Z[rows])
+        directions = orthonormal(D[rows] - nuisance @ (nuisance.T @ D[rows]))
+        own = None if baseline is None else baseline[here]
+        adjusted = adjust(Y[here], own, nuisance, directions)
         null[here], full[here] = adjusted.null, adjusted.full
-    incomplete = Incomplete(
-        columns=columns,
-        block=Block(data=null, baseline=None if baseline is None else beside),
-        lacking=~known,
-        beside_lacking=~beside_known,
-    )
-    return incomplete, full
+    return _Arrays(null=null, full=full, baseline=beside, known=known, beside_known=beside_known)
+
+
+def _list_rows(
+    lacking: Bool[np.ndarray, "n_rows n_outcomes"],
+) -> Int[np.ndarray, "n_outcomes n_most"]:
+    """List the rows of every outcome, ended by -1."""
+    counts = np.count_nonzero(lacking, axis=0)
+    rows = np.full((lacking.shape[1], int(counts.max(initial=0)) + 1), -1, dtype=np.int64)
+    outcome, row = np.nonzero(lacking.T)
+    rows[outcome, np.arange(row.size) - np.repeat(np.cumsum(counts) - counts, counts)] = row
+    return rows
 
 
 def _patterns(

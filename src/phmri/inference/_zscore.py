@@ -78,7 +78,7 @@ def _unclipped(
     log_tail = np.log(np.maximum(tail, SMALLEST))
     small = tail < SMALLEST
     log_tail[small] = np.log(share) + _log_beta_tail(nu[small], halves, squared[small])
-    return np.maximum(-special.ndtri_exp(log_tail), LEAST)
+    return np.asarray(np.maximum(-special.ndtri_exp(log_tail), LEAST))
 
 
 def _log_beta_tail(

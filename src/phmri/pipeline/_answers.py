@@ -10,25 +10,33 @@ import pandas as pd
 from jaxtyping import Float
 from pydantic import TypeAdapter, ValidationError
 
-from phmri.dataset import read_image, read_json, read_table, write_image, write_json, write_table
-from phmri.exceptions import DatasetError, DesignError, Problem
-from phmri.group import Estimate
-from phmri.inference import (
-    Claim,
-    InferenceResult,
-    Outcomes,
-    claim_from_dict,
-    claim_to_dict,
-    make_refusal,
+from phmri.dataset import (
+    read_image,
+    read_json,
+    read_table,
+    sidecar_path,
+    write_image,
+    write_json,
+    write_table,
 )
-from phmri.pipeline._loading import LoadedOutcomes, RunKey
+from phmri.exceptions import DatasetError, DesignError, Problem
+from phmri.inference import Claim, Outcomes, claim_from_dict, claim_to_dict, make_refusal
+from phmri.pipeline._answer_tables import (
+    Answer,
+    clusters_table,
+    name_statistics,
+    peaks_table,
+    units_table,
+    values_label,
+)
+from phmri.pipeline._loading import LoadedOutcomes
 from phmri.pipeline._provenance import FileRecord, is_current
 from phmri.protocol import Inference, Protocol, Question, protocol_sha256
 from phmri.report import QuestionContent
 
 __all__ = [
-    "Answer",
     "QuestionAnswer",
+    "answered_under",
     "fill",
     "read_answer",
     "refuse_question",
@@ -41,30 +49,6 @@ CLUSTERS = {
     "cluster says that something in it differs, not that every part of it does. Effects at peaks "
     "were chosen for their height and are biased away from zero."
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An answer as it was computed.
-
-    Parameters
-    ----------
-    claim : Claim
-    outcomes : LoadedOutcomes
-    estimate : Estimate
-    result : InferenceResult
-    run_values : dict of RunKey to float
-        The outcome of every run, at the scalar or the strongest peak.
-    used : frozenset of RunKey
-        Runs that the answer rests on.
-    """
-
-    claim: Claim
-    outcomes: LoadedOutcomes
-    estimate: Estimate
-    result: InferenceResult
-    run_values: dict[RunKey, float]
-    used: frozenset[RunKey]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +142,7 @@ def write_answer(
     QuestionAnswer
     """
     stem = folder.name
+    _remove_earlier(folder)
     sources = [FileRecord.of(path) for path in paths]
     sidecar = {
         "Question": answer.claim.text,
@@ -172,13 +157,14 @@ def write_answer(
         "Sources": [source.path for source in sources],
     }
     outputs = [*_write_statistics(folder, answer, sidecar), folder / f"{stem}_units.tsv"]
-    write_table(outputs[-1], _units_table(answer), {**sidecar, "Description": _label(answer)})
+    label = values_label(answer)
+    write_table(outputs[-1], units_table(answer), {**sidecar, "Description": label})
     outputs.append(folder / f"{stem}_peaks.tsv")
     chosen = {"Description": "The strongest outcomes, chosen for their height."}
-    write_table(outputs[-1], _peaks_table(answer.claim), {**sidecar, **chosen})
+    write_table(outputs[-1], peaks_table(answer.claim), {**sidecar, **chosen})
     if answer.claim.clusters:
         outputs.append(folder / f"{stem}_clusters.tsv")
-        write_table(outputs[-1], _clusters_table(answer), {**sidecar, **CLUSTERS})
+        write_table(outputs[-1], clusters_table(answer), {**sidecar, **CLUSTERS})
     if answer.result.n_permutations:
         outputs.append(folder / f"{stem}_null.tsv")
         nulls = {method: test.null_maximum for method, test in answer.result.tests.items()}
@@ -189,34 +175,11 @@ def write_answer(
         protocol_sha256=protocol_sha256(protocol),
         sources=tuple(sources),
         outputs=tuple(map(FileRecord.of, outputs)),
-        values_label=_label(answer),
+        values_label=label,
         claim=claim_to_dict(answer.claim),
     )
     write_json(folder / "claim.json", asdict(record))
     return _read(folder, kept=False)
-
-
-def _statistics(answer: Answer) -> dict[str, Float[np.ndarray, " n_outcomes"]]:
-    """Name every map: estimates, then per correction its p-values (q-values for fdr)."""
-    estimate, result = answer.estimate, answer.result
-    maps = {
-        "effect": estimate.effect,
-        "se": estimate.se,
-        result.statistic_name.lower(): result.statistic,
-        "d": estimate.d,
-        "puncorrected": result.pvalue_uncorrected,
-        "pparametric": result.pvalue_parametric,
-        "qfdr": result.qvalue_fdr,
-    }
-    for method, test in result.tests.items():
-        label = method.replace("_", "")
-        if method in {"tfce", "cluster_mass", "cluster_extent"}:
-            maps[label] = test.value
-        if method != "fdr":
-            maps[f"p{label}"] = test.pvalue
-    if not (result.n_per_outcome == result.n_per_outcome[0]).all():
-        maps["n"] = result.n_per_outcome.astype(np.float64)
-    return maps
 
 
 def _map_path(folder: Path, statistic: str) -> Path:
@@ -227,73 +190,45 @@ def _write_statistics(folder: Path, answer: Answer, sidecar: dict[str, object]) 
     outcomes = answer.outcomes
     if outcomes.kind != "map" or outcomes.affine is None:
         path = folder / f"{folder.name}_stats.tsv"
-        write_table(path, pd.DataFrame({"name": outcomes.names, **_statistics(answer)}), sidecar)
+        write_table(
+            path, pd.DataFrame({"name": outcomes.names, **name_statistics(answer)}), sidecar
+        )
         return [path]
     paths = []
-    for name, values in _statistics(answer).items():
+    for name, values in name_statistics(answer).items():
         paths.append(_map_path(folder, name))
         write_image(paths[-1], fill(outcomes, values), outcomes.affine, sidecar)
     return paths
 
 
-def _units_table(answer: Answer) -> pd.DataFrame:
-    rows = [
-        {
-            "participant_id": f"sub-{key[0]}",
-            "session": key[1],
-            "value": value,
-            "used": key in answer.used,
-        }
-        for key, value in sorted(answer.run_values.items())
-    ]
-    return pd.DataFrame(rows, columns=["participant_id", "session", "value", "used"])
+def _remove_earlier(folder: Path) -> None:
+    """Remove what an earlier answer wrote: another method may write other files."""
+    try:
+        earlier = _read_record(folder).outputs
+    except DatasetError:  # none, or damaged since
+        return
+    for output in earlier:
+        path = folder / Path(output.path).name  # the folder may have been moved
+        path.unlink(missing_ok=True)
+        sidecar_path(path).unlink(missing_ok=True)
 
 
-def _peaks_table(claim: Claim) -> pd.DataFrame:
-    rows = [
-        {
-            "name": peak.name,
-            **dict(zip("xyz", peak.position_mm or (np.nan,) * 3, strict=True)),
-            "t": peak.t,
-            "effect": peak.effect,
-            "ci_low": peak.ci_low,
-            "ci_high": peak.ci_high,
-            "d": peak.d,
-            "p_uncorrected": peak.pvalue_uncorrected,
-            "q_fdr": peak.qvalue_fdr,
-            "p_corrected": peak.pvalue_corrected,
-        }
-        for peak in claim.peaks
-    ]
-    return pd.DataFrame(rows)
+def answered_under(folder: Path) -> str:
+    """Tell under which key a question was answered.
 
+    Parameters
+    ----------
+    folder : Path
 
-def _clusters_table(answer: Answer) -> pd.DataFrame:
-    rows = []
-    peaks = {peak.index: peak for peak in answer.claim.peaks}
-    for cluster in answer.claim.clusters:
-        fields = asdict(cluster)
-        centre = fields.pop("centre_mm") or (np.nan,) * 3
-        strongest = int(fields.pop("peaks")[0])
-        row = {**fields, **dict(zip(("x", "y", "z"), centre, strict=True))}
-        row["peak_t"] = float(answer.result.statistic[strongest])
-        row["peak_effect"] = float(answer.estimate.effect[strongest])
-        if strongest in peaks:
-            row["peak_name"] = peaks[strongest].name
-        rows.append({key: np.nan if value is None else value for key, value in row.items()})
-    return pd.DataFrame(rows)
-
-
-def _label(answer: Answer) -> str:
-    """Say what the participants' values are."""
-    claim = answer.claim
-    if claim.outcome == "scalar" or not claim.peaks:
-        return f"{', '.join(answer.outcomes.names)} ({claim.unit})"
-    peak = claim.peaks[0]
-    if peak.position_mm is None:
-        return f"{peak.name} ({claim.unit}), the strongest of {claim.n_outcomes}, selected"
-    position = ", ".join(f"{value:.0f}" for value in peak.position_mm)
-    return f"peak voxel at ({position}) mm ({claim.unit}), selected for its height"
+    Returns
+    -------
+    str
+        Empty when it was not, or refused.
+    """
+    try:
+        return _read_record(folder).step_key
+    except DatasetError:
+        return ""
 
 
 def read_answer(folder: Path, key: str, paths: Sequence[Path]) -> QuestionAnswer | None:
@@ -389,6 +324,7 @@ def refuse_question(
     -------
     QuestionAnswer
     """
+    _remove_earlier(folder)
     outcomes = Outcomes(kind="scalar", unit="", measure=question.measure, labels=labels)
     claim = make_refusal(name, question, reason, outcomes=outcomes, settings=settings)
     record = _AnswerRecord(

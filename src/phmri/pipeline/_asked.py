@@ -68,7 +68,16 @@ class GroupInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A question with who can answer it, and the model that does."""
+    """A question with who can answer it, and the model that does.
+
+    Parameters
+    ----------
+    name : str
+    question : Question
+    settings : Inference
+    units : QuestionUnits
+    design : UnitDesign
+    """
 
     name: str
     question: Question
@@ -78,11 +87,33 @@ class Asked:
 
 
 def question_folder(inputs: GroupInputs, name: str) -> Path:
+    """Name the folder of a question's answer.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    name : str
+
+    Returns
+    -------
+    Path
+    """
     return inputs.out_dir / "group" / f"question-{name.replace('_', '')}"
 
 
 def corrected_with(protocol: Protocol, name: str) -> tuple[str, ...]:
-    """List the questions that share an error rate by the maximum; as a rule the question alone."""
+    """List the questions that share an error rate by the maximum; as a rule the question alone.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    name : str
+
+    Returns
+    -------
+    tuple of str
+        In the order of the protocol.
+    """
     questions = protocol.questions
     family = protocol.families.get(questions[name].family or "")
     if family is None or family.correction != "joint_maximum":
@@ -134,6 +165,15 @@ def ask(inputs: GroupInputs, name: str) -> Asked:
 
     Questions corrected together are answered by the same participants, and the arms of all their
     contrasts change places, so that shuffling k is the same one in each.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    name : str
+
+    Returns
+    -------
+    Asked
     """
     protocol = inputs.protocol
     question, settings = protocol.questions[name], inference_of(protocol, name)
@@ -154,6 +194,17 @@ def ask(inputs: GroupInputs, name: str) -> Asked:
 
 
 def question_key(inputs: GroupInputs, asked: Asked) -> str:
+    """Hash all that an answer depends on besides files.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    asked : Asked
+
+    Returns
+    -------
+    str
+    """
     used = [run for members in asked.units.runs.values() for run in members]
     table = asked.units.table
     return hash_parameters(
@@ -179,7 +230,17 @@ def question_key(inputs: GroupInputs, asked: Asked) -> str:
 
 
 def measure_paths(inputs: GroupInputs, question: Question) -> tuple[Path, ...]:
-    """List every first-level file of the measure: those tested, and those only drawn."""
+    """List every first-level file of the measure: those tested, and those only drawn.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    question : Question
+
+    Returns
+    -------
+    tuple of Path
+    """
     return tuple(
         measure_path(run.job, question.measure)
         for run in inputs.runs.values()
@@ -188,7 +249,17 @@ def measure_paths(inputs: GroupInputs, question: Question) -> tuple[Path, ...]:
 
 
 def contrast_labels(protocol: Protocol, question: Question) -> tuple[str, str]:
-    """Call the sides of a contrast as the protocol's treatments are called."""
+    """Call the sides of a contrast as the protocol's treatments are called.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+
+    Returns
+    -------
+    tuple of str
+    """
 
     def label(name: str) -> str:
         if isinstance(protocol.design, Parallel):
@@ -200,6 +271,17 @@ def contrast_labels(protocol: Protocol, question: Question) -> tuple[str, str]:
 
 
 def measure_words(protocol: Protocol, question: Question) -> str:
+    """Say what a question measures, as it reads inside a sentence.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+
+    Returns
+    -------
+    str
+    """
     measure = protocol.measures[question.measure]
     scan = protocol.scans[measure.scan]
     when = f" (task {scan.task}" + (f", session {question.session})" if question.session else ")")

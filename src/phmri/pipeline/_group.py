@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from phmri.exceptions import DesignError, InferenceError
 from phmri.group import Estimate, UnitDesign, fit_covered, make_outcome, sequence_test
@@ -24,9 +24,10 @@ from phmri.inference import (
     restrict_result,
     sequence_note,
 )
+from phmri.pipeline._answer_tables import Answer
 from phmri.pipeline._answers import (
-    Answer,
     QuestionAnswer,
+    answered_under,
     fill,
     read_answer,
     refuse_question,
@@ -44,14 +45,10 @@ from phmri.pipeline._asked import (
     question_key,
 )
 from phmri.pipeline._clusters import list_clusters
-from phmri.pipeline._loading import (
-    LoadedOutcomes,
-    load_outcomes,
-    load_values,
-    restrict_outcomes,
-)
+from phmri.pipeline._left_out import leave_out_constant, leave_out_untested
+from phmri.pipeline._loading import LoadedOutcomes, load_outcomes, load_values
 from phmri.pipeline._provenance import hash_parameters
-from phmri.pipeline._shuffle import KeptState
+from phmri.pipeline._shuffle import KeptState, forget_shuffling
 from phmri.pipeline._units import QuestionUnits
 from phmri.protocol import Inference, inference_of
 
@@ -88,6 +85,7 @@ def answer_question(inputs: GroupInputs, name: str, on_progress: OnProgress) -> 
         )
         kept = read_answer(folder, key, paths)
         if kept is not None:
+            _forget_shufflings(inputs, tuple(asked), key)
             return kept
         states = {
             member: KeptState(
@@ -97,6 +95,7 @@ def answer_question(inputs: GroupInputs, name: str, on_progress: OnProgress) -> 
         }
         answer = _compute(inputs, asked, name, states)
     except (DesignError, InferenceError) as error:
+        forget_shuffling(folder)
         return refuse_question(
             name,
             question,
@@ -106,8 +105,16 @@ def answer_question(inputs: GroupInputs, name: str, on_progress: OnProgress) -> 
             folder=folder,
         )
     written = write_answer(inputs.protocol, folder, answer, key=key, paths=paths)
-    states[name].forget()
+    _forget_shufflings(inputs, tuple(asked), key)
     return written
+
+
+def _forget_shufflings(inputs: GroupInputs, together: tuple[str, ...], key: str) -> None:
+    """Remove kept shufflings once all questions that are corrected together have their answer."""
+    folders = [question_folder(inputs, member) for member in together]
+    if all(answered_under(folder) == key for folder in folders):
+        for folder in folders:
+            forget_shuffling(folder)
 
 
 def _progress(asked: Asked, on_progress: OnProgress) -> Callable[[int], None]:
@@ -132,6 +139,7 @@ class _Tested:
     outcomes: LoadedOutcomes
     Y: Float[np.ndarray, "n_units n_outcomes"]
     baseline: Float[np.ndarray, "n_units n_outcomes"] | None
+    searched: Bool[np.ndarray, " n_outcomes"] | None
     result: InferenceResult
 
 
@@ -148,6 +156,7 @@ def _test(inputs: GroupInputs, asked: Asked, state: KeptState) -> _Tested:
         None if narrowed else region,
         min_coverage=settings.min_coverage,
     )
+    outcomes = leave_out_constant(outcomes)
     searched = None
     if narrowed and region is not None and outcomes.mask is not None:
         inside = np.zeros(outcomes.mask.size, dtype=bool)
@@ -166,7 +175,7 @@ def _test(inputs: GroupInputs, asked: Asked, state: KeptState) -> _Tested:
         on_batch=state.keep,
         resume=state.read(),
     )
-    return _Tested(outcomes=outcomes, Y=Y, baseline=baseline, result=result)
+    return _Tested(outcomes=outcomes, Y=Y, baseline=baseline, searched=searched, result=result)
 
 
 def _compute(
@@ -181,7 +190,7 @@ def _compute(
     estimate = fit_covered(design, tested.Y, tested.baseline, result.tested)
     estimate = match_estimate(estimate, result)
     if not result.tested.all():
-        outcomes = restrict_outcomes(outcomes, result.tested)
+        outcomes = leave_out_untested(outcomes, result, searched=tested.searched)
         estimate, result = restrict_result(estimate, result)
     clusters = list_clusters(
         question,
@@ -201,6 +210,7 @@ def _compute(
         outcomes=_describe(inputs, asked[name], outcomes, estimate, together=tuple(asked)),
         settings=settings,
         clusters=clusters,
+        alone=len(asked) == 1,
         notes=(*_notes(units, outcomes), *_order_notes(design, outcomes, settings)),
     )
     strongest = claim.peaks[0].index if claim.peaks else 0
@@ -227,7 +237,7 @@ def _correct_together(
     states[name].store()
     for member, other_asked in asked.items():
         if member != name:
-            # Finished shuffling of the others is kept on disk until their own answer is written.
+            # What is shuffled here serves the others too, until the last of them is answered.
             other = _test(inputs, other_asked, states[member]).result
             states[member].store()
             tests[member], keys[member] = other.tests[method], other.shufflings_key
@@ -284,10 +294,16 @@ def _notes(units: QuestionUnits, outcomes: LoadedOutcomes) -> tuple[str, ...]:
 def _order_notes(
     design: UnitDesign, outcomes: LoadedOutcomes, settings: Inference
 ) -> tuple[str, ...]:
-    """Report period effect and carry-over of a crossover; neither decides anything."""
+    """Report period effect and carry-over where everyone has data; neither decides anything."""
     if design.estimator != "crossover":
         return ()
-    terms = sequence_test(design, outcomes.images)
+    complete = np.logical_and.reduce(
+        [np.isfinite(stack).all(axis=0) for stack in outcomes.images.values()]
+    )
+    if not complete.any():
+        return ()
+    images = {role: stack[:, complete] for role, stack in outcomes.images.items()}
+    terms = sequence_test(design, images)
     return (sequence_note(terms, unit=UNIT, confidence=settings.confidence), *terms.sentences)
 
 

@@ -1,7 +1,7 @@
 """First-level results of many runs as one array, for the voxels or names that all of them have."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +22,6 @@ __all__ = [
     "gather_runs",
     "load_outcomes",
     "load_values",
-    "restrict_outcomes",
 ]
 
 SAME_MM = 1e-3
@@ -143,49 +142,9 @@ def load_outcomes(
         averaged = question.where.mean_of is not None
         maps = _load_maps(question, runs, region, 1.0 if averaged else min_coverage)
         if not averaged:
-            return _leave_out_constant(maps)
+            return maps
         return _average(question, maps, region, protocol.exclusions.min_region_coverage)
-    tables = _load_tables(protocol, question, runs)
-    return tables if tables.kind == "scalar" else _leave_out_constant(tables)
-
-
-def _leave_out_constant(outcomes: LoadedOutcomes) -> LoadedOutcomes:
-    """Leave out what is the same in every participant, such as a seed's own parcel."""
-    varies = np.logical_and.reduce(
-        [np.nanmax(stack, axis=0) > np.nanmin(stack, axis=0) for stack in outcomes.images.values()]
-    )
-    return outcomes if not varies.any() else restrict_outcomes(outcomes, varies)
-
-
-def restrict_outcomes(
-    outcomes: LoadedOutcomes, kept: Bool[np.ndarray, " n_outcomes"]
-) -> LoadedOutcomes:
-    """Leave outcomes out that cannot be tested, and say so.
-
-    Parameters
-    ----------
-    outcomes : LoadedOutcomes
-    kept : ndarray of bool of shape (n_outcomes,)
-
-    Returns
-    -------
-    LoadedOutcomes
-    """
-    if kept.all():
-        return outcomes
-    mask = None
-    if outcomes.mask is not None:
-        mask = outcomes.mask.copy()
-        mask[outcomes.mask] = kept
-    names = outcomes.names and tuple(np.array(outcomes.names)[kept].tolist())
-    lost = ", ".join(sorted(set(outcomes.names) - set(names))) or f"{int((~kept).sum())} voxels"
-    return replace(
-        outcomes,
-        images={role: stack[:, kept] for role, stack in outcomes.images.items()},
-        names=names,
-        mask=mask,
-        note=f"{outcomes.note} Left out, being the same in every participant: {lost}.".strip(),
-    )
+    return _load_tables(protocol, question, runs)
 
 
 def _load_maps(

@@ -8,7 +8,7 @@ from phmri.dataset import read_arrays, write_arrays
 from phmri.exceptions import DatasetError
 from phmri.inference import PermutationState
 
-__all__ = ["KeptState", "state_path"]
+__all__ = ["KeptState", "forget_shuffling", "state_path"]
 
 SECONDS = 15.0
 """Between two times that the state is written."""
@@ -27,6 +27,17 @@ def state_path(folder: Path) -> Path:
     Path
     """
     return folder / "unfinished_shuffling.npz"
+
+
+def forget_shuffling(folder: Path) -> None:
+    """Remove what unfinished shuffling left: it is needed no more.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the question.
+    """
+    state_path(folder).unlink(missing_ok=True)
 
 
 class KeptState:
@@ -91,7 +102,3 @@ class KeptState:
                 },
             )
             self.written = time.monotonic()
-
-    def forget(self) -> None:
-        """Remove the file: the answer is written."""
-        self.path.unlink(missing_ok=True)

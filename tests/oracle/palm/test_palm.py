@@ -47,7 +47,10 @@ def test_paired_all_256_sign_flips():
         result = permute(paired_design(), Y, None, SETTINGS, alternative="greater")
         t = fit_contrast(paired_design(), Y).t
         assert_allclose(t, palm["out_signflip_vox_tstat"], atol=1e-10)
-        for found, name in ((result.pvalue_uncorrected, "uncp"), (result.pvalue_corrected, "fwep")):
+        for found, name in (
+            (result.pvalue_uncorrected, "uncp"),
+            (result.pvalue_corrected, "fwep"),
+        ):
             apart = np.abs(found - palm[f"out_signflip_vox_tstat_{name}"])
             assert apart.max() <= 1.001 / 256
             assert (apart > 1e-6).mean() < 0.001
@@ -58,7 +61,10 @@ def test_paired_two_sided_within_one_tied_count():
     # misses it in about half of the voxels, always by one count.
     with np.load(HERE / "perm_paired.npz") as palm:
         result = permute(paired_design(), palm["in_Y_difference"], None, SETTINGS)
-        for found, name in ((result.pvalue_uncorrected, "uncp"), (result.pvalue_corrected, "fwep")):
+        for found, name in (
+            (result.pvalue_uncorrected, "uncp"),
+            (result.pvalue_corrected, "fwep"),
+        ):
             more = found - palm[f"out_twotail_vox_tstat_{name}"]
             assert more.min() >= -1e-6
             assert more.max() <= 1.001 / 256
@@ -73,7 +79,10 @@ def test_freedman_lane_three_arms_and_covariate():
             assert_allclose(t, palm[f"out_t5000_vox_tstat_c{k + 1}"], atol=1e-10)
         design = make_design(X, palm["in_C"][0])
         result = permute(design, Y, None, SETTINGS, alternative="greater")
-        for found, name in ((result.pvalue_uncorrected, "uncp"), (result.pvalue_corrected, "fwep")):
+        for found, name in (
+            (result.pvalue_uncorrected, "uncp"),
+            (result.pvalue_corrected, "fwep"),
+        ):
             wanted = palm[f"out_t5000_vox_tstat_{name}_c1"].astype(float)
             error = np.sqrt(wanted * (1 - wanted) * 2 / 5000) + 1e-4
             assert (np.abs(found - wanted) / error).max() < 4.5

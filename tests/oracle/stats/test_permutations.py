@@ -6,10 +6,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from phmri.group import UnitDesign, exchange_repeated, exchange_within, fit_contrast
+from phmri.inference import _statistics as statistics
 from phmri.inference import make_source, permute
 from phmri.inference._pvalues import orient, pvalue_of_maximum
 from phmri.inference._shuffling import Shufflings
-from phmri.inference._statistics import TILE, make_statistic
+from phmri.inference._statistics import make_statistic
 from phmri.protocol import Inference
 
 SETTINGS = Inference(n_permutations=10_000)
@@ -35,10 +36,11 @@ def maps_of(design, Y, baseline, order):
     """Give the statistic under given orders of the rows, the identity first."""
     model = make_statistic(design, Y, baseline, SETTINGS, single=False)
     maps = np.empty((len(order), Y.shape[1]))
-    for start in range(0, len(order), TILE):
-        part = np.asarray(order[start : start + TILE])
+    size = statistics.TILE
+    for start in range(0, len(order), size):
+        part = np.asarray(order[start : start + size])
         shufflings = Shufflings(order=part, sign=np.ones(part.shape))
-        model.fill(shufflings, maps[start : start + TILE])
+        model.fill(shufflings, maps[start : start + size])
     return model, maps
 
 
@@ -92,19 +94,21 @@ def test_small_crossover_all_sequences(data, expected):
     assert result.pvalue_corrected[0] == pytest.approx(value["p_two_sided_by_t"], rel=1e-12)
 
 
-def test_freedman_lane_with_voxelwise_baseline_on_given_permutations(data, expected):
-    value = expected("N_permutation", "permutation_ancova")["freedman_lane"]
+@pytest.mark.parametrize("shuffled", ["freedman_lane", "label_permutation"])
+def test_three_arms_with_voxelwise_baseline_on_given_permutations(data, expected, shuffled):
     rois = expected("N_permutation", "permutation_ancova")["rois"]
+    value = expected("N_permutation", "permutation_ancova")[shuffled]
     rows = data("parallel3x3").sort_values("subject")
     at = {s: rows[rows["session"] == s].set_index("subject") for s in ("baseline", "acute")}
     people = at["baseline"]
     Y = at["acute"].loc[people.index, rois].to_numpy()
-    baseline = people[rois].to_numpy()
     arms = [people["arm"] == arm for arm in ("KET", "PLA", "LTGKET")]
     X = np.column_stack([*arms, people["sex"] == "M"])
     design = make_design(X, [1, -1, 0, 0], estimator="ancova")
+    if shuffled == "label_permutation":
+        design = replace(design, dealt=np.array([True, True, True, False]))
     order = data("perm_indices_parallel").to_numpy() - 1
-    model, t = maps_of(design, Y, baseline, order)
+    model, t = maps_of(design, Y, people[rois].to_numpy(), order)
     assert_allclose(model.observed, value["t_observed"], rtol=1e-9)
     assert_allclose(t[1], value["row2"], rtol=1e-9)
     single, family = count_pvalues(np.abs(t), model.df)
@@ -112,7 +116,8 @@ def test_freedman_lane_with_voxelwise_baseline_on_given_permutations(data, expec
     assert_allclose(family, value["p_fwe_max_abs_t"], rtol=1e-12)
 
 
-def test_freedman_lane_over_all_orders_of_nine(data, expected):
+def test_freedman_lane_over_all_orders_of_nine(data, expected, monkeypatch):
+    monkeypatch.setattr(statistics, "TILE", 4032)  # the same sums, in fewer calls
     value = expected("O_permutation_spatial_blocks", "freedman_lane_full_9factorial")
     frame = data("perm_covariate")
     X = np.column_stack([np.ones(9), frame["group"], frame["age"]])
@@ -128,7 +133,8 @@ def test_freedman_lane_over_all_orders_of_nine(data, expected):
 
 def check_exhaustive(design, Y, value):
     for alternative, name in (("greater", "one"), ("two-sided", "two")):
-        result = permute(design, Y, None, SETTINGS, alternative=alternative)
+        settings = Inference(n_permutations=10_000, alpha=0.1)  # 20 shufflings: no p below it
+        result = permute(design, Y, None, settings, alternative=alternative)
         assert (result.n_permutations, result.exhaustive) == (value["n_perm"], True)
         assert_allclose(result.statistic, value["t"], rtol=1e-9)
         assert_allclose(result.pvalue_uncorrected, value[f"p_{name}_sided"], rtol=1e-12)

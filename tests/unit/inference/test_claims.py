@@ -126,10 +126,9 @@ def test_edges_not_found_name_the_strongest():
     assert heights == sorted(heights, reverse=True)
 
 
-def test_too_few_shufflings_are_noted():
-    claim = answer(9.0, settings=Inference(n_permutations=100, alpha=0.001))
-    assert claim.verdict == "not found"
-    assert any("no statistic, however large" in note for note in claim.notes)
+def test_too_few_shufflings_are_refused():
+    with pytest.raises(InferenceError, match=r"the smallest attainable p is 0\.01"):
+        answer(9.0, settings=Inference(n_permutations=100, alpha=0.001))
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0])

@@ -1,24 +1,14 @@
 from dataclasses import replace
-from math import comb, factorial
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy import stats
 
 import phmri.inference
-from phmri.exceptions import DesignError, InferenceError
-from phmri.group import UnitDesign, exchange_within, fit_contrast
-from phmri.inference import count_shufflings, permute
-from phmri.inference._kernel import shuffled_products
-from phmri.inference._permutation import permute_with
-from phmri.inference._pvalues import (
-    benjamini_hochberg,
-    parametric_pvalue,
-    pvalue_of_maximum,
-    threshold_of_maximum,
-)
-from phmri.inference._shuffling import make_shufflings
+from phmri.exceptions import InferenceError
+from phmri.group import UnitDesign, exchange_repeated, exchange_within
+from phmri.inference import Graph, Volume, make_source, permute
+from phmri.inference._pvalues import parametric_pvalue
 from phmri.protocol import Inference
 
 
@@ -45,6 +35,10 @@ def two_groups(*sizes, **options):
     return make_design(np.repeat(np.eye(len(sizes)), sizes, axis=0), [1, -1], **options)
 
 
+def noise(n, n_outcomes, seed=2):
+    return np.random.default_rng(seed).normal(size=(n, n_outcomes))
+
+
 def brute_force(design, Y, B, shufflings):
     """Freedman-Lane, written as the paper does: residuals of the null model, full refits."""
     t = np.empty((len(shufflings.order), Y.shape[1]))
@@ -63,11 +57,10 @@ def brute_force(design, Y, B, shufflings):
 
 
 @pytest.mark.parametrize("case", ["ancova", "covariate", "held", "paired"])
-def test_statistics_equal_refits_of_the_whole_model(case):
-    rng = np.random.default_rng(8)
-    Y, B = rng.normal(size=(2, 15, 6))
+def test_maxima_and_counts_equal_refits_of_the_whole_model(case):
+    Y, B = np.random.default_rng(8).normal(size=(2, 15, 6))
     arms = np.eye(3)[np.arange(15) % 3]
-    X = np.column_stack([arms, rng.normal(size=15)])
+    X = np.column_stack([arms, np.linspace(-1, 1, 15) ** 3])
     blocks = np.where(arms[:, 2] > 0, -1, np.arange(15) // 8)
     if case == "paired":
         design = make_design(np.column_stack([np.ones(15), X[:, 3]]), [1, 0], estimator="paired")
@@ -77,75 +70,23 @@ def test_statistics_equal_refits_of_the_whole_model(case):
         estimator = "ancova" if case == "ancova" else "post"
         design = make_design(X, [1, -1, 0, 0], blocks=blocks, estimator=estimator)
     baseline = B if case == "ancova" else None
-    (shufflings,) = make_shufflings(design, 40, seed=1, exhaustive=False)
-    wanted = brute_force(design, Y, baseline, shufflings)
-    counted = permute_with(
-        design,
-        Y,
-        baseline,
-        iter([shufflings]),
-        alternative="greater",
-        n_threads=1,
-        on_batch=None,
-    )
-    assert_allclose(counted.statistic, wanted[0], rtol=1e-9)
-    assert_allclose(counted.statistic, fit_contrast(design, Y, baseline).t, rtol=1e-9)
-    assert_allclose(counted.maximum, wanted.max(axis=1), rtol=1e-9)
-    assert_array_equal(counted.count, (wanted >= wanted[0] - 1e-9).sum(axis=0))
-
-
-def test_kernel_sums_products_of_shuffled_rows():
-    rng = np.random.default_rng(0)
-    for n_units in (3, 4, 11):
-        left, right = rng.normal(size=(2, n_units, 9))
-        order = np.array([rng.permutation(n_units) for _ in range(5)])
-        out = np.full((5, 9), np.nan)
-        shuffled_products(left, right, order, out)
-        assert_allclose(out, np.einsum("iv,kiv->kv", left, right[order]), rtol=1e-12)
-
-
-def test_counts_of_distinct_shufflings():
-    assert count_shufflings(two_groups(5, 7)) == comb(12, 5)
-    assert count_shufflings(two_groups(3, 3, blocks=[0, 0, 1, 0, 1, 1])) == 9
-    held = make_design(
-        np.repeat(np.eye(3), [3, 3, 4], axis=0), [1, -1, 0], blocks=[0] * 6 + [-1] * 4
-    )
-    assert count_shufflings(held) == comb(6, 3)
-    assert count_shufflings(make_design(np.ones((9, 1)), [1], estimator="paired")) == 512
-    with_covariate = make_design(np.column_stack([two_groups(3, 3).X, np.arange(6)]), [1, -1, 0])
-    assert count_shufflings(with_covariate) == factorial(6)
-    assert count_shufflings(two_groups(3, 3, estimator="ancova")) == factorial(6)
-
-
-@pytest.mark.parametrize("blocks", [[0] * 6, [0, 0, 1, 0, 1, 1], [0, 0, 0, 0, -1, -1]])
-def test_enumeration_is_complete_distinct_and_starts_with_the_identity(blocks):
-    design = two_groups(3, 3, blocks=blocks)
-    n_distinct = count_shufflings(design)
-    found = np.vstack(
-        [s.order for s in make_shufflings(design, n_distinct, seed=0, exhaustive=True, chunk=4)]
-    )
-    assert_array_equal(found[0], np.arange(6))
-    labels = {tuple(np.argsort(order) < 3) for order in found}
-    assert len(labels) == len(found) == n_distinct
-    held = np.asarray(blocks) < 0
-    assert (found[:, held] == np.flatnonzero(held)).all()
-
-
-def test_drawn_shufflings_depend_on_seed_and_number_only():
-    design = two_groups(6, 6, blocks=[0, 1] * 6)
-    whole = next(make_shufflings(design, 20, seed=3, exhaustive=False))
-    cut = np.vstack(
-        [s.order for s in make_shufflings(design, 20, seed=3, exhaustive=False, chunk=6)]
-    )
-    other = next(make_shufflings(design, 20, seed=4, exhaustive=False))
-    assert_array_equal(whole.order, cut)
-    assert (whole.order[1:] != other.order[1:]).any()
-    assert_array_equal(whole.order % 2, np.tile(np.arange(12) % 2, (20, 1)))
+    settings = Inference(n_permutations=100)
+    result = permute(design, Y, baseline, settings, alternative="greater")
+    source = make_source(design, settings)
+    t = brute_force(design, Y, baseline, source.take(range(100)))
+    assert_allclose(result.statistic, t[0], rtol=1e-9)
+    assert_allclose(result.null_maximum, t.max(axis=1), rtol=1e-9)
+    single = (t >= t[0] - 1e-9).mean(axis=0)
+    family = (t.max(axis=1)[:, None] >= t[0] - 1e-9).mean(axis=0)
+    assert_allclose(result.pvalue_uncorrected, single, rtol=1e-12)
+    assert_allclose(result.pvalue_corrected, family, rtol=1e-12)
+    assert (result.n_distinct, result.exhaustive) == (source.n_distinct, False)
+    assert result.shufflings_key == source.key
 
 
 def test_one_sided_counts_add_up():
     design = make_design(np.ones((7, 1)), [1], estimator="paired")
-    Y = np.random.default_rng(2).normal(size=(7, 10))
+    Y = noise(7, 10)
     settings = Inference(n_permutations=128)
     above = permute(design, Y, None, settings, alternative="greater")
     below = permute(design, Y, None, settings, alternative="less")
@@ -153,86 +94,139 @@ def test_one_sided_counts_add_up():
     assert_allclose(above.pvalue_uncorrected + below.pvalue_uncorrected, 1 + 1 / 128)
 
 
-def test_progress_adds_up_and_settings_are_used():
-    design = two_groups(8, 8)
-    Y = np.random.default_rng(2).normal(size=(16, 3))
-    done = []
-    result = permute(design, Y, None, Inference(n_permutations=1200), on_batch=done.append)
-    assert sum(done) == result.n_permutations == 1200
-    assert len(done) == 3
-    assert (result.n_distinct, result.exhaustive) == (comb(16, 8), False)
-    assert "1200 random permutations" in result.sentences[0]
+def test_states_add_up():
+    design, Y = two_groups(8, 8), noise(16, 3)
+    states = []
+    settings = Inference(n_permutations=1200)
+    result = permute(design, Y, None, settings, batch=500, on_batch=states.append)
+    assert [state.n_done for state in states] == [512, 1024, 1200]
+    assert_allclose(states[-1].exceeded / 1200, result.pvalue_uncorrected)
+    assert_array_equal(states[-1].maxima[:, 0], result.null_maximum)
+    assert_array_equal(states[0].maxima, states[-1].maxima[:512])
+    assert len({state.key for state in states}) == 1
     other = permute(design, Y, None, Inference(n_permutations=1200, seed=1))
     assert (other.null_maximum != result.null_maximum).any()
 
 
 def test_permutation_p_is_close_to_the_parametric_one_for_normal_errors():
-    design = two_groups(20, 20)
-    Y = np.random.default_rng(2).normal(size=(40, 50))
-    result = permute(design, Y, None, Inference(n_permutations=2000))
+    result = permute(two_groups(20, 20), noise(40, 50), None, Inference(n_permutations=2000))
     assert_allclose(result.pvalue_uncorrected, result.pvalue_parametric, atol=0.045)
-
-
-def test_too_few_shufflings_leave_no_threshold():
-    design = two_groups(2, 2)
-    Y = np.random.default_rng(2).normal(size=(4, 3))
-    result = permute(design, Y, None, Inference(n_permutations=100))
-    assert result.threshold == np.inf
-    assert result.pvalue_corrected.min() >= 2 / 6 - 1e-12
-
-
-def test_refusals():
-    design = two_groups(4, 4)
-    Y = np.random.default_rng(2).normal(size=(8, 3))
-    with pytest.raises(InferenceError, match="n_threads"):
-        permute(design, Y, None, Inference(), n_threads=0)
-    with pytest.raises(DesignError, match="not finite"):
-        permute(design, np.where(Y > 1, np.nan, Y) + np.nan, None, Inference())
-    with pytest.raises(DesignError, match="needs a baseline"):
-        permute(replace(design, voxelwise_baseline=True), Y, None, Inference())
-
-
-def test_benjamini_hochberg_equals_scipy():
-    p = np.random.default_rng(0).uniform(size=200) ** 2
-    assert_allclose(benjamini_hochberg(p), stats.false_discovery_control(p), rtol=1e-12)
 
 
 def test_parametric_p_is_never_zero():
     t = np.array([0.0, 2.0, -1e6, 1e30])
     for alternative in ("two-sided", "greater", "less"):
-        p = parametric_pvalue(t, 70.0, alternative)
+        p = parametric_pvalue(t, np.full(4, 70.0), alternative)
         assert p.min() > 0
         assert p.max() <= 1
 
 
-@pytest.mark.parametrize(("alpha", "short"), [(0.2, 4.0), (0.3, 3.0), (0.35, 3.0), (0.4, 1.0)])
-def test_threshold_is_where_p_reaches_alpha(alpha, short):
-    null = np.array([3.0, 5.0, 5.0, 4.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
-    threshold = threshold_of_maximum(null, alpha, 20.0)
-    assert_allclose(threshold, short, rtol=1e-8)
-    at, below = pvalue_of_maximum(np.array([threshold, short]), null, 20.0)
-    assert at <= alpha < below
+def test_no_p_is_below_one_shuffling_however_strong_the_effect():
+    design = two_groups(10, 10)
+    Y = noise(20, 4) + 1e6 * design.X[:, :1]
+    result = permute(design, Y, None, Inference(n_permutations=100))
+    assert_allclose(result.pvalue_corrected, 1 / 100)
+    assert result.pvalue_parametric.min() > 0
 
 
-def test_threshold_is_out_of_reach_with_too_few_shufflings():
-    null = np.array([3.0, 5.0, 5.0, 4.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
-    assert threshold_of_maximum(null, 0.1, 20.0) == np.inf
-    assert_allclose(pvalue_of_maximum(np.array([5.0, 4.5, 0.0]), null, 20.0), [0.2, 0.2, 1.0])
+@pytest.mark.parametrize(
+    ("design", "alpha", "smallest"),
+    [
+        (two_groups(2, 2), 0.05, "0.333"),  # 6 splits; each has its mirror
+        (two_groups(2, 3), 0.05, "0.1"),  # 10 splits
+        (make_design(np.ones((5, 1)), [1], estimator="paired"), 0.05, "0.0625"),
+        (two_groups(9, 9), 0.005, "0.01"),  # 100 of 48620 were asked for
+    ],
+)
+def test_too_few_shufflings_are_refused_with_the_smallest_p(design, alpha, smallest):
+    settings = Inference(n_permutations=100, alpha=alpha)
+    with pytest.raises(InferenceError, match=f"smallest attainable p is {smallest};"):
+        permute(design, noise(len(design.X), 3), None, settings)
+
+
+def test_one_sided_questions_reach_half_the_p():
+    design = make_design(np.ones((5, 1)), [1], estimator="paired")
+    Y = noise(5, 3) + 100
+    result = permute(design, Y, None, Inference(), alternative="greater")
+    assert_allclose(result.pvalue_corrected, 1 / 32)
+    assert result.threshold <= result.statistic.min()
+
+
+VOLUME = Volume(mask=np.ones((3, 3, 3), dtype=bool))
+LINE = Graph(starts=np.array([0, 1, 2]), neighbours=np.array([1, 0]))
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"n_threads": 0, "batch": 0}, "too few n_threads.*\n?.*too few batch"),
+        ({"space": VOLUME}, r"another number of outcomes.*27 \(mask of shape \(3, 3, 3\)\).*3"),
+        ({"space": LINE}, "another number of outcomes.*found 2; expected 3"),
+        ({"settings": {"method": "tfce"}}, "needs outcomes with neighbours"),
+        ({"settings": {"method": "cluster_mass", "cluster_z": 3}}, "outcomes with neighbours"),
+        ({"settings": {"method": "fdr"}}, "this method does not shuffle"),
+        ({"settings": {"method": "random_field"}}, "this method does not shuffle"),
+        ({"Y": np.full((8, 3), np.nan)}, r"not finite.*24 in participants 00, 01, 02, 03, 04"),
+        ({"Y": np.ones((8, 3))}, "no outcome can be tested"),
+        ({"Y": noise(7, 3)}, "another shape than rows x outcomes"),
+        ({"baseline": noise(8, 3)}, "does not take a baseline"),
+        ({"design": replace(two_groups(4, 4), voxelwise_baseline=True)}, "needs a baseline"),
+        ({"design": replace(two_groups(4, 4), contrast=np.zeros(2))}, "cannot be estimated"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_by_one_error(changed, words):
+    given = {"design": two_groups(4, 4), "Y": noise(8, 3), "baseline": None} | changed
+    settings = Inference(**given.pop("settings", {}))
+    with pytest.raises(InferenceError, match=f"(?s){words}"):
+        permute(given.pop("design"), given.pop("Y"), given.pop("baseline"), settings, **given)
+
+
+def test_participants_of_unequal_visits_cannot_change_places():
+    tree = exchange_repeated(["a", "a", "b", "b", "c", "c"], [1, 2] * 3, effect="between")
+    design = make_design(np.column_stack([np.ones(6), np.arange(6) // 2 == 0]), [0, 1])
+    levels = tree.levels.copy()
+    levels[3, 0] = levels[4, 0]  # the second visit of b becomes a third of c
+    levels[3, 1] = 2
+    unequal = replace(design, exchangeability=replace(tree, levels=levels))
+    with pytest.raises(InferenceError, match="hold different rows; found 02, 04"):
+        permute(unequal, noise(6, 3), None, Inference(alpha=0.5))
 
 
 def test_public_names():
     assert phmri.inference.__all__ == [
+        "Alternative",
         "Claim",
+        "Cluster",
+        "CorrectedTest",
+        "Graph",
+        "InferenceResult",
         "Outcomes",
         "Peak",
-        "PermutationResult",
+        "PermutationState",
+        "Places",
+        "ShufflingSource",
+        "Space",
+        "Volume",
         "claim_from_dict",
         "claim_to_dict",
+        "correct_jointly",
         "count_shufflings",
+        "enough",
+        "find_clusters",
+        "find_extrema",
         "find_peaks",
+        "infer",
         "make_claim",
+        "make_edge_graph",
         "make_refusal",
+        "make_source",
+        "match_estimate",
+        "monte_carlo_interval",
         "permute",
+        "region_pairs",
+        "restrict_result",
         "sequence_note",
+        "shufflings_needed",
+        "smallest_pvalue",
     ]
     assert all(hasattr(phmri.inference, name) for name in phmri.inference.__all__)

@@ -1,0 +1,176 @@
+"""An answer as it was computed, and the maps and tables that are written of it."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from phmri.group import Estimate
+from phmri.inference import Claim, InferenceResult
+from phmri.pipeline._loading import LoadedOutcomes, RunKey
+
+__all__ = [
+    "Answer",
+    "clusters_table",
+    "name_statistics",
+    "peaks_table",
+    "units_table",
+    "values_label",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer as it was computed.
+
+    Parameters
+    ----------
+    claim : Claim
+    outcomes : LoadedOutcomes
+    estimate : Estimate
+    result : InferenceResult
+    run_values : dict of RunKey to float
+        The outcome of every run, at the scalar or the strongest peak.
+    used : frozenset of RunKey
+        Runs that the answer rests on.
+    """
+
+    claim: Claim
+    outcomes: LoadedOutcomes
+    estimate: Estimate
+    result: InferenceResult
+    run_values: dict[RunKey, float]
+    used: frozenset[RunKey]
+
+
+def name_statistics(answer: Answer) -> dict[str, Float[np.ndarray, " n_outcomes"]]:
+    """Name every map: estimates, then per correction its p-values (q-values for fdr).
+
+    Parameters
+    ----------
+    answer : Answer
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_outcomes,)
+        By what follows ``stat-`` in the names of files.
+    """
+    estimate, result = answer.estimate, answer.result
+    maps = {
+        "effect": estimate.effect,
+        "se": estimate.se,
+        result.statistic_name.lower(): result.statistic,
+        "d": estimate.d,
+        "puncorrected": result.pvalue_uncorrected,
+        "pparametric": result.pvalue_parametric,
+        "qfdr": result.qvalue_fdr,
+    }
+    for method, test in result.tests.items():
+        label = method.replace("_", "")
+        if method in {"tfce", "cluster_mass", "cluster_extent"}:
+            maps[label] = test.value
+        if method != "fdr":
+            maps[f"p{label}"] = test.pvalue
+    if not (result.n_per_outcome == result.n_per_outcome[0]).all():
+        maps["n"] = result.n_per_outcome.astype(np.float64)
+    return maps
+
+
+def units_table(answer: Answer) -> pd.DataFrame:
+    """List the value of every run.
+
+    Parameters
+    ----------
+    answer : Answer
+
+    Returns
+    -------
+    DataFrame
+        One row per run, by participant and session.
+    """
+    rows = [
+        {
+            "participant_id": f"sub-{key[0]}",
+            "session": key[1],
+            "value": value,
+            "used": key in answer.used,
+        }
+        for key, value in sorted(answer.run_values.items())
+    ]
+    return pd.DataFrame(rows, columns=["participant_id", "session", "value", "used"])
+
+
+def peaks_table(claim: Claim) -> pd.DataFrame:
+    """List the peaks of a claim.
+
+    Parameters
+    ----------
+    claim : Claim
+
+    Returns
+    -------
+    DataFrame
+        One row per peak, in the order of the claim.
+    """
+    rows = [
+        {
+            "name": peak.name,
+            **dict(zip("xyz", peak.position_mm or (np.nan,) * 3, strict=True)),
+            "t": peak.t,
+            "effect": peak.effect,
+            "ci_low": peak.ci_low,
+            "ci_high": peak.ci_high,
+            "d": peak.d,
+            "p_uncorrected": peak.pvalue_uncorrected,
+            "q_fdr": peak.qvalue_fdr,
+            "p_corrected": peak.pvalue_corrected,
+        }
+        for peak in claim.peaks
+    ]
+    return pd.DataFrame(rows)
+
+
+def clusters_table(answer: Answer) -> pd.DataFrame:
+    """List the clusters of an answer, each with the statistic and effect of its strongest outcome.
+
+    Parameters
+    ----------
+    answer : Answer
+
+    Returns
+    -------
+    DataFrame
+        One row per cluster, in the order of the claim; its label names the strongest outcome.
+    """
+    rows = []
+    for cluster in answer.claim.clusters:
+        fields = asdict(cluster)
+        centre = fields.pop("centre_mm") or (np.nan,) * 3
+        strongest = int(fields.pop("peaks")[0])
+        row = {**fields, **dict(zip(("x", "y", "z"), centre, strict=True))}
+        row["peak_t"] = float(answer.result.statistic[strongest])
+        row["peak_effect"] = float(answer.estimate.effect[strongest])
+        rows.append({key: np.nan if value is None else value for key, value in row.items()})
+    return pd.DataFrame(rows)
+
+
+def values_label(answer: Answer) -> str:
+    """Say what the participants' values are.
+
+    Parameters
+    ----------
+    answer : Answer
+
+    Returns
+    -------
+    str
+    """
+    claim = answer.claim
+    if claim.outcome == "scalar" or not claim.peaks:
+        return f"{', '.join(answer.outcomes.names)} ({claim.unit})"
+    peak = claim.peaks[0]
+    if peak.position_mm is None:
+        return f"{peak.name} ({claim.unit}), the strongest of {claim.n_outcomes}, selected"
+    position = ", ".join(f"{value:.0f}" for value in peak.position_mm)
+    return f"peak voxel at ({position}) mm ({claim.unit}), selected for its height"
