@@ -27,7 +27,7 @@ demo: $(READY)  ## Simulate a small trial at full size, analyse it, say where th
 	$(BIN)/phmri demo weigner2025 $(DEMO)
 
 test: $(READY) check  ## Run all checks and tests
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: $(READY)  ## Style, types, layers
 	$(BIN)/ruff check .

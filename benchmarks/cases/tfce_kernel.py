@@ -27,7 +27,7 @@ def prepare(directory: Path) -> None:
 
 def ours(directory: Path) -> tuple[Facts, np.ndarray]:
     from phmri.inference import Volume  # noqa: PLC0415  each child imports one side only
-    from phmri.inference._tfce import make_tfce  # noqa: PLC0415
+    from phmri.inference.tfce._tfce import make_tfce  # noqa: PLC0415
 
     mask = make_images(directory).load_mask()
     tfce = make_tfce(Volume(mask=mask, connectivity=26))

@@ -8,7 +8,14 @@ from functools import partial
 
 import numpy as np
 from scipy import signal, stats
-from test_family_wise import DESIGNS, find_rates, parallel_ancova, skewed, unequal_variances
+from test_family_wise import (
+    DESIGNS,
+    find_rates,
+    parallel_ancova,
+    skewed,
+    smooth,
+    unequal_variances,
+)
 
 from phmri.firstlevel import seed_to_voxel
 from phmri.group import UnitTable, fit_contrast, make_unit_design
@@ -22,6 +29,10 @@ N_FAMILY_WISE = 2000
 
 BEYOND = {
     "parallel ANCOVA, 8 per arm": (partial(parallel_ancova, n_per_arm=8), "t"),
+    "parallel ANCOVA, 8 per arm, normal": (
+        partial(parallel_ancova, n_per_arm=8, noise=smooth),
+        "t",
+    ),
     "unequal variances 14/8, signs": (partial(unequal_variances, sizes=(14, 8)), "v"),
     "unequal variances 30/30, signs, skewed": (
         partial(unequal_variances, sizes=(30, 30), noise=skewed),

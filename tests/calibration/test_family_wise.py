@@ -101,14 +101,14 @@ WILLIAMS = Crossover(
 )
 
 
-def parallel_ancova(rng, n_per_arm=16):
+def parallel_ancova(rng, n_per_arm=16, *, noise=skewed):
     """Arms A and B alike, C responds; drawn within strata that differ, as age and baseline do."""
     n, in_stratum = 3 * n_per_arm, np.repeat([*"ABC"], n_per_arm // 2)
     strata = np.repeat(["x", "y"], n // 2)
     arms = np.concatenate([rng.permutation(in_stratum) for _ in "xy"])
     age = rng.standard_normal((n, 1))
     table = make_table(arms, strata, {"age": age - age.mean()})
-    baseline, error = skewed(rng, n), skewed(rng, n)
+    baseline, error = noise(rng, n), noise(rng, n)
     outcome = 0.7 * baseline + error + 0.5 * age + (strata == "y")[:, None]
     outcome += 2.0 * (arms == "C")[:, None]
     design = make_unit_design(ANCOVA, ARMS, table)

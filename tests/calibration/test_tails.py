@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from phmri.inference._pareto import fit_pareto
-from phmri.inference._tails import gamma_pvalue, sequential_pvalue, tail_pvalue
+from phmri.inference.tails._pareto import fit_pareto
+from phmri.inference.tails._tails import gamma_pvalue, sequential_pvalue, tail_pvalue
 
 N_TRIALS, N_SHUFFLINGS, STOP_AFTER = 1500, 200, 10
 N_PER_STRATUM, N_OUTCOMES = 12, 30

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from phmri.group import UnitTable, fit_contrast, make_outcome, make_unit_design
-from phmri.inference import _statistics as statistics
 from phmri.inference import permute
+from phmri.inference.statistics import _statistics as statistics
 from phmri.protocol import Crossover, Inference, Parallel, Question
 
 QUICK = settings(max_examples=15, deadline=None)

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import fft, ndimage, stats
 
-from phmri.inference._euler import StatisticField, expected_euler
-from phmri.inference._random_field import height_threshold, peak_pvalue
-from phmri.inference._random_field_extent import cluster_pvalue
-from phmri.inference._smoothness import count_resels, estimate_smoothness
+from phmri.inference.random_field._euler import StatisticField, expected_euler
+from phmri.inference.random_field._extent import cluster_pvalue
+from phmri.inference.random_field._height import height_threshold, peak_pvalue
+from phmri.inference.random_field._smoothness import count_resels, estimate_smoothness
 
 PER_SIGMA = np.sqrt(8 * np.log(2))
 

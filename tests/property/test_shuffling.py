@@ -11,8 +11,8 @@ from numpy.testing import assert_array_equal
 from scipy import stats
 
 from phmri.group import Exchangeability
-from phmri.inference._row_tree import flip_members
-from phmri.inference._shuffling import count_shufflings, plan_shufflings
+from phmri.inference.shuffling._row_tree import flip_members
+from phmri.inference.shuffling._source import count_shufflings, plan_shufflings
 
 SEEDS = st.integers(0, 2**32 - 1)
 LARGEST_GROUP = 1500

@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import rankdata
 
 from phmri.group import Exchangeability, UnitDesign, exchange_within
-from phmri.inference._shuffling import Shufflings
-from phmri.inference._statistics import OUTCOMES, TILE, make_statistic
+from phmri.inference.shuffling._source import Shufflings
+from phmri.inference.statistics._statistics import OUTCOMES, TILE, make_statistic
 from phmri.protocol import Inference
 
 N = 14

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from phmri.inference._enough import monte_carlo_interval
-from phmri.inference._tails import (
+from phmri.inference.tails._enough import monte_carlo_interval
+from phmri.inference.tails._tails import (
     gamma_pvalue,
     gamma_pvalue_from_moments,
     sequential_pvalue,

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from scipy import ndimage
 
 from phmri.inference._space import Volume
-from phmri.inference._tfce import make_tfce
+from phmri.inference.tfce._tfce import make_tfce
 
 REACH = {6: 1, 18: 2, 26: 3}
 

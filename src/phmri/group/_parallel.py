@@ -98,7 +98,7 @@ def make_parallel_design(
             + within_strata(table.strata, design.strata)
             + (f"; those of {held} stay." if held else "."),
         ),
-        notes=(*adjustment.notes, *unmixed),
+        notes=(*adjustment.notes, *unmixed, *_together(free)),
         sentences=_sentences(estimator, arms, adjustment.names),
         variance_groups=groups.argmax(axis=1),
     )
@@ -171,6 +171,18 @@ def _blocks(free: Sequence[str], table: UnitTable) -> Int[np.ndarray, " n_units"
     )
 
 
+def _together(free: Sequence[str]) -> tuple[str, ...]:
+    """Say what it means that the arms of other questions change places too."""
+    if len(free) <= 2:  # noqa: PLR2004 - the two arms of the contrast
+        return ()
+    return (
+        (
+            f"Participants of {join_words(free)} change places, because questions about them "
+            "share one error rate: the p-value tests that none of these arms differs."
+        ),
+    )
+
+
 def join_words(names: Sequence[str]) -> str:
     """Join names as a sentence does.
 
@@ -189,6 +201,6 @@ def join_words(names: Sequence[str]) -> str:
 
 
 def _sentences(estimator: str, arms: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    model = f"The model held all arms ({', '.join(arms)}) with one residual variance"
+    model = f"The model held all arms ({', '.join(arms)})"
     model += f" and was adjusted for {', '.join(names)}." if names else "."
     return (SENTENCES[estimator], model)

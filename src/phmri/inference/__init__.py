@@ -13,15 +13,8 @@ no shuffling. A claim says what was found and what was not; "not found" is never
 "absent".
 """
 
-from phmri.inference._attainable import smallest_pvalue
-from phmri.inference._claims import make_claim, make_refusal
-from phmri.inference._cluster_table import Places
-from phmri.inference._edges import make_edge_graph, region_pairs
-from phmri.inference._enough import enough, monte_carlo_interval, shufflings_needed
-from phmri.inference._found_clusters import find_clusters
 from phmri.inference._infer import infer, match_estimate, restrict_result
 from phmri.inference._joint import correct_jointly
-from phmri.inference._peaks import find_extrema, find_peaks
 from phmri.inference._permutation import permute
 from phmri.inference._pvalues import Alternative
 from phmri.inference._records import (
@@ -33,10 +26,17 @@ from phmri.inference._records import (
     Peak,
     PermutationState,
 )
-from phmri.inference._sequence_note import sequence_note
-from phmri.inference._serialise import claim_from_dict, claim_to_dict
-from phmri.inference._shuffling import ShufflingSource, count_shufflings, make_source
 from phmri.inference._space import Graph, Space, Volume
+from phmri.inference.claims._claims import make_claim, make_refusal
+from phmri.inference.claims._sequence_note import sequence_note
+from phmri.inference.claims._serialise import claim_from_dict, claim_to_dict
+from phmri.inference.clusters._edges import make_edge_graph, region_pairs
+from phmri.inference.clusters._found import find_clusters
+from phmri.inference.clusters._peaks import find_extrema, find_peaks
+from phmri.inference.clusters._table import Places
+from phmri.inference.shuffling._attainable import smallest_pvalue
+from phmri.inference.shuffling._source import ShufflingSource, count_shufflings, make_source
+from phmri.inference.tails._enough import enough, monte_carlo_interval, shufflings_needed
 
 __all__ = [
     "Alternative",

@@ -6,18 +6,18 @@ import numpy as np
 from jaxtyping import Float
 
 from phmri.exceptions import InferenceError, Problem
-from phmri.inference._clusters import (
+from phmri.inference._pvalues import Alternative
+from phmri.inference._records import Method, StatisticName
+from phmri.inference._space import Space
+from phmri.inference.clusters._clusters import (
     ClusterFinder,
     ClusterWorkspace,
     Labelling,
     cluster_threshold,
     make_clusters,
 )
-from phmri.inference._pvalues import Alternative
-from phmri.inference._records import Method, StatisticName
-from phmri.inference._space import Space
-from phmri.inference._tfce import Tfce, Workspace, make_tfce
-from phmri.inference._zscore import ZTable, make_z_table
+from phmri.inference.statistics._zscore import ZTable, make_z_table
+from phmri.inference.tfce._tfce import Tfce, Workspace, make_tfce
 from phmri.protocol import Inference
 
 __all__ = ["Enhancer", "EnhancerWorkspace", "make_enhancer"]

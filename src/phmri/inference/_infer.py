@@ -8,18 +8,18 @@ from jaxtyping import Bool, Float
 
 from phmri.exceptions import InferenceError, Problem
 from phmri.group import Estimate, UnitDesign
-from phmri.inference._clusters import cluster_threshold
-from phmri.inference._euler import StatisticField
 from phmri.inference._fdr import false_discovery
 from phmri.inference._permutation import BATCH, permute
 from phmri.inference._pvalues import Alternative, orient, parametric_pvalue
-from phmri.inference._random_field_records import RandomField
-from phmri.inference._random_field_result import random_field_result
 from phmri.inference._records import CorrectedTest, InferenceResult, PermutationState
-from phmri.inference._residuals import model_residuals
-from phmri.inference._smoothness import estimate_smoothness, smoothness_within
 from phmri.inference._space import Space, Volume
-from phmri.inference._statistics import make_statistic
+from phmri.inference.clusters._clusters import cluster_threshold
+from phmri.inference.random_field._euler import StatisticField
+from phmri.inference.random_field._records import RandomField
+from phmri.inference.random_field._result import random_field_result
+from phmri.inference.random_field._smoothness import estimate_smoothness, smoothness_within
+from phmri.inference.statistics._residuals import model_residuals
+from phmri.inference.statistics._statistics import make_statistic
 from phmri.protocol import Inference
 
 __all__ = ["infer", "match_estimate", "restrict_result"]

@@ -12,16 +12,16 @@ from threadpoolctl import threadpool_limits
 
 from phmri.exceptions import InferenceError, Problem
 from phmri.group import UnitDesign
-from phmri.inference._attainable import smallest_pvalue
 from phmri.inference._count import count_exceeding, largest_values
 from phmri.inference._enhance import Enhancer, EnhancerWorkspace, make_enhancer
 from phmri.inference._pvalues import Alternative, orient, tie_margin
 from phmri.inference._records import InferenceResult, Method, PermutationState
 from phmri.inference._result import Shuffled, make_result
-from phmri.inference._shuffling import ShufflingSource, make_source
 from phmri.inference._space import Graph, Space, Volume
-from phmri.inference._statistics import TILE, StatisticModel, make_statistic
-from phmri.inference._tails import stop_index
+from phmri.inference.shuffling._attainable import smallest_pvalue
+from phmri.inference.shuffling._source import ShufflingSource, make_source
+from phmri.inference.statistics._statistics import TILE, StatisticModel, make_statistic
+from phmri.inference.tails._tails import stop_index
 from phmri.protocol import Inference
 
 __all__ = ["permute"]

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from phmri.inference._random_field_records import RandomField
+from phmri.inference.random_field._records import RandomField
 
 __all__ = [
     "Claim",
@@ -247,6 +247,8 @@ class Cluster:
         theory.
     true_discoveries : int
         Lower bound on the outcomes in it that truly differ, at 1 - alpha.
+    strongest : Peak or None
+        Its strongest outcome, with effect and interval; `make_claim` fills it in.
     """
 
     number: int
@@ -264,6 +266,7 @@ class Cluster:
     pvalue_random_field: float | None
     qvalue_topological: float | None
     true_discoveries: int
+    strongest: Peak | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

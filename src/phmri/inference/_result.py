@@ -17,9 +17,9 @@ from phmri.inference._pvalues import (
     threshold_of,
 )
 from phmri.inference._records import CorrectedTest, InferenceResult, Method, PermutationState
-from phmri.inference._shuffling import labels_move
-from phmri.inference._statistics import StatisticModel
-from phmri.inference._tails import fit_tail, gamma_pvalue, pvalue_in_tail, sequential_pvalue
+from phmri.inference.shuffling._source import labels_move
+from phmri.inference.statistics._statistics import StatisticModel
+from phmri.inference.tails._tails import fit_tail, gamma_pvalue, pvalue_in_tail, sequential_pvalue
 from phmri.protocol import Inference
 
 __all__ = ["Shuffled", "make_result", "shuffling_sentences"]
@@ -37,6 +37,13 @@ CORRECTIONS: dict[Method, str] = {
     "cluster_mass": "Clusters are connected outcomes ({neighbours}) beyond a cluster-forming "
     "threshold of {threshold}; family-wise p-values compare their mass (sum of {mass}) with the "
     "largest in every shuffling [doi:10.1109/42.750253].",
+}
+VARIANCES = {
+    "t": "One residual variance was taken for all groups.",
+    "v": "Every group was given a residual variance of its own (Aspin and Welch's v) "
+    "[doi:10.1016/j.neuroimage.2014.01.060].",
+    "rank": "Outcomes, and baselines where the model has them, were replaced by their ranks over "
+    "participants before the test; the estimate and its interval are of the outcomes themselves.",
 }
 METHODS = {
     "freedman_lane": "residuals of the model without the contrast by the method of Freedman and "
@@ -270,6 +277,7 @@ def shuffling_sentences(
     nuisance = "draper_stoneman" if labels_move(design, settings) else settings.nuisance
     method = f" of {METHODS[nuisance]}" if adjusted else ""
     return (
+        VARIANCES[settings.statistic],
         *((design.exchangeability.words,) if design.exchangeability.words else ()),
         f"p-values come from {how}{method}{drawn} [doi:10.2202/1544-6115.1585].",
     )

@@ -147,10 +147,15 @@ def clusters_table(answer: Answer) -> pd.DataFrame:
     for cluster in answer.claim.clusters:
         fields = asdict(cluster)
         centre = fields.pop("centre_mm") or (np.nan,) * 3
-        strongest = int(fields.pop("peaks")[0])
+        peak = cluster.strongest
+        for name in ("peaks", "strongest"):
+            del fields[name]
         row = {**fields, **dict(zip(("x", "y", "z"), centre, strict=True))}
-        row["peak_t"] = float(answer.result.statistic[strongest])
-        row["peak_effect"] = float(answer.estimate.effect[strongest])
+        if peak is not None:
+            place = peak.position_mm or (np.nan,) * 3
+            row |= dict(zip(("peak_x", "peak_y", "peak_z"), place, strict=True))
+            row |= {"peak_t": peak.t, "peak_effect": peak.effect}
+            row |= {"peak_ci_low": peak.ci_low, "peak_ci_high": peak.ci_high}
         rows.append({key: np.nan if value is None else value for key, value in row.items()})
     return pd.DataFrame(rows)
 

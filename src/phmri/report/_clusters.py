@@ -140,21 +140,20 @@ def _pvalue_columns(clusters: tuple[Cluster, ...]) -> dict[str, _Cells]:
 
 
 def _place_columns(claim: Claim, clusters: tuple[Cluster, ...]) -> dict[str, _Cells]:
-    """Give true discoveries, centre, and the strongest peak where the claim lists it."""
+    """Give true discoveries, centre, and the strongest outcome."""
     columns: dict[str, _Cells] = {
         "True, at least": [(f"{cluster.true_discoveries:,}",) for cluster in clusters]
     }
     if any(cluster.centre_mm for cluster in clusters):
         columns["Centre (mm)"] = [(_position(cluster.centre_mm),) for cluster in clusters]
-    peaks = _strongest(claim, clusters)
+    peaks = _strongest(clusters)
     if any(peaks):
         columns["Strongest†"] = [_at_peak(peak, claim) for peak in peaks]
     return columns
 
 
-def _strongest(claim: Claim, clusters: tuple[Cluster, ...]) -> list[Peak | None]:
-    known = {peak.index: peak for peak in claim.peaks}
-    return [known.get(cluster.peaks[0]) if cluster.peaks else None for cluster in clusters]
+def _strongest(clusters: tuple[Cluster, ...]) -> list[Peak | None]:
+    return [cluster.strongest for cluster in clusters]
 
 
 def _position(place: tuple[float, float, float] | None) -> str:
@@ -189,7 +188,7 @@ def _caption(protocol: Protocol, claim: Claim, noun: str) -> str:
         f"True, at least: so many of the {single}s differ, in all {noun}s at once with "
         f"{100 * (1 - claim.alpha):g} % confidence, positive dependence assumed {_BOUND}."
     )
-    if any(_strongest(claim, claim.clusters)):
+    if any(_strongest(claim.clusters)):
         said.append(
             f"† At its strongest {single}, {claim.unit} with {100 * claim.confidence:g} % "
             "interval: chosen for its height, hence biased away from zero."

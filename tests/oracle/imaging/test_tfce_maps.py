@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from scipy import ndimage
 
 from phmri.inference._space import Volume
-from phmri.inference._tfce import make_tfce
+from phmri.inference.tfce._tfce import make_tfce
 
 HERE = Path(__file__).parent
 FLOAT = (np.float32, np.float64)

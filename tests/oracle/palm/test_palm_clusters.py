@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from phmri.inference._clusters import make_clusters
 from phmri.inference._space import Volume
+from phmri.inference.clusters._clusters import make_clusters
 
 HERE = Path(__file__).parent
 DF = 8

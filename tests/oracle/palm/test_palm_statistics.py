@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from phmri.group import UnitDesign, exchange_within
-from phmri.inference._shuffling import Shufflings
-from phmri.inference._statistics import make_statistic
+from phmri.inference.shuffling._source import Shufflings
+from phmri.inference.statistics._statistics import make_statistic
 from phmri.protocol import Inference
 
 HERE = Path(__file__).parent

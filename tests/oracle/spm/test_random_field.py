@@ -9,17 +9,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from phmri.group import UnitDesign, exchange_within, fit_contrast
-from phmri.inference._euler import StatisticField, expected_euler, tail_probability
-from phmri.inference._random_field import height_threshold, peak_pvalue
-from phmri.inference._random_field_extent import (
+from phmri.inference._space import Volume
+from phmri.inference.random_field._euler import StatisticField, expected_euler, tail_probability
+from phmri.inference.random_field._extent import (
     cluster_pvalue,
     expected_resels_per_cluster,
     extent_threshold,
 )
-from phmri.inference._random_field_result import random_field_result
-from phmri.inference._residuals import model_residuals
-from phmri.inference._smoothness import count_resels, estimate_smoothness
-from phmri.inference._space import Volume
+from phmri.inference.random_field._height import height_threshold, peak_pvalue
+from phmri.inference.random_field._result import random_field_result
+from phmri.inference.random_field._smoothness import count_resels, estimate_smoothness
+from phmri.inference.statistics._residuals import model_residuals
 
 HERE = Path(__file__).parent
 RESELS = ["R0", "R1", "R2", "R3"]

@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 
-from phmri.inference._cluster_table import ClusterPvalues, Places, describe_clusters
-from phmri.inference._clusters import make_clusters
-from phmri.inference._peaks import find_extrema
 from phmri.inference._space import Volume
+from phmri.inference.clusters._clusters import make_clusters
+from phmri.inference.clusters._peaks import find_extrema
+from phmri.inference.clusters._table import ClusterPvalues, Places, describe_clusters
 
 
 def test_clusters_of_18_neighbours_and_their_peaks():

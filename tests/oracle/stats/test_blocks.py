@@ -15,7 +15,7 @@ from phmri.group import (
     make_outcome,
     make_unit_design,
 )
-from phmri.inference._shuffling import count_shufflings, make_source
+from phmri.inference.shuffling._source import count_shufflings, make_source
 from phmri.protocol import Crossover, Inference, Question
 
 HERE = Path(__file__).parent

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from phmri.inference._clusters import make_clusters
 from phmri.inference._space import Volume
+from phmri.inference.clusters._clusters import make_clusters
 
 MAPS = pd.read_csv(Path(__file__).parent / "expected" / "O_volume_clusters.csv")
 MAPS = MAPS.sort_values(["i", "j", "k"])

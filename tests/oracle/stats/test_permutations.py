@@ -6,11 +6,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from phmri.group import UnitDesign, exchange_repeated, exchange_within, fit_contrast
-from phmri.inference import _statistics as statistics
 from phmri.inference import make_source, permute
 from phmri.inference._pvalues import orient, pvalue_of_maximum
-from phmri.inference._shuffling import Shufflings
-from phmri.inference._statistics import make_statistic
+from phmri.inference.shuffling._source import Shufflings
+from phmri.inference.statistics import _statistics as statistics
+from phmri.inference.statistics._statistics import make_statistic
 from phmri.protocol import Inference
 
 SETTINGS = Inference(n_permutations=10_000)

@@ -16,8 +16,10 @@ def test_public_names():
         "exchange_repeated",
         "exchange_within",
         "fit_contrast",
+        "fit_covered",
         "make_outcome",
         "make_unit_design",
+        "override_kind",
         "partition_contrast",
         "sequence_test",
     ]

@@ -14,7 +14,7 @@ from phmri.inference import (
     make_refusal,
     permute,
 )
-from phmri.inference._wording import format_interval, format_p
+from phmri.inference.claims._wording import format_interval, format_p
 from phmri.protocol import Crossover, Inference, Parallel, Question
 
 SETTINGS = Inference(n_permutations=400)

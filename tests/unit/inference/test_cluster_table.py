@@ -1,11 +1,11 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from phmri.inference._cluster_table import ClusterPvalues, Places, describe_clusters
-from phmri.inference._clusters import make_clusters
-from phmri.inference._edges import make_edge_graph, region_pairs
-from phmri.inference._peaks import find_extrema
 from phmri.inference._space import Volume
+from phmri.inference.clusters._clusters import make_clusters
+from phmri.inference.clusters._edges import make_edge_graph, region_pairs
+from phmri.inference.clusters._peaks import find_extrema
+from phmri.inference.clusters._table import ClusterPvalues, Places, describe_clusters
 
 SHAPE = (16, 10, 10)
 MASK = np.ones(SHAPE, dtype=bool)

@@ -7,8 +7,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 from phmri.exceptions import InferenceError
-from phmri.inference._clusters import cluster_threshold, make_clusters
 from phmri.inference._space import Graph, Volume
+from phmri.inference.clusters._clusters import cluster_threshold, make_clusters
 from phmri.protocol import Inference
 
 LINE = Volume(mask=np.ones((1, 1, 9), dtype=bool), connectivity=6)

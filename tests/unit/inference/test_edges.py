@@ -3,8 +3,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from phmri.exceptions import InferenceError
-from phmri.inference._clusters import make_clusters
-from phmri.inference._edges import make_edge_graph, region_pairs
+from phmri.inference.clusters._clusters import make_clusters
+from phmri.inference.clusters._edges import make_edge_graph, region_pairs
 
 
 def neighbours_of(graph, k):

@@ -4,7 +4,7 @@ from numpy.testing import assert_array_equal
 
 from phmri.exceptions import InferenceError
 from phmri.inference import find_peaks
-from phmri.inference._peaks import find_extrema
+from phmri.inference.clusters._peaks import find_extrema
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 

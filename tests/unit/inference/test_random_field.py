@@ -7,29 +7,29 @@ from scipy import ndimage, stats
 
 from phmri.exceptions import InferenceError
 from phmri.group import UnitDesign, exchange_within
-from phmri.inference._euler import (
+from phmri.inference._space import Volume
+from phmri.inference.random_field._euler import (
     StatisticField,
     euler_densities,
     expected_euler,
     height_of_tail,
     tail_probability,
 )
-from phmri.inference._random_field import height_threshold, peak_pvalue, peak_qvalue
-from phmri.inference._random_field_extent import (
+from phmri.inference.random_field._extent import (
     cluster_pvalue,
     expected_resels_per_cluster,
     extent_threshold,
     set_pvalue,
 )
-from phmri.inference._random_field_result import random_field_result
-from phmri.inference._residuals import model_residuals
-from phmri.inference._smoothness import (
+from phmri.inference.random_field._height import height_threshold, peak_pvalue, peak_qvalue
+from phmri.inference.random_field._result import random_field_result
+from phmri.inference.random_field._smoothness import (
     Smoothness,
     count_resels,
     estimate_smoothness,
     smoothness_within,
 )
-from phmri.inference._space import Volume
+from phmri.inference.statistics._residuals import model_residuals
 
 RESELS = np.array([1.0, 30.0, 280.0, 1000.0])
 Z = StatisticField(kind="z")

@@ -7,8 +7,8 @@ from numpy.testing import assert_array_equal
 
 from phmri.exceptions import InferenceError
 from phmri.group import Exchangeability, UnitDesign, exchange_repeated, exchange_within
-from phmri.inference._row_tree import row_orbits
-from phmri.inference._shuffling import (
+from phmri.inference.shuffling._row_tree import row_orbits
+from phmri.inference.shuffling._source import (
     check_exchangeability,
     count_shufflings,
     labels_move,

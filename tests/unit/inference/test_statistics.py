@@ -10,9 +10,9 @@ from scipy import stats
 
 from phmri.exceptions import InferenceError
 from phmri.group import UnitDesign, exchange_within, fit_contrast
-from phmri.inference._kernel import shuffled_products
-from phmri.inference._shuffling import Shufflings
-from phmri.inference._statistics import make_statistic
+from phmri.inference.shuffling._source import Shufflings
+from phmri.inference.statistics._kernel import shuffled_products
+from phmri.inference.statistics._statistics import make_statistic
 from phmri.protocol import Inference
 
 N = 12

@@ -6,9 +6,9 @@ import pytest
 from scipy import stats
 
 from phmri.exceptions import InferenceError
-from phmri.inference._enough import enough, monte_carlo_interval, shufflings_needed
-from phmri.inference._pareto import fit_pareto, pareto_survival
-from phmri.inference._tails import (
+from phmri.inference.tails._enough import enough, monte_carlo_interval, shufflings_needed
+from phmri.inference.tails._pareto import fit_pareto, pareto_survival
+from phmri.inference.tails._tails import (
     fit_tail,
     gamma_pvalue,
     gamma_pvalue_from_moments,

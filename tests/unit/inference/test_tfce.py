@@ -6,9 +6,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from phmri.exceptions import InferenceError
-from phmri.inference import _tfce_volume
 from phmri.inference._space import Graph, Volume
-from phmri.inference._tfce import make_tfce
+from phmri.inference.tfce import _volume
+from phmri.inference.tfce._tfce import make_tfce
 
 FLOAT = (np.float32, np.float64)
 CONNECTIVITY = (6, 18, 26)
@@ -211,7 +211,7 @@ def test_refuses_an_empty_mask():
 
 
 def test_refuses_a_box_that_entries_cannot_number(monkeypatch):
-    monkeypatch.setattr(_tfce_volume, "MOST_CELLS", 200)
+    monkeypatch.setattr(_volume, "MOST_CELLS", 200)
     with pytest.raises(InferenceError, match="too large"):
         make_tfce(Volume(mask=np.ones((2, 2, 8), dtype=bool)))
 

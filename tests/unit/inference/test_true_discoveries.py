@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from phmri.exceptions import InferenceError
-from phmri.inference._true_discoveries import largest_standing_set, true_discoveries
+from phmri.inference.clusters._true_discoveries import largest_standing_set, true_discoveries
 
 
 def simes_rejects(p, alpha):

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from phmri.inference._zscore import make_z_table, to_z
+from phmri.inference.statistics._zscore import make_z_table, to_z
 
 MANY = np.concatenate([np.linspace(-8, 8, 4001), np.linspace(-50, 50, 4001)])
 

@@ -523,9 +523,6 @@ INFERENCE = [
          expected="one of voxel, tfce, cluster_mass, cluster_extent, fdr"),
     Case(id="parcels with gaps", old="questions:\n", new=f"{PARCELS}    inference: {{min_coverage: 0.9}} #!\n",
          field="questions.parcels.inference.min_coverage", what="only voxels of a map", found="0.9"),
-    Case(id="method of the protocol for one number", old="  dmpfc:\n    text", new="  dmpfc: #!\n    text",
-         field="questions.dmpfc", what="the question asks of one number",
-         found="'method: tfce' in the protocol's 'inference'", expected="an 'inference' of this question, in it as 'method' one of voxel, fdr"),
     Case(base="unknown", id="variances of one group", old=PAIRED, new=f"{PAIRED}\n    inference: {{statistic: v}} #!",
          field="questions.mean.inference.statistic", what="compares variances of groups", found="v", expected="t"),
     Case(base="unknown", id="ranks of one group", old=PAIRED, new=f"{PAIRED}\n    inference: {{statistic: rank}} #!",
@@ -557,11 +554,9 @@ FAMILIES = [
 # What has to change elsewhere for the one mistake to stand alone.
 ANCOVA = ("estimator: change", "estimator: ancova")
 SEED = (MAP, f"{MAP}\n    inference: {{n_permutations: 1000, seed: 7}}")
-NO_EDGE = (EDGE, f"{EDGE}\n    inference: {{n_permutations: 1000}}")
 ALSO = {
     "scan missing in a period": [("    task: rest\n", "    task: rest\n    sessions: [one]\n")],
     "arms of one treatment": [("      treatment: placebo\n", "      treatment: ketamine\n")],
-    "method of the protocol for one number": [(SETTINGS, f"{SETTINGS}\n  method: tfce"), NO_EDGE],
     "misspelt family": TWO[:1],
     "family with a made-up correction": TWO[:1],
     "maximum of one question": TWO[:1],

@@ -113,6 +113,7 @@ def test_public_names():
         "SphereRegion",
         "Treatment",
         "Where",
+        "inference_of",
         "list_templates",
         "protocol_schema",
         "protocol_sha256",

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from phmri.exceptions import ProtocolError
-from phmri.protocol import Inference, Protocol, read_protocol, write_template
+from phmri.protocol import Inference, Protocol, inference_of, read_protocol, write_template
 
 THREE = "one of cluster_z (a z value), cluster_t (in units of the statistic), cluster_p"
 NO_SHUFFLING = ["random_field", "fdr"]
@@ -127,10 +127,13 @@ def _protocol(tmp_path, *, inference, questions=None, families=None):
 
 
 def test_a_question_of_its_own_settings_is_not_bound_by_the_protocols(tmp_path):
-    with pytest.raises(
-        ValidationError, match=r"questions\.mean: the method 'tfce' needs outcomes"
-    ):
-        _protocol(tmp_path / "a", inference={"method": "tfce"})
+    inherited = _protocol(
+        tmp_path / "a", inference={"method": "tfce", "height": "z", "n_permutations": 200}
+    )
+
+    # One number has no neighbours: it takes the protocol's settings without what concerns them.
+    assert inference_of(inherited, "mean") == Inference(n_permutations=200)
+    assert inference_of(inherited, "map").method == "tfce"
 
     protocol = _protocol(
         tmp_path / "b", inference={"method": "tfce"}, questions={"inference": Inference()}

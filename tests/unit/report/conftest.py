@@ -118,6 +118,7 @@ def make_cluster(number=1, **changes):
         "pvalue_random_field": None,
         "qvalue_topological": None,
         "true_discoveries": 17,
+        "strongest": make_peak("area 24", (0.0, 4.0, 6.0)),
     }
     return Cluster(**(record | changes))
 

@@ -25,7 +25,7 @@ def test_no_clusters_no_table(parallel, make_claim):
 def test_only_filled_columns_are_shown(protocol_of, make_claim, make_cluster):
     clusters = (
         make_cluster(pvalue_mass=0.01, pvalue_extent=0.2),
-        make_cluster(2, sign=-1, peaks=(99,), pvalue_mass=0.3, label=""),
+        make_cluster(2, sign=-1, strongest=None, pvalue_mass=0.3, label=""),
     )
     claim = make_claim("whole", method="cluster_mass", clusters=clusters)
     protocol = protocol_of(method="cluster_mass", cluster_z=3.1)
@@ -51,7 +51,7 @@ def test_only_filled_columns_are_shown(protocol_of, make_claim, make_cluster):
 
 def test_components_of_edges(protocol_of, make_claim, make_cluster):
     component = make_cluster(
-        volume_mm3=None, centre_mm=None, label="a~b", pvalue_extent=0.5, peaks=(7,)
+        volume_mm3=None, centre_mm=None, label="a~b", pvalue_extent=0.5, strongest=None
     )
     claim = make_claim("whole", method="cluster_extent", outcome="edges", clusters=(component,))
     protocol = protocol_of(method="cluster_extent", cluster_t=3.0)

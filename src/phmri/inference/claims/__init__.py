@@ -1,0 +1,1 @@
+"""Claims: the answer in a fixed set of sentences, written and read back."""

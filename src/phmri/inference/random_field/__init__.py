@@ -1,0 +1,1 @@
+"""Peaks and clusters judged by Gaussian random field theory, without shuffling."""

@@ -1,0 +1,1 @@
+"""Threshold-free cluster enhancement by the exact integral, on volumes and graphs."""
