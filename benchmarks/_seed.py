@@ -64,9 +64,9 @@ def ours(
         dropout_threshold=0.25,
     )
     with threadpool_limits(1):  # as a worker of the pipeline does
-        result = seed_to_voxel(cleaning, signals.regions, signals.voxels)
+        (result,) = seed_to_voxel(cleaning, signals.regions, signals.voxels)
     facts = measured(start) | {"warm_s": warm}
-    return facts, np.stack([np.tanh(result.z[0])])
+    return facts, np.stack([np.tanh(result.values)])
 
 
 def _run(data: SyntheticRun):

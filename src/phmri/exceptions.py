@@ -6,6 +6,7 @@
     ├── ProtocolError      the protocol file cannot be used as written
     ├── DatasetError       a file of the data set is missing, broken or contradicts another
     │   └── AtlasError     an atlas could not be found, fetched or trusted
+    ├── PharmacokineticsError    doses or a drug model that give no concentration
     ├── SignalsError       an image cannot be turned into the asked time series
     │   ├── RegionError    a region cannot be placed in the data
     │   └── DegreesOfFreedomError    cleaning leaves too little of a run
@@ -28,6 +29,7 @@ __all__ = [
     "FirstLevelError",
     "InferenceError",
     "OutputError",
+    "PharmacokineticsError",
     "PhmriError",
     "Problem",
     "ProtocolError",
@@ -116,6 +118,10 @@ class DatasetError(PhmriError):
 
 class AtlasError(DatasetError):
     """An atlas could not be found, fetched or trusted."""
+
+
+class PharmacokineticsError(PhmriError):
+    """Doses or a drug model from which no concentration can be computed."""
 
 
 class SignalsError(PhmriError):

@@ -126,8 +126,8 @@ def variance_ratio(make_series, lowpass_hz):
             extra=rng.standard_normal((N_VOLUMES, N_NOISE)),
             extra_names=[f"noise{k}" for k in range(N_NOISE)],
         )
-        result = seed_to_voxel(cleaning, make_series(rng, 20), make_series(rng, 400))
-        ratios.append(result.z.var() / result.variance)
+        results = seed_to_voxel(cleaning, make_series(rng, 20), make_series(rng, 400))
+        ratios.append(np.var([result.values for result in results]) / results[0].variance)
     return np.mean(ratios)
 
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from phmri.inference.tails._gamma import gamma_pvalue
 from phmri.inference.tails._pareto import fit_pareto
-from phmri.inference.tails._tails import gamma_pvalue, sequential_pvalue, tail_pvalue
+from phmri.inference.tails._sequential import sequential_pvalue
+from phmri.inference.tails._tails import fit_tail, pvalue_in_tail
 
 N_TRIALS, N_SHUFFLINGS, STOP_AFTER = 1500, 200, 10
 N_PER_STRATUM, N_OUTCOMES = 12, 30
@@ -46,9 +48,9 @@ def null_pvalues(errors):
     for trial in range(N_TRIALS):
         rng = np.random.default_rng([5, ERRORS.index(errors), trial])
         null = maxima(rng, draw(rng, errors, 2 * N_PER_STRATUM), N_SHUFFLINGS)
-        found["tail"].append(tail_pvalue(null, null[:1]).pvalue[0])
+        found["tail"].append(pvalue_in_tail(fit_tail(null), null[:1])[0])
         found["gamma"].append(gamma_pvalue(null, null[:1])[0])
-        found["sequential"].append(sequential_pvalue(null, null[:1], STOP_AFTER).pvalue[0])
+        found["sequential"].append(sequential_pvalue(null, null[:1], STOP_AFTER)[0])
     return {method: np.array(pvalues) for method, pvalues in found.items()}
 
 
@@ -95,7 +97,8 @@ def test_500_shufflings_tell_what_50000_do(errors):
     statistic = np.quantile(null, 1 - pvalue)
     identity = 2 * statistic[-1:]  # a strong effect, which must not bend the fit
     runs = null[: 100 * 499].reshape(100, 499)
-    fitted = np.array([tail_pvalue(np.append(identity, run), statistic).pvalue for run in runs])
+    tails = [fit_tail(np.append(identity, run)) for run in runs]
+    fitted = np.array([pvalue_in_tail(tail, statistic) for tail in tails])
     ratio = fitted / pvalue
     low, middle, high = np.quantile(ratio, [0.05, 0.5, 0.95], axis=0)
     np.testing.assert_array_less(high, [2.0, 3.5, 6.0])

@@ -44,7 +44,9 @@ def one_map(rng, runs, coupling):
     noise = rng.normal(size=(N_VOLUMES, N_VOXELS + 2))
     noise = noise[:, 2:] + noise[:, 1:-1] + noise[:, :-2]  # neighbours are alike
     seed = rng.normal(size=(N_VOLUMES, 1))
-    return seed_to_voxel(cleaning, seed + artefact, noise + coupling * seed + 2 * artefact).z[0]
+    voxels = noise + coupling * seed + 2 * artefact
+    (result,) = seed_to_voxel(cleaning, seed + artefact, voxels)
+    return result.values
 
 
 def ancova_design():
@@ -110,6 +112,6 @@ def test_written_variance_of_z_is_short_by_the_autocorrelation_alone(phi):
     cleaning = make_cleaning(Denoising(strategy="none"), None, n_volumes=n, t_r=T_R)
     white = rng.normal(size=(n + 100, n_seeds + n_voxels))
     series = signal.lfilter([1.0], [1.0, -phi], white, axis=0)[100:]
-    result = seed_to_voxel(cleaning, series[:, :n_seeds], series[:, n_seeds:])
-    ratio = result.z.var() / result.variance
+    results = seed_to_voxel(cleaning, series[:, :n_seeds], series[:, n_seeds:])
+    ratio = np.var([result.values for result in results]) / results[0].variance
     assert ratio == pytest.approx((1 + phi**2) / (1 - phi**2), rel=0.04)

@@ -13,6 +13,7 @@ from phmri.simulation import make_small_tree
 from tests.e2e.trees import (
     SEED_MM,
     SPACE,
+    T_R,
     TARGET_MM,
     Box,
     call,
@@ -46,6 +47,16 @@ WEIGHTS = {  # of the seed's course in the thalamus, by treatment of period 1 an
     "lamotrigine_placebo": (0.5, 0.5),
     "placebo_lamotrigine": (0.5, 0.5),
 }
+BEFORE_S = 48.0  # the short runs of these tests begin so long before the infusion
+PLANTED = {name: tuple(2.0 * w for w in both) for name, both in WEIGHTS.items()}  # % of the mean
+SHORT = {  # what the template asks of a long run, for one of two minutes
+    "period1: -5": "period1: -0.8",
+    "period2: -5": "period2: -0.8",
+    "bin_s: 60": "bin_s: 16",
+    "window_min: [1, 10]": "window_min: [0.4, 1.2]",
+    "permutations: 5000": "permutations: 500",
+    "sensitivity: [motion_tissue, ": "sensitivity: [",  # half of the files
+}
 SPHERE = f"""\
     kind: sphere
     center_mm: {list(SEED_MM)}
@@ -63,10 +74,21 @@ def sphere_instead_of_julich(text: str, region: str) -> str:
     return f"{head}  {region}:\n{SPHERE}{''.join(lines)}"
 
 
+def add_global_signal(bids: Path, subject: str, session: str, data: np.ndarray) -> None:
+    """Write the mean over the brain beside a run's other confounds."""
+    folder = bids / "derivatives" / "fmriprep" / subject / session / "func"
+    (path,) = folder.glob("*_desc-confounds_timeseries.tsv")
+    table = pd.read_csv(path, sep="\t").assign(global_signal=data.mean(axis=(0, 1, 2)))
+    write_table(path, dict(table))
+
+
 # --------------------------------------------------------------- crossover, order recorded, images
 @pytest.fixture(scope="module")
 def deakin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """33 men in four sequences, two periods; what ketamine does is planted in the thalamus."""
+    """33 men in four sequences, two periods; what ketamine does is planted in the thalamus.
+
+    There the signal follows the seed, and steps up when the infusion begins; both by WEIGHTS.
+    """
     root = tmp_path_factory.mktemp("deakin")
     bids = root / "bids"
     describe(bids)
@@ -76,12 +98,19 @@ def deakin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subjects = [f"{number:02d}" for number in range(1, 34)]
     write_table(
         bids / "participants.tsv",
-        {"participant_id": [f"sub-{label}" for label in subjects], "sequence": groups},
+        {
+            "participant_id": [f"sub-{label}" for label in subjects],
+            "sequence": groups,
+            "weight_kg": [60 + number for number in range(33)],
+        },
     )
+    infused = np.arange(64) * T_R >= BEFORE_S
     for number, (subject, group) in enumerate(zip(subjects, groups, strict=True)):
         for period in (1, 2):
             rng = np.random.default_rng([number, period])
             data = coupled_data(rng, BOX, 64, [(WEIGHTS[group][period - 1], TARGET_MM)])
+            step = 0.01 * PLANTED[group][period - 1] * data.mean()
+            data[BOX.inside(TARGET_MM, 12.0)] += np.float32(step) * infused
             write_fmriprep_run(
                 bids / "derivatives" / "fmriprep",
                 subject,
@@ -91,11 +120,13 @@ def deakin(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 BOX,
                 seed=10 * number + period,
             )
+            add_global_signal(bids, f"sub-{subject}", f"ses-period{period}", data)
     assert call("new", "deakin2008", root / "template")[0] == 0
     text = (root / "template" / "trial.yaml").read_text()
-    text = sphere_instead_of_julich(text, "sgacc").replace(
-        "permutations: 5000", "permutations: 500"
-    )
+    text = sphere_instead_of_julich(text, "sgacc")
+    for old, new in SHORT.items():
+        assert old in text
+        text = text.replace(old, new)
     (root / "trial.yaml").write_text(text)
     return root
 
@@ -107,20 +138,27 @@ def deakin_out(deakin: Path) -> Path:
 
 
 def periods(deakin: Path, out: Path, sequences: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Read period 1 minus period 2 of everyone in two sequences, from the written z maps."""
+    """Read period 1 minus period 2 of everyone in two sequences, from the written maps."""
     people = pd.read_csv(deakin / "bids" / "participants.tsv", sep="\t")
 
     def differences(name: str) -> np.ndarray:
         subjects = people.loc[people["sequence"] == name, "participant_id"].str[4:]
         return np.array(
             [
-                read(z_map(out, subject, "period1", "sgaccinfusion"))
-                - read(z_map(out, subject, "period2", "sgaccinfusion"))
+                read(response_map(out, subject, "period1"))
+                - read(response_map(out, subject, "period2"))
                 for subject in subjects
             ]
         )
 
     return differences(sequences[0]), differences(sequences[1])
+
+
+def response_map(out: Path, subject: str, session: str) -> Path:
+    (path,) = (out / f"sub-{subject}" / f"ses-{session}" / "func").glob(
+        "*contrast-response_stat-effect_statmap.nii.gz"
+    )
+    return path
 
 
 def read(path: Path) -> np.ndarray:
@@ -174,6 +212,8 @@ def test_crossover_finds_what_was_planted_and_nothing_else(deakin: Path, deakin_
     position = np.asarray(claim["peaks"][0]["position_mm"])
     assert np.linalg.norm(position - TARGET_MM) < 17
     assert claim_of(deakin_out, "lamotrigine")["verdict"] == "not found"
+    assert claim_of(deakin_out, "ketamineconnectivity")["verdict"] == "found"
+    assert claim_of(deakin_out, "lamotriginethalamus")["verdict"] == "not found"
     scalar = statistics_of(deakin_out, "ketaminethalamus").loc["thalamus"]
     first, second = periods(deakin, deakin_out, ("ketamine_saline", "saline_ketamine"))
     inside = BOX.inside((6, -18, 2), 8.0)
@@ -187,7 +227,9 @@ def test_period_effect_drops_out(deakin: Path, deakin_out: Path) -> None:
     questions = ("ketamine", "lamotrigine")
     before = {name: map_of(deakin_out, name, "effect") for name in questions}
     t_before = {name: map_of(deakin_out, name, "t") for name in questions}
-    paths = sorted(deakin_out.glob("sub-*/ses-period2/func/*statmap.nii.gz"))
+    paths = sorted(
+        deakin_out.glob("sub-*/ses-period2/func/*_contrast-response_stat-effect_*.nii.gz")
+    )
     assert len(paths) == 33
     kept = {path: path.read_bytes() for path in paths}
     try:

@@ -5,10 +5,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
-from phmri.inference._space import Graph, Volume
+from phmri.inference._space import STEPS, Graph, Volume
 from phmri.inference.clusters._clusters import make_clusters
 from phmri.inference.clusters._edges import make_edge_graph
-from phmri.inference.clusters._neighbourhood import STEPS
 from phmri.inference.clusters._true_discoveries import true_discoveries
 
 QUICK = settings(max_examples=40, deadline=None)

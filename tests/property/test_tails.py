@@ -5,13 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phmri.inference.tails._enough import monte_carlo_interval
-from phmri.inference.tails._tails import (
-    gamma_pvalue,
-    gamma_pvalue_from_moments,
-    sequential_pvalue,
-    stop_index,
-    tail_pvalue,
-)
+from phmri.inference.tails._gamma import gamma_pvalue, gamma_pvalue_from_moments
+from phmri.inference.tails._sequential import sequential_pvalue, stop_index
+from phmri.inference.tails._tails import fit_tail, pvalue_in_tail
 
 SHAPES = {
     "gumbel": lambda rng, n: rng.gumbel(size=n),
@@ -45,9 +41,9 @@ def assert_p_values_that_fall(pvalue):
 @given(nulls)
 def test_every_p_is_above_zero_and_falls_as_the_statistic_rises(null):
     values = ladder(null)
-    assert_p_values_that_fall(tail_pvalue(null, values).pvalue)
+    assert_p_values_that_fall(pvalue_in_tail(fit_tail(null), values))
     assert_p_values_that_fall(gamma_pvalue(null, values))
-    assert_p_values_that_fall(sequential_pvalue(null, values, 7).pvalue)
+    assert_p_values_that_fall(sequential_pvalue(null, values, 7))
 
 
 @settings(max_examples=40, deadline=None)
@@ -55,9 +51,8 @@ def test_every_p_is_above_zero_and_falls_as_the_statistic_rises(null):
 def test_the_unit_of_the_statistic_does_not_matter(null, unit):
     # powers of two, which round nothing
     values = ladder(null)
-    np.testing.assert_allclose(
-        tail_pvalue(unit * null, unit * values).pvalue, tail_pvalue(null, values).pvalue, rtol=1e-6
-    )
+    scaled = pvalue_in_tail(fit_tail(unit * null), unit * values)
+    np.testing.assert_allclose(scaled, pvalue_in_tail(fit_tail(null), values), rtol=1e-6)
 
 
 @settings(max_examples=40, deadline=None)
@@ -66,7 +61,7 @@ def test_tails_do_not_know_the_order_of_the_shufflings(null, seed):
     again = np.append(null[0], np.random.default_rng(seed).permutation(null[1:]))
     values = ladder(null)
     np.testing.assert_array_equal(
-        tail_pvalue(again, values).pvalue, tail_pvalue(null, values).pvalue
+        pvalue_in_tail(fit_tail(again), values), pvalue_in_tail(fit_tail(null), values)
     )
 
 
@@ -75,19 +70,14 @@ def test_tails_do_not_know_the_order_of_the_shufflings(null, seed):
 def test_sequential_p_is_near_the_count_of_what_was_used(null, stop_after):
     values = ladder(null)
     values = values[values <= null[0]]
-    result = sequential_pvalue(null, values, stop_after)
-    for value, pvalue, n_used, stopped in zip(
-        values, result.pvalue, result.n_used, result.stopped, strict=True
-    ):
-        counted = (null[1:n_used] >= value).sum()
-        if stopped:
-            assert counted == stop_after
-            assert pvalue == stop_after / (n_used - 1)
+    for value, pvalue in zip(values, sequential_pvalue(null, values, stop_after), strict=True):
+        reached = np.flatnonzero(null[1:] >= value)
+        if reached.size >= stop_after:
+            assert pvalue == stop_after / (reached[stop_after - 1] + 1)
         else:
-            assert counted < stop_after
-            assert pvalue == (counted + 1) / null.size
+            assert pvalue == (reached.size + 1) / null.size
     index = stop_index(null, float(null[0]), stop_after)
-    assert (index is not None) == result.stopped.all()
+    assert (index is not None) == ((null[1:] >= null[0]).sum() >= stop_after)
 
 
 @settings(max_examples=50, deadline=None)

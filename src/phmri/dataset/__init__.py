@@ -10,23 +10,23 @@ from phmri.dataset._arrays import read_arrays, write_arrays
 from phmri.dataset._atlas import AtlasStore
 from phmri.dataset._atlas_labels import AtlasLabels
 from phmri.dataset._check import check_dataset
+from phmri.dataset._dosing import read_dosing
 from phmri.dataset._index import index_dataset
+from phmri.dataset._physio import read_physio
 from phmri.dataset._questions import needed_cells, unit_groups
+from phmri.dataset._read_events import read_events
 from phmri.dataset._read_files import file_sha256, read_json
 from phmri.dataset._read_images import read_image, read_mask
-from phmri.dataset._read_tables import (
-    read_confounds,
-    read_events,
-    read_series,
-    read_table,
-)
+from phmri.dataset._read_tables import read_confounds, read_series, read_table
 from phmri.dataset._records import (
     Cell,
     Confounds,
     DatasetCheck,
     DatasetIndex,
+    DosingRow,
     Events,
     Image,
+    Physio,
     QuestionCheck,
     Run,
     Series,
@@ -49,8 +49,10 @@ __all__ = [
     "Confounds",
     "DatasetCheck",
     "DatasetIndex",
+    "DosingRow",
     "Events",
     "Image",
+    "Physio",
     "QuestionCheck",
     "Run",
     "Series",
@@ -62,10 +64,12 @@ __all__ = [
     "open_volumes",
     "read_arrays",
     "read_confounds",
+    "read_dosing",
     "read_events",
     "read_image",
     "read_json",
     "read_mask",
+    "read_physio",
     "read_series",
     "read_table",
     "sidecar_path",

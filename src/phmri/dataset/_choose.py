@@ -7,7 +7,7 @@ from typing import Literal
 from phmri.dataset._names import same_number
 from phmri.dataset._records import Run, Status
 from phmri.exceptions import Problem
-from phmri.protocol import Protocol, Scan, SeedToParcel, SeedToVoxel, SeriesRegion
+from phmri.protocol import Protocol, Scan, SeriesRegion
 
 __all__ = ["Choice", "Wanted", "choose_run", "wanted_runs"]
 
@@ -66,16 +66,10 @@ def wanted_runs(protocol: Protocol) -> dict[str, Wanted]:
     kinds: dict[str, set[Literal["volume", "series"]]] = {name: set() for name in protocol.scans}
     segs: dict[str, set[str]] = {name: set() for name in protocol.scans}
     for measure in protocol.measures.values():
-        regions: tuple[str, ...]
-        if isinstance(measure, SeedToVoxel):
-            regions, parcels = (measure.seed,), None
-        elif isinstance(measure, SeedToParcel):
-            regions, parcels = (measure.seed,), measure.parcels
-        else:
-            regions, parcels = measure.regions or (), measure.parcels
-        if isinstance(measure, SeedToVoxel):
+        if measure.is_map:
             kinds[measure.scan].add("volume")
-        for name in regions:
+        parcels = measure.parcellation
+        for name in measure.used_regions:
             tabular = isinstance(protocol.regions[name], SeriesRegion)
             kinds[measure.scan].add("series" if tabular else "volume")
         if parcels is not None:

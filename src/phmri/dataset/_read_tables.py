@@ -1,4 +1,4 @@
-"""Tables: confounds, events, time series, participants.
+"""Tables: confounds, time series, participants.
 
 Tables are tab-separated with one line of names, ``n/a`` for a missing value. Errors name the
 line and the column.
@@ -14,23 +14,25 @@ import pandas as pd
 from jaxtyping import Float
 
 from phmri.dataset._read_files import read_json, read_text, unreadable
-from phmri.dataset._records import Confounds, Events, Series
+from phmri.dataset._records import Confounds, Series
 from phmri.dataset._write import sidecar_path
 from phmri.exceptions import DatasetError, Problem
 
 __all__ = [
+    "MAX_PROBLEMS",
     "MISSING",
+    "as_numbers",
+    "is_number",
     "lacks_names",
     "make_frame",
     "read_confounds",
-    "read_events",
     "read_series",
     "read_table",
     "table_rows",
 ]
 
 MISSING = frozenset({"n/a", "", "N/A", "NA", "nan", "NaN"})
-_MAX_PROBLEMS = 20
+MAX_PROBLEMS = 20
 
 
 def read_table(path: Path, *, text_columns: tuple[str, ...] = ()) -> pd.DataFrame:
@@ -138,7 +140,7 @@ def table_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
         if len(row) != len(names)
     ]
     if problems:
-        raise DatasetError(*problems[:_MAX_PROBLEMS])
+        raise DatasetError(*problems[:MAX_PROBLEMS])
     return names, rows
 
 
@@ -162,10 +164,26 @@ def _fields(line: str) -> list[str]:
     return [field.strip() for field in fields]
 
 
-def _numbers(
+def as_numbers(
     path: Path, names: tuple[str, ...], rows: list[list[str]], *, first_line: int = 2
 ) -> Float[np.ndarray, "n_rows n_columns"]:
     """Turn fields into numbers, missing ones into NaN; name every field that is no number.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    names : tuple of str
+        Columns.
+    rows : list of list of str
+        Fields, one list per line, as many as there are names.
+    first_line : int, default: 2
+        Line of the file that the first row stands in.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_columns)
+        float64.
 
     Raises
     ------
@@ -187,12 +205,23 @@ def _numbers(
             )
             for line, row in enumerate(rows, start=first_line)
             for name, field in zip(names, row, strict=True)
-            if not _is_number(field)
+            if not is_number(field)
         ]
-        raise DatasetError(*problems[:_MAX_PROBLEMS]) from error
+        raise DatasetError(*problems[:MAX_PROBLEMS]) from error
 
 
-def _is_number(field: str) -> bool:
+def is_number(field: str) -> bool:
+    """Tell whether a field is a number or stands for a missing one.
+
+    Parameters
+    ----------
+    field : str
+        Without blanks around it.
+
+    Returns
+    -------
+    bool
+    """
     if field in MISSING:
         return True
     try:
@@ -225,7 +254,7 @@ def read_confounds(path: Path) -> Confounds:
     if not rows:
         raise DatasetError(Problem(what="the table has no rows", file=str(path)))
     names, rows = _without_notes(names, rows)
-    values = _numbers(path, names, rows)
+    values = as_numbers(path, names, rows)
     metadata: dict[str, dict[str, object]] = {}
     sidecar = sidecar_path(path)
     if sidecar.is_file():
@@ -241,69 +270,11 @@ def _without_notes(
     kept = []
     for column in range(len(names)):
         given = [row[column] for row in rows if row[column] not in MISSING]
-        if not given or any(map(_is_number, given)):
+        if not given or any(map(is_number, given)):
             kept.append(column)
     if len(kept) == len(names):
         return names, rows
     return tuple(names[i] for i in kept), [[row[i] for i in kept] for row in rows]
-
-
-def read_events(path: Path) -> Events:
-    """Read the events of a run.
-
-    Parameters
-    ----------
-    path : Path
-        ``_events.tsv``; without a column ``trial_type`` every event is called ``event``.
-
-    Returns
-    -------
-    Events
-        A duration of ``n/a`` is NaN; a trial type of ``n/a`` stays ``n/a``.
-
-    Raises
-    ------
-    DatasetError
-        A column is missing, an onset is no number, a duration is negative.
-    """
-    path = Path(path)
-    names, rows = table_rows(path)
-    missing = [name for name in ("onset", "duration") if name not in names]
-    if missing:
-        raise DatasetError(
-            *(
-                Problem(
-                    what="the events have no such column",
-                    file=str(path),
-                    field=name,
-                    found=", ".join(names),
-                )
-                for name in missing
-            )
-        )
-    where = [names.index("onset"), names.index("duration")]
-    times = _numbers(path, ("onset", "duration"), [[row[i] for i in where] for row in rows])
-    problems = [
-        Problem(what="the onset is missing", file=str(path), line=int(i) + 2, field="onset")
-        for i in np.flatnonzero(~np.isfinite(times[:, 0]))
-    ] + [
-        Problem(
-            what="the duration is negative",
-            file=str(path),
-            line=int(i) + 2,
-            field="duration",
-            found=f"{times[i, 1]:g}",
-        )
-        for i in np.flatnonzero(times[:, 1] < 0)
-    ]
-    if problems:
-        raise DatasetError(*problems[:_MAX_PROBLEMS])
-    kind = names.index("trial_type") if "trial_type" in names else None
-    return Events(
-        onset=times[:, 0].copy(),
-        duration=times[:, 1].copy(),
-        trial_type=tuple("event" if kind is None else (row[kind] or "n/a") for row in rows),
-    )
 
 
 def read_series(path: Path) -> Series:
@@ -327,7 +298,7 @@ def read_series(path: Path) -> Series:
     path = Path(path)
     names, rows = table_rows(path) if not lacks_names(path) else _nameless_rows(path)
     first_line = 1 if lacks_names(path) else 2
-    values = _numbers(path, names, rows, first_line=first_line)
+    values = as_numbers(path, names, rows, first_line=first_line)
     if not rows:
         raise DatasetError(Problem(what="the table has no rows", file=str(path)))
     bad = np.argwhere(~np.isfinite(values))
@@ -341,7 +312,7 @@ def read_series(path: Path) -> Series:
                     field=names[column],
                     found=rows[row][column] or "nothing",
                 )
-                for row, column in bad[:_MAX_PROBLEMS]
+                for row, column in bad[:MAX_PROBLEMS]
             )
         )
     return Series(names=names, values=values)
@@ -371,7 +342,7 @@ def lacks_names(path: Path) -> bool:
     except OSError as error:
         raise DatasetError(unreadable(path, error)) from error
     fields = [field.strip() for field in fields]
-    return all(_is_number(f) for f in fields) and not all(f.isdigit() for f in fields)
+    return all(is_number(f) for f in fields) and not all(f.isdigit() for f in fields)
 
 
 def _nameless_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
@@ -388,5 +359,5 @@ def _nameless_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
         if len(row) != len(rows[0])
     ]
     if problems:
-        raise DatasetError(*problems[:_MAX_PROBLEMS])
+        raise DatasetError(*problems[:MAX_PROBLEMS])
     return tuple(str(i + 1) for i in range(len(rows[0]))), rows

@@ -1,6 +1,6 @@
 """What the index of a BIDS tree holds, and what was found to be wrong with it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,8 +15,10 @@ __all__ = [
     "Confounds",
     "DatasetCheck",
     "DatasetIndex",
+    "DosingRow",
     "Events",
     "Image",
+    "Physio",
     "QuestionCheck",
     "Run",
     "Series",
@@ -53,6 +55,8 @@ class Run:
         Voxel to mm.
     problems : tuple of Problem
         All that is wrong with these files as far as their headers tell.
+    physio : tuple of Path
+        Pulse and breathing recordings of the raw run, unread; empty where there are none.
     """
 
     subject: str
@@ -73,6 +77,7 @@ class Run:
     shape: tuple[int, int, int] | None
     affine: Float[np.ndarray, "4 4"] | None
     problems: tuple[Problem, ...] = ()
+    physio: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,11 +237,15 @@ class Events:
         Seconds from the first volume of the file, before any volume is removed.
     trial_type : tuple of str
         One per event.
+    columns : dict of str to ndarray of shape (n_events,)
+        Every further column of numbers, such as a response time, in the file's unit; ``n/a`` is
+        NaN, which whoever uses a column has to look for.
     """
 
     onset: Float[np.ndarray, " n_events"]
     duration: Float[np.ndarray, " n_events"]
     trial_type: tuple[str, ...]
+    columns: dict[str, Float[np.ndarray, " n_events"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,3 +262,67 @@ class Series:
 
     names: tuple[str, ...]
     values: Float[np.ndarray, "n_volumes n_parcels"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Physio:
+    """A recording of pulse, breathing or both, sampled at equal steps.
+
+    Parameters
+    ----------
+    times_s : ndarray of shape (n_samples,)
+        Seconds from the start of the first volume; negative before it.
+    cardiac, respiratory, trigger : ndarray of shape (n_samples,) or None
+        In the device's units, finite; None where the file has no such column.
+    sampling_hz : float
+        Samples per second.
+    start_s : float
+        Time of the first sample.
+    path : str
+        For messages.
+    """
+
+    times_s: Float[np.ndarray, " n_samples"]
+    cardiac: Float[np.ndarray, " n_samples"] | None
+    respiratory: Float[np.ndarray, " n_samples"] | None
+    trigger: Float[np.ndarray, " n_samples"] | None
+    sampling_hz: float
+    start_s: float
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DosingRow:
+    """One administration as it was given.
+
+    Parameters
+    ----------
+    subject : str
+        BIDS label without prefix.
+    session : str or None
+        BIDS label without prefix; None where the data have no sessions.
+    drug, route : str
+        As the protocol names them.
+    amount : float
+        In `unit`: a whole amount (mg, mg/kg), or a rate (mg/h, mg/kg/h) over the duration.
+    unit : {"mg", "mg/kg", "mg/h", "mg/kg/h"}
+        Of `amount`.
+    start, duration : float
+        Seconds from the first volume of `scan` and seconds; minutes from time zero and minutes
+        where `scan` is None.
+    scan : str or None
+        Scan of the protocol that the clock belongs to.
+    line : int
+        Line of the file, for messages.
+    """
+
+    subject: str
+    session: str | None
+    drug: str
+    route: str
+    amount: float
+    unit: str
+    start: float
+    duration: float
+    scan: str | None
+    line: int

@@ -14,8 +14,10 @@ from phmri.dataset._headers import (
     header_of,
 )
 from phmri.dataset._names import FileName, acquired
+from phmri.dataset._physio import find_physio
+from phmri.dataset._read_events import read_events
 from phmri.dataset._read_files import unreadable
-from phmri.dataset._read_tables import lacks_names, read_events
+from phmri.dataset._read_tables import lacks_names
 from phmri.dataset._records import Run
 from phmri.dataset._tree import Tree
 from phmri.exceptions import DatasetError, Problem
@@ -133,6 +135,7 @@ def _make_run(
             replace(problem, subject=names["sub"], session=names.get("ses"))
             for problem in (*found.problems, *event_problems)
         ),
+        physio=find_physio(file, raw.root),
     )
 
 

@@ -1,9 +1,11 @@
-r"""First level: one run to connectivity values.
+r"""First level: one run to maps or values, with their sampling variance.
 
 The model of a run is :math:`y = X b + e`, where X holds the constant, the filter, the confounds
-and, where the protocol says so, the task. `phmri.signals.make_cleaning` turns X into one operator
-with known degrees of freedom; here the residuals are correlated, and correlations become Fisher z
-with variance :math:`1/(df - 2)` under white noise.
+and, where the measure says so, the task or the drug. Two ways lead from it to a `RunEstimate`.
+Connectivity and local measures take the residuals of everything that is not of interest
+(`phmri.signals.make_cleaning` turns it into one operator with known degrees of freedom). Task,
+infusion response and interactions are contrasts of :math:`b` itself, estimated with coloured
+noise (`fit_glm`).
 """
 
 from phmri.firstlevel._connectivity import (
@@ -13,18 +15,90 @@ from phmri.firstlevel._connectivity import (
     seed_to_parcel,
     seed_to_voxel,
 )
-from phmri.firstlevel._records import Connectivity
+from phmri.firstlevel._records import RunEstimate
 from phmri.firstlevel._sentences import measure_sentence
-from phmri.firstlevel._task import canonical_response, task_regressors
+from phmri.firstlevel.glm import Contrast, ContrastEstimate, GlmFit, Noise, fit_glm
+from phmri.firstlevel.infusion import (
+    Drift,
+    Exposure,
+    GammaVariate,
+    InfusionDesign,
+    InfusionModel,
+    Pseudoblock,
+    Ramp,
+    ResponseFamily,
+    Step,
+    fit_infusion,
+    infusion_design,
+)
+from phmri.firstlevel.local import (
+    alff,
+    degree_centrality,
+    dual_regression,
+    every_nth_voxel,
+    exposure_connectivity,
+    falff,
+    global_connectivity,
+    receptor_regression,
+    reho,
+)
+from phmri.firstlevel.ppi import PpiDesign, fit_beta_series, fit_ppi, ppi_design
+from phmri.firstlevel.task import (
+    Modulator,
+    TaskDesign,
+    TaskSettings,
+    TrialDesign,
+    canonical_response,
+    task_contrast,
+    task_design,
+    task_regressors,
+    trial_design,
+)
 
 __all__ = [
-    "Connectivity",
+    "Contrast",
+    "ContrastEstimate",
+    "Drift",
+    "Exposure",
+    "GammaVariate",
+    "GlmFit",
+    "InfusionDesign",
+    "InfusionModel",
+    "Modulator",
+    "Noise",
+    "PpiDesign",
+    "Pseudoblock",
+    "Ramp",
+    "ResponseFamily",
+    "RunEstimate",
+    "Step",
+    "TaskDesign",
+    "TaskSettings",
+    "TrialDesign",
+    "alff",
     "canonical_response",
     "clean",
+    "degree_centrality",
+    "dual_regression",
     "edge_names",
+    "every_nth_voxel",
+    "exposure_connectivity",
+    "falff",
+    "fit_beta_series",
+    "fit_glm",
+    "fit_infusion",
+    "fit_ppi",
+    "global_connectivity",
+    "infusion_design",
     "measure_sentence",
+    "ppi_design",
+    "receptor_regression",
+    "reho",
     "roi_to_roi",
     "seed_to_parcel",
     "seed_to_voxel",
+    "task_contrast",
+    "task_design",
     "task_regressors",
+    "trial_design",
 ]

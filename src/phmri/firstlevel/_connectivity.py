@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from phmri.exceptions import FirstLevelError, Problem
-from phmri.firstlevel._records import Connectivity
+from phmri.firstlevel._records import RunEstimate
 from phmri.signals import Cleaning
 
 __all__ = ["clean", "edge_names", "roi_to_roi", "seed_to_parcel", "seed_to_voxel"]
@@ -119,11 +119,25 @@ def _variance(cleaning: Cleaning) -> float:
     return 1.0 / (cleaning.df - 2.0)
 
 
+def _estimate(
+    cleaning: Cleaning, z: Float[np.ndarray, " n_outcomes"], names: tuple[str, ...]
+) -> RunEstimate:
+    return RunEstimate(
+        values=z,
+        names=names,
+        variance=_variance(cleaning),
+        df=cleaning.df,
+        unit="Fisher z",
+        variance_assumes="white noise; autocorrelation makes the true variance larger",
+        n_undefined=int(np.isnan(z).sum()),
+    )
+
+
 def seed_to_voxel(
     cleaning: Cleaning,
     seeds: Float[np.ndarray, "n_volumes n_seeds"],
     voxels: Float[np.ndarray, "n_volumes n_voxels"],
-) -> Connectivity:
+) -> tuple[RunEstimate, ...]:
     r"""Correlate seeds with every voxel.
 
     Parameters
@@ -137,9 +151,9 @@ def seed_to_voxel(
 
     Returns
     -------
-    Connectivity
-        ``z`` of shape (n_seeds, n_voxels); NaN in the ``n_undefined`` voxels that have no
-        variance after cleaning.
+    tuple of RunEstimate
+        One per seed, of n_voxels; NaN in the ``n_undefined`` voxels that have no variance after
+        cleaning.
 
     Notes
     -----
@@ -149,7 +163,7 @@ def seed_to_voxel(
     :math:`|r|` is bounded by :math:`1 - 10^{-7}`, which is all that float32 data can tell from
     1, so that a seed's own voxel has a finite z of at most 8.4.
     """
-    variance = _variance(cleaning)
+    _variance(cleaning)  # before the long part
     _check_rows(cleaning, voxels)
     unit = _unit(cleaning, seeds, [f"seed {i}" for i in range(seeds.shape[1])])
     n_seeds = unit.shape[1]
@@ -161,8 +175,7 @@ def seed_to_voxel(
         stop = min(start + _BLOCK, voxels.shape[1])
         block = voxels[:, start:stop] if all_kept else voxels[cleaning.sample_mask, start:stop]
         z[:, start:stop] = _block_z(product, block.astype(np.float64), n_seeds, cleaning.kind)
-    undefined = int(np.isnan(z[0]).sum()) if n_seeds else 0
-    return Connectivity(z=z, names=(), variance=variance, df=cleaning.df, n_undefined=undefined)
+    return tuple(_estimate(cleaning, values, ()) for values in z)
 
 
 def _block_z(
@@ -195,7 +208,7 @@ def seed_to_parcel(
     seed: Float[np.ndarray, " n_volumes"],
     parcels: Float[np.ndarray, "n_volumes n_parcels"],
     names: Sequence[str],
-) -> Connectivity:
+) -> RunEstimate:
     """Correlate a seed with every parcel.
 
     Parameters
@@ -211,8 +224,8 @@ def seed_to_parcel(
 
     Returns
     -------
-    Connectivity
-        ``z`` of shape (n_parcels,).
+    RunEstimate
+        One value per parcel.
 
     Notes
     -----
@@ -220,12 +233,9 @@ def seed_to_parcel(
     no variance after cleaning; every such parcel is named.
     """
     _check_names(parcels, names)
-    variance = _variance(cleaning)
     one = _unit(cleaning, seed[:, None], ["seed"])
     many = _unit(cleaning, parcels, names)
-    return Connectivity(
-        z=_fisher((one.T @ many)[0]), names=tuple(names), variance=variance, df=cleaning.df
-    )
+    return _estimate(cleaning, _fisher((one.T @ many)[0]), tuple(names))
 
 
 def _check_names(series: Float[np.ndarray, "n_volumes n"], names: Sequence[str]) -> None:
@@ -267,7 +277,7 @@ def roi_to_roi(
     regions: Float[np.ndarray, "n_volumes n_regions"],
     names: Sequence[str],
     summary: Literal["edges", "nodes", "global"],
-) -> Connectivity:
+) -> RunEstimate:
     r"""Correlate all pairs of regions and summarise.
 
     Parameters
@@ -283,8 +293,8 @@ def roi_to_roi(
 
     Returns
     -------
-    Connectivity
-        ``z`` of shape (n_edges,), (n_regions,) or (1,).
+    RunEstimate
+        Of n_edges, n_regions or 1 value.
 
     Raises
     ------
@@ -307,7 +317,6 @@ def roi_to_roi(
                 found=", ".join(names) or "none",
             )
         )
-    variance = _variance(cleaning)
     unit = _unit(cleaning, regions, names)
     z = _fisher(unit.T @ unit)
     if summary == "edges":
@@ -317,4 +326,4 @@ def roi_to_roi(
         values, labels = z.sum(axis=1) / (len(names) - 1), tuple(names)
     else:
         values, labels = z[np.triu_indices(len(names), 1)].mean(keepdims=True), ("mean",)
-    return Connectivity(z=values, names=labels, variance=variance, df=cleaning.df)
+    return _estimate(cleaning, values, labels)

@@ -17,6 +17,7 @@ __all__ = [
     "in_span",
     "indicators",
     "make_adjustment",
+    "no_freedom",
 ]
 
 TOLERANCE = 1e-8
@@ -242,6 +243,33 @@ def find_aliased(
             expected="covariates and strata that vary within a group",
         ),
     )
+
+
+def no_freedom(n_rows: int, n_columns: int, rows: str = "participants") -> list[Problem]:
+    """Say when a model leaves nothing to estimate the error from.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows with data.
+    n_columns : int
+        Independent columns, a baseline per outcome among them.
+    rows : str, default "participants"
+        What rows are.
+
+    Returns
+    -------
+    list of Problem
+        One; none when residual degrees of freedom are left.
+    """
+    if n_rows > n_columns:
+        return []
+    return [
+        Problem(
+            what="the model leaves no residual degrees of freedom",
+            found=f"{n_rows} {rows}, {n_columns} columns",
+        )
+    ]
 
 
 def _norm(X: Float[np.ndarray, "n k"]) -> float:

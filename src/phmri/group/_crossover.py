@@ -5,7 +5,13 @@ from collections import Counter
 import numpy as np
 
 from phmri.exceptions import DesignError, Problem
-from phmri.group._columns import find_aliased, find_unmixed, indicators, make_adjustment
+from phmri.group._columns import (
+    find_aliased,
+    find_unmixed,
+    indicators,
+    make_adjustment,
+    no_freedom,
+)
 from phmri.group._exchangeability import exchange_within, within_strata
 from phmri.group._records import UnitDesign, UnitTable
 from phmri.protocol import Crossover, Question
@@ -58,13 +64,7 @@ def make_crossover_design(
     problems = _too_few(order, orders, min_per_group)
     problems = problems or list(find_aliased(groups, orders, adjustment))
     X = np.column_stack([groups, adjustment.columns])
-    if not problems and X.shape[0] <= X.shape[1]:
-        problems.append(
-            Problem(
-                what="the model leaves no residual degrees of freedom",
-                found=f"{X.shape[0]} participants, {X.shape[1]} columns",
-            )
-        )
+    problems = problems or no_freedom(*X.shape)
     unmixed, unshuffled = find_unmixed(order, strata, orders)
     if not problems and unshuffled:
         problems.append(Problem(what=unshuffled, found=", ".join(sorted(set(strata)))))
@@ -123,33 +123,11 @@ def make_paired_design(
     DesignError
         When treatments or participants at hand cannot answer the question.
     """
-    known = {treatment for s in design.sequences.values() for treatment in s.treatments}
-    problems = [
-        Problem(
-            what="the contrast names a treatment that no sequence holds",
-            field="contrast",
-            found=treatment,
-            expected=", ".join(sorted(known)),
-        )
-        for treatment in question.contrast
-        if treatment not in known
-    ]
-    if question.contrast[0] == question.contrast[1]:
-        problems.append(
-            Problem(what="a treatment cannot be compared with itself", field="contrast")
-        )
     n_units = len(table.subjects)
     adjustment = make_adjustment(table, table.strata, with_strata=False)
     X = np.column_stack([np.ones(n_units), adjustment.columns])
     needed = max(2, min_per_group, X.shape[1] + 1)
-    if n_units < needed:
-        problems.append(
-            Problem(
-                what="too few participants with both treatments",
-                found=str(n_units),
-                expected=f"at least {needed}",
-            )
-        )
+    problems = _bad_pairs(question, design, n_units, needed)
     if problems:
         raise DesignError(*problems)
     adjusted = f" It was adjusted for {', '.join(adjustment.names)}."
@@ -187,6 +165,37 @@ def make_paired_design(
     )
 
 
+def _bad_pairs(question: Question, design: Crossover, n_units: int, needed: int) -> list[Problem]:
+    known = {treatment for s in design.sequences.values() for treatment in s.treatments}
+    problems = [
+        Problem(
+            what="the contrast names a treatment that no sequence holds",
+            field="contrast",
+            found=treatment,
+            expected=", ".join(sorted(known)),
+        )
+        for treatment in question.contrast
+        if treatment not in known
+    ]
+    problems.extend(_same_treatment(question))
+    if n_units < needed:
+        problems.append(
+            Problem(
+                what="too few participants with both treatments",
+                found=str(n_units),
+                expected=f"at least {needed}",
+            )
+        )
+    return problems
+
+
+def _same_treatment(question: Question) -> list[Problem]:
+    first, second = question.contrast
+    if first != second:
+        return []
+    return [Problem(what="a treatment cannot be compared with itself", field="contrast")]
+
+
 def refuse_sequences(question: Question, design: Crossover, table: UnitTable) -> None:
     """Refuse questions and participants whose sequences do not hold both treatments.
 
@@ -205,11 +214,7 @@ def refuse_sequences(question: Question, design: Crossover, table: UnitTable) ->
         With every participant and sequence that does not fit.
     """
     pair = set(question.contrast)
-    problems = []
-    if len(pair) == 1:
-        problems.append(
-            Problem(what="a treatment cannot be compared with itself", field="contrast")
-        )
+    problems = _same_treatment(question)
     for subject, group in zip(table.subjects, table.groups, strict=True):
         if group not in design.sequences:
             problems.append(

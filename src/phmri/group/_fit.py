@@ -127,31 +127,34 @@ def _refuse_outcomes(
                 field="baseline",
             )
         )
-    for field, values in (("outcome", Y), ("baseline", baseline)):
-        if values is None:
-            continue
-        if values.ndim != 2 or len(values) != len(design.subjects) or not values.shape[1]:  # noqa: PLR2004
-            problems.append(
-                Problem(
-                    what="values of another shape than participants x outcomes",
-                    field=field,
-                    found=str(values.shape),
-                    expected=f"({len(design.subjects)}, at least 1)",
-                )
-            )
-            continue
-        bad = ~np.isfinite(values)
-        if design.present is not None:
-            bad &= design.present[:, None]
-        if bad.any():
-            rows = [s for s, any_ in zip(design.subjects, bad.any(axis=1), strict=True) if any_]
-            problems.append(
-                Problem(
-                    what="values that are not finite",
-                    field=field,
-                    found=f"{int(bad.sum())} in participants {', '.join(rows[:5])}",
-                    expected="finite numbers; leave such voxels out of the mask first",
-                )
-            )
+    problems.extend(_bad_values("outcome", Y, design))
+    if baseline is not None:
+        problems.extend(_bad_values("baseline", baseline, design))
     if problems:
         raise DesignError(*problems)
+
+
+def _bad_values(field: str, values: Float[np.ndarray, "..."], design: UnitDesign) -> list[Problem]:
+    if values.ndim != 2 or len(values) != len(design.subjects) or not values.shape[1]:  # noqa: PLR2004
+        return [
+            Problem(
+                what="values of another shape than participants x outcomes",
+                field=field,
+                found=str(values.shape),
+                expected=f"({len(design.subjects)}, at least 1)",
+            )
+        ]
+    bad = ~np.isfinite(values)
+    if design.present is not None:
+        bad &= design.present[:, None]
+    if not bad.any():
+        return []
+    rows = [s for s, any_ in zip(design.subjects, bad.any(axis=1), strict=True) if any_]
+    return [
+        Problem(
+            what="values that are not finite",
+            field=field,
+            found=f"{int(bad.sum())} in participants {', '.join(rows[:5])}",
+            expected="finite numbers; leave such voxels out of the mask first",
+        )
+    ]

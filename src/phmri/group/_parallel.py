@@ -8,7 +8,13 @@ import numpy as np
 from jaxtyping import Int
 
 from phmri.exceptions import DesignError, Problem
-from phmri.group._columns import find_aliased, find_unmixed, indicators, make_adjustment
+from phmri.group._columns import (
+    find_aliased,
+    find_unmixed,
+    indicators,
+    make_adjustment,
+    no_freedom,
+)
 from phmri.group._exchangeability import exchange_within, within_strata
 from phmri.group._records import UnitDesign, UnitTable
 from phmri.protocol import Parallel, Question
@@ -67,15 +73,9 @@ def make_parallel_design(
     estimator = _estimator(question)
     free = [arm for arm in arms if arm in (first, second, *moved)]
     alike, held = join_words(free), ", ".join(arm for arm in arms if arm not in free)
-    problems = list(find_aliased(groups, arms, adjustment))
     voxelwise = estimator == "ancova"
-    if not problems and X.shape[0] - X.shape[1] - voxelwise < 1:
-        problems.append(
-            Problem(
-                what="the model leaves no residual degrees of freedom",
-                found=f"{X.shape[0]} participants, {X.shape[1] + voxelwise} columns",
-            )
-        )
+    problems = list(find_aliased(groups, arms, adjustment))
+    problems = problems or no_freedom(len(X), X.shape[1] + voxelwise)
     unmixed, unshuffled = find_unmixed(table.groups, table.strata, question.contrast)
     if unshuffled:
         found = ", ".join(sorted(set(table.strata)))

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from phmri.exceptions import DesignError, Problem
-from phmri.group._columns import find_independent, in_span, indicators
+from phmri.group._columns import find_independent, in_span, indicators, no_freedom
 from phmri.group._crossover import make_strata, refuse_sequences, strata_names
 from phmri.group._exchangeability import exchange_repeated, within_strata
 from phmri.group._records import Exchangeability, UnitDesign, UnitTable
@@ -240,13 +240,9 @@ def _make_columns(
     X = np.column_stack([T, rest])
     keep = find_independent(X[here])
     X = X[:, keep]
-    if here.sum() <= X.shape[1]:
-        raise DesignError(
-            Problem(
-                what="the model leaves no residual degrees of freedom",
-                found=f"{here.sum()} cells with data, {X.shape[1]} columns",
-            )
-        )
+    problems = no_freedom(int(here.sum()), X.shape[1], "cells with data")
+    if problems:
+        raise DesignError(*problems)
     return X, tuple(np.array(names)[keep].tolist()), len(treatments)
 
 

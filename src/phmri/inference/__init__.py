@@ -35,8 +35,7 @@ from phmri.inference.clusters._found import find_clusters
 from phmri.inference.clusters._peaks import find_extrema, find_peaks
 from phmri.inference.clusters._table import Places
 from phmri.inference.shuffling._attainable import smallest_pvalue
-from phmri.inference.shuffling._source import ShufflingSource, count_shufflings, make_source
-from phmri.inference.tails._enough import enough, monte_carlo_interval, shufflings_needed
+from phmri.inference.shuffling._source import ShufflingSource, make_source
 
 __all__ = [
     "Alternative",
@@ -55,8 +54,6 @@ __all__ = [
     "claim_from_dict",
     "claim_to_dict",
     "correct_jointly",
-    "count_shufflings",
-    "enough",
     "find_clusters",
     "find_extrema",
     "find_peaks",
@@ -66,11 +63,9 @@ __all__ = [
     "make_refusal",
     "make_source",
     "match_estimate",
-    "monte_carlo_interval",
     "permute",
     "region_pairs",
     "restrict_result",
     "sequence_note",
-    "shufflings_needed",
     "smallest_pvalue",
 ]

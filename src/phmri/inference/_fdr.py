@@ -3,11 +3,11 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from phmri.exceptions import InferenceError, Problem
 
-__all__ = ["false_discovery"]
+__all__ = ["false_discovery", "qvalues_of"]
 
 
 def false_discovery(
@@ -66,3 +66,29 @@ def false_discovery(
     q = np.empty(pvalue.size)
     q[falling] = np.minimum(np.minimum.accumulate(bound), 1.0)
     return q
+
+
+def qvalues_of(
+    tested: Bool[np.ndarray, " n"],
+    pvalue: Float[np.ndarray, " n"],
+    method: Literal["bh", "by"],
+) -> Float[np.ndarray, " n"]:
+    """Adjust the p-values of the tested outcomes for the false discovery rate among them.
+
+    Parameters
+    ----------
+    tested : ndarray of bool of shape (n,)
+        Outcomes that could be discoveries.
+    pvalue : ndarray of shape (n,)
+        Between 0 and 1.
+    method : {"bh", "by"}
+        As in `false_discovery`.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        1 where nothing was tested.
+    """
+    qvalue = np.ones(pvalue.size)
+    qvalue[tested] = false_discovery(pvalue[tested], method)
+    return qvalue

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from phmri.exceptions import InferenceError, Problem
 from phmri.group import Estimate, UnitDesign
-from phmri.inference._fdr import false_discovery
+from phmri.inference._fdr import qvalues_of
 from phmri.inference._permutation import BATCH, permute
 from phmri.inference._pvalues import Alternative, orient, parametric_pvalue
 from phmri.inference._records import CorrectedTest, InferenceResult, PermutationState
@@ -101,12 +101,14 @@ def infer(  # noqa: PLR0913 - what is asked, and four about how the work is cut
         return result
     region = result.tested if searched is None else result.tested & searched
     field = _random_field(result, design, Y, baseline, settings, alternative, space, region)
-    result = replace(result, tested=region)
+    fdr = _false_discoveries(
+        result.statistic, result.pvalue_parametric, region, settings, alternative
+    )
     said = field.assumptions
-    if (settings.cluster_z, settings.cluster_t, settings.cluster_p) == (None, None, None):
+    if not _forms_clusters(settings):
         said = (f"Clusters were formed at an uncorrected one-sided p of {FORMING_P:g}.", *said)
-    pvalue = np.ones(result.tested.size)
-    pvalue[result.tested] = field.pvalue
+    pvalue = np.ones(region.size)
+    pvalue[region] = field.pvalue
     test = CorrectedTest(
         method="random_field",
         value=result.statistic,
@@ -115,8 +117,14 @@ def infer(  # noqa: PLR0913 - what is asked, and four about how the work is cut
         null_maximum=np.empty(0),
         sentences=said,
     )
-    tests = {**result.tests, "random_field": test}
-    return replace(result, tests=tests, random_field=field, sentences=said)
+    return replace(
+        result,
+        tested=region,
+        qvalue_fdr=fdr.pvalue,
+        tests={"fdr": fdr, "random_field": test},
+        random_field=field,
+        sentences=said,
+    )
 
 
 def _test_parametrically(
@@ -139,18 +147,7 @@ def _test_parametrically(
     df = np.broadcast_to(np.asarray(model.df, dtype=np.float64), model.observed.shape).copy()
     pvalue = parametric_pvalue(model.observed, df, alternative, df1=model.df1, name=model.name)
     pvalue[~model.tested] = 1.0
-    qvalue = np.ones(pvalue.size)
-    qvalue[model.tested] = false_discovery(pvalue[model.tested], settings.fdr)
-    oriented = orient(model.observed, alternative)
-    passed = qvalue <= settings.alpha
-    test = CorrectedTest(
-        method="fdr",
-        value=model.observed,
-        pvalue=qvalue,
-        threshold=float(oriented[passed].min(initial=np.inf)),
-        null_maximum=np.empty(0),
-        sentences=(FDR[settings.fdr],),
-    )
+    test = _false_discoveries(model.observed, pvalue, model.tested, settings, alternative)
     return InferenceResult(
         statistic_name=model.name,
         statistic=model.observed,
@@ -160,7 +157,7 @@ def _test_parametrically(
         n_per_outcome=model.n_per_outcome,
         pvalue_uncorrected=pvalue,
         pvalue_parametric=pvalue,
-        qvalue_fdr=qvalue,
+        qvalue_fdr=test.pvalue,
         method=settings.method,
         tests={"fdr": test},
         n_permutations=0,
@@ -168,6 +165,26 @@ def _test_parametrically(
         n_distinct=0,
         shufflings_key="",
         sentences=test.sentences,
+    )
+
+
+def _false_discoveries(
+    statistic: Float[np.ndarray, " n_outcomes"],
+    pvalue: Float[np.ndarray, " n_outcomes"],
+    tested: Bool[np.ndarray, " n_outcomes"],
+    settings: Inference,
+    alternative: Alternative,
+) -> CorrectedTest:
+    """Adjust parametric p-values for the false discovery rate over the tested outcomes."""
+    qvalue = qvalues_of(tested, pvalue, settings.fdr)
+    passed = orient(statistic, alternative)[qvalue <= settings.alpha]
+    return CorrectedTest(
+        method="fdr",
+        value=statistic,
+        pvalue=qvalue,
+        threshold=float(passed.min(initial=np.inf)),
+        null_maximum=np.empty(0),
+        sentences=(FDR[settings.fdr],),
     )
 
 
@@ -181,9 +198,8 @@ def _add_random_field(
     space: Space | None,
 ) -> InferenceResult:
     """Judge the clusters of a shuffled map by random field theory too, where that can be done."""
-    forming = (settings.cluster_z, settings.cluster_t, settings.cluster_p)
-    possible = isinstance(space, Volume) and settings.statistic == "t"
-    if not possible or settings.height == "z" or forming == (None, None, None):
+    possible = isinstance(space, Volume) and settings.statistic == "t" and settings.height == "t"
+    if not possible or not _forms_clusters(settings):
         return result
     if not np.isfinite(Y[:, result.tested][_rows(design)]).all():
         return result
@@ -246,18 +262,24 @@ def _random_field(
     if (region != whole).any():
         smoothness = smoothness_within(smoothness, whole, region)
     df = float(result.df[searched][0])
-    forming = settings
-    if (settings.cluster_z, settings.cluster_t, settings.cluster_p) == (None, None, None):
-        forming = settings.model_copy(update={"cluster_p": FORMING_P})
-    sign = -1.0 if alternative == "less" else 1.0
-    return random_field_result(
-        sign * result.statistic[searched],
+    given = _forms_clusters(settings)
+    forming = settings if given else settings.model_copy(update={"cluster_p": FORMING_P})
+    field = random_field_result(
+        -result.statistic[searched] if alternative == "less" else result.statistic[searched],
         Volume(mask=region, connectivity=space.connectivity),
         smoothness,
         StatisticField(kind="t", df=df, two_sided=alternative == "two-sided"),
         cluster_threshold=cluster_threshold(forming, df),
         alpha=settings.alpha,
     )
+    if alternative != "less":
+        return field
+    peaks = field.peaks
+    return replace(field, peaks=replace(peaks, height=-peaks.height, z=-peaks.z))
+
+
+def _forms_clusters(settings: Inference) -> bool:
+    return (settings.cluster_z, settings.cluster_t, settings.cluster_p) != (None, None, None)
 
 
 def _submask(

@@ -54,6 +54,33 @@ def correct_jointly(
     .. [1] Winkler et al. (2016), Non-parametric combination and related permutation tests for
        neuroimaging, doi:10.1002/hbm.23115.
     """
+    problems = _unlike(tests, shufflings_keys)
+    if problems:
+        raise InferenceError(*problems)
+    null = np.max([test.null_maximum for test in tests.values()], axis=0)
+    pvalue_of = partial(pvalue_of_maximum, null_maximum=null)
+    threshold = threshold_of(pvalue_of, null, alpha)
+    sentence = (
+        f"p-values cover {', '.join(tests)} together: each value was compared with the maximum "
+        "over all their outcomes in every shuffling [doi:10.1002/hbm.23115]."
+    )
+    return {
+        name: CorrectedTest(
+            method=test.method,
+            value=test.value,
+            pvalue=pvalue_of(orient(test.value, alternative)),
+            threshold=threshold,
+            null_maximum=null,
+            sentences=(*test.sentences, sentence),
+        )
+        for name, test in tests.items()
+    }
+
+
+def _unlike(
+    tests: Mapping[str, CorrectedTest], shufflings_keys: Mapping[str, str]
+) -> list[Problem]:
+    """List in what the tests differ that a common maximum needs to be the same."""
     methods = {test.method for test in tests.values()}
     problems = []
     if len(methods) != 1:
@@ -84,23 +111,4 @@ def correct_jointly(
                 expected="no early stopping",
             )
         )
-    if problems:
-        raise InferenceError(*problems)
-    null = np.max([test.null_maximum for test in tests.values()], axis=0)
-    pvalue_of = partial(pvalue_of_maximum, null_maximum=null)
-    threshold = threshold_of(pvalue_of, null, alpha)
-    sentence = (
-        f"p-values cover {', '.join(tests)} together: each value was compared with the maximum "
-        "over all their outcomes in every shuffling [doi:10.1002/hbm.23115]."
-    )
-    return {
-        name: CorrectedTest(
-            method=test.method,
-            value=test.value,
-            pvalue=pvalue_of(orient(test.value, alternative)),
-            threshold=threshold,
-            null_maximum=null,
-            sentences=(*test.sentences, sentence),
-        )
-        for name, test in tests.items()
-    }
+    return problems

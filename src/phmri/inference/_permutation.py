@@ -14,14 +14,14 @@ from phmri.exceptions import InferenceError, Problem
 from phmri.group import UnitDesign
 from phmri.inference._count import count_exceeding, largest_values
 from phmri.inference._enhance import Enhancer, EnhancerWorkspace, make_enhancer
-from phmri.inference._pvalues import Alternative, orient, tie_margin
+from phmri.inference._pvalues import Alternative, least_reaching, orient
 from phmri.inference._records import InferenceResult, Method, PermutationState
 from phmri.inference._result import Shuffled, make_result
 from phmri.inference._space import Graph, Space, Volume
 from phmri.inference.shuffling._attainable import smallest_pvalue
 from phmri.inference.shuffling._source import ShufflingSource, make_source
 from phmri.inference.statistics._statistics import TILE, StatisticModel, make_statistic
-from phmri.inference.tails._tails import stop_index
+from phmri.inference.tails._sequential import stop_index
 from phmri.protocol import Inference
 
 __all__ = ["permute"]
@@ -170,9 +170,8 @@ class _Run:  # numpydoc ignore=PR01
         self.key = key
         self.methods: tuple[Method, ...] = ("voxel", *enhancer.methods)
         observed = orient(model.observed, alternative)
-        least = observed - tie_margin(observed, model.df)
-        if model.dtype == np.float32:
-            least -= SINGLE_MARGIN * np.abs(observed)
+        margin = SINGLE_MARGIN if model.dtype == np.float32 else 0.0
+        least = least_reaching(observed, margin=margin, df=model.df)
         self.least = np.where(model.tested, least, np.inf).astype(model.dtype)
         self.alternative = alternative
         self.tested = None if model.tested.all() else model.tested

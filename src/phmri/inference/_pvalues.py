@@ -11,6 +11,7 @@ from phmri.inference._records import StatisticName
 
 __all__ = [
     "Alternative",
+    "least_reaching",
     "orient",
     "parametric_pvalue",
     "pvalue_of_maximum",
@@ -72,6 +73,33 @@ def tie_margin(
     size = np.abs(statistic)
     margin: np.ndarray = TIE * np.maximum(1.0, size) + ROUNDING * size * (1 + size**2 / df)
     return margin
+
+
+def least_reaching(
+    statistic: Float[np.ndarray, "..."],
+    *,
+    margin: float = 0.0,
+    df: float | Float[np.ndarray, "..."] = np.inf,
+) -> Float[np.ndarray, "..."]:
+    """Give the least value of another shuffling that reaches the statistic.
+
+    Parameters
+    ----------
+    statistic : ndarray
+        Oriented: large against the null hypothesis.
+    margin : float, default 0
+        Relative difference, beside that of `tie_margin`, within which two values are the same
+        number.
+    df : float or ndarray, default inf
+        Residual degrees of freedom, where the statistic is a ratio like t.
+
+    Returns
+    -------
+    ndarray
+        Just below the statistic, so that ties count whatever their rounding.
+    """
+    least: np.ndarray = statistic - tie_margin(statistic, df) - margin * np.abs(statistic)
+    return least
 
 
 def parametric_pvalue(
@@ -136,7 +164,7 @@ def pvalue_of_maximum(
         One per outcome.
     """
     ascending = np.sort(null_maximum)
-    least = statistic - tie_margin(statistic, df) - margin * np.abs(statistic)
+    least = least_reaching(statistic, margin=margin, df=df)
     below = np.searchsorted(ascending, least, side="left")
     share: Float[np.ndarray, " n_outcomes"] = (ascending.size - below) / ascending.size
     # The largest value of the data is itself among the maxima, whatever its rounding.

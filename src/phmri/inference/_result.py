@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from phmri.group import UnitDesign
-from phmri.inference._fdr import false_discovery
+from phmri.inference._fdr import qvalues_of
 from phmri.inference._pvalues import (
     Alternative,
     orient,
@@ -19,7 +19,9 @@ from phmri.inference._pvalues import (
 from phmri.inference._records import CorrectedTest, InferenceResult, Method, PermutationState
 from phmri.inference.shuffling._source import labels_move
 from phmri.inference.statistics._statistics import StatisticModel
-from phmri.inference.tails._tails import fit_tail, gamma_pvalue, pvalue_in_tail, sequential_pvalue
+from phmri.inference.tails._gamma import gamma_pvalue
+from phmri.inference.tails._sequential import sequential_pvalue
+from phmri.inference.tails._tails import fit_tail, pvalue_in_tail
 from phmri.protocol import Inference
 
 __all__ = ["Shuffled", "make_result", "shuffling_sentences"]
@@ -115,8 +117,6 @@ def make_result(
     df = np.broadcast_to(np.asarray(model.df, dtype=np.float64), model.observed.shape).copy()
     parametric = parametric_pvalue(model.observed, df, alternative, df1=model.df1, name=model.name)
     parametric[~model.tested] = 1.0
-    qvalue = np.ones(model.tested.size)
-    qvalue[model.tested] = false_discovery(parametric[model.tested], settings.fdr)
     n_used = state.n_done
     n_tested = int(model.tested.sum())
     tests = {
@@ -142,7 +142,7 @@ def make_result(
         n_per_outcome=model.n_per_outcome,
         pvalue_uncorrected=np.where(model.tested, state.exceeded, n_used) / n_used,
         pvalue_parametric=parametric,
-        qvalue_fdr=qvalue,
+        qvalue_fdr=qvalues_of(model.tested, parametric, settings.fdr),
         method=settings.method,
         tests=tests,
         n_permutations=n_used,
@@ -179,7 +179,7 @@ def _correct(
     )
     if settings.stop_after is not None:
         pvalue_of = partial(
-            _sequential, null=null, stop_after=settings.stop_after, margin=shuffled.margin
+            sequential_pvalue, null, stop_after=settings.stop_after, margin=shuffled.margin
         )
         sentences += (
             (
@@ -207,16 +207,6 @@ def _correct(
         null_maximum=null,
         sentences=sentences,
     )
-
-
-def _sequential(
-    statistic: Float[np.ndarray, " m"],
-    *,
-    null: Float[np.ndarray, " n"],
-    stop_after: int,
-    margin: float,
-) -> Float[np.ndarray, " m"]:
-    return sequential_pvalue(null, statistic, stop_after, margin=margin).pvalue
 
 
 def _gamma(

@@ -6,7 +6,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["Graph", "Space", "Volume"]
+__all__ = ["STEPS", "Graph", "Space", "Volume"]
+
+STEPS = {6: 1, 18: 2, 26: 3}
+"""On how many axes a voxel may differ from each of its 6, 18 or 26 neighbours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from phmri.group import Estimate
 from phmri.inference import Claim, InferenceResult
 from phmri.pipeline._loading import LoadedOutcomes, RunKey
+from phmri.report import BesideContent
 
 __all__ = [
     "Answer",
@@ -34,6 +35,8 @@ class Answer:
         The outcome of every run, at the scalar or the strongest peak.
     used : frozenset of RunKey
         Runs that the answer rests on.
+    beside : BesideContent
+        What is shown beside it.
     """
 
     claim: Claim
@@ -42,6 +45,7 @@ class Answer:
     result: InferenceResult
     run_values: dict[RunKey, float]
     used: frozenset[RunKey]
+    beside: BesideContent
 
 
 def name_statistics(answer: Answer) -> dict[str, Float[np.ndarray, " n_outcomes"]]:

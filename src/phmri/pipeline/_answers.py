@@ -1,7 +1,7 @@
 """Answers on disk: what a question leaves in its folder, and how it is read back."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from phmri.pipeline._answer_tables import (
 from phmri.pipeline._loading import LoadedOutcomes
 from phmri.pipeline._provenance import FileRecord, is_current
 from phmri.protocol import Inference, Protocol, Question, protocol_sha256
-from phmri.report import QuestionContent
+from phmri.report import BesideContent, QuestionContent
 
 __all__ = [
     "QuestionAnswer",
@@ -44,6 +44,14 @@ __all__ = [
 ]
 
 
+DENOISINGS = (
+    "What other denoisings would have answered: effect, interval and uncorrected p at the outcome "
+    "that the question's own denoising found strongest, and the least corrected p of each."
+)
+NUISANCE = (
+    "Whether motion, global signal, physiology and the regressors themselves differ, by the model "
+    "of the question; p uncorrected."
+)
 CLUSTERS = {
     "Description": "Clusters and components; x, y, z is the centre of mass in mm. The p of a "
     "cluster says that something in it differs, not that every part of it does. Effects at peaks "
@@ -78,6 +86,7 @@ class _AnswerRecord:
     outputs: tuple[FileRecord, ...]
     values_label: str
     claim: dict[str, Any]
+    beside: BesideContent = field(default_factory=BesideContent)
 
 
 def _read_record(folder: Path) -> _AnswerRecord:
@@ -165,6 +174,14 @@ def write_answer(
     if answer.claim.clusters:
         outputs.append(folder / f"{stem}_clusters.tsv")
         write_table(outputs[-1], clusters_table(answer), {**sidecar, **CLUSTERS})
+    for name, rows, description in (
+        ("denoisings", answer.beside.variants, DENOISINGS),
+        ("nuisance", answer.beside.nuisance, NUISANCE),
+    ):
+        if rows:
+            outputs.append(folder / f"{stem}_{name}.tsv")
+            table = pd.DataFrame([asdict(row) for row in rows])
+            write_table(outputs[-1], table, {**sidecar, "Description": description})
     if answer.result.n_permutations:
         outputs.append(folder / f"{stem}_null.tsv")
         nulls = {method: test.null_maximum for method, test in answer.result.tests.items()}
@@ -177,6 +194,7 @@ def write_answer(
         outputs=tuple(map(FileRecord.of, outputs)),
         values_label=label,
         claim=claim_to_dict(answer.claim),
+        beside=answer.beside,
     )
     write_json(folder / "claim.json", asdict(record))
     return _read(folder, kept=False)
@@ -295,6 +313,7 @@ def _read(folder: Path, *, kept: bool) -> QuestionAnswer:
         t_values=t_values,
         p_values=p_values,
         names=names,
+        beside=record.beside,
     )
     return QuestionAnswer(claim=claim, content=content, kept=kept)
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from phmri.dataset import DatasetCheck, DatasetIndex
 from phmri.group import UnitDesign, UnitTable, make_unit_design, override_kind
-from phmri.pipeline._job import measure_path
 from phmri.pipeline._labels import PeakLabels
 from phmri.pipeline._loading import MeasuredRun, RunKey
+from phmri.pipeline._measure_words import name_outcome
+from phmri.pipeline._outcome_files import outcome_path
 from phmri.pipeline._provenance import hash_parameters
 from phmri.pipeline._units import QuestionUnits, find_units
 from phmri.protocol import (
@@ -16,7 +17,6 @@ from phmri.protocol import (
     Parallel,
     Protocol,
     Question,
-    RoiToRoi,
     inference_of,
 )
 from phmri.signals import Grid, RegionOnGrid
@@ -242,7 +242,7 @@ def measure_paths(inputs: GroupInputs, question: Question) -> tuple[Path, ...]:
     tuple of Path
     """
     return tuple(
-        measure_path(run.job, question.measure)
+        outcome_path(run.job, question)
         for run in inputs.runs.values()
         if not run.manifest.excluded and question.measure in run.job.measures
     )
@@ -285,9 +285,4 @@ def measure_words(protocol: Protocol, question: Question) -> str:
     measure = protocol.measures[question.measure]
     scan = protocol.scans[measure.scan]
     when = f" (task {scan.task}" + (f", session {question.session})" if question.session else ")")
-    where = question.where
-    if isinstance(measure, RoiToRoi):
-        of = {"edges": "between regions", "nodes": "of regions", "global": "over all regions"}
-        return f"{f'{where.at} ' if where.at else ''}connectivity {of[measure.summary]}{when}"
-    target = where.mean_of or where.at or where.within
-    return f"connectivity of {measure.seed}{f' with {target}' if target else ''}{when}"
+    return f"{name_outcome(measure, question)}{when}"

@@ -1,26 +1,20 @@
 """Group level: one question in, its estimates, p-values and claim out."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float
 
 from phmri.exceptions import DesignError, InferenceError
-from phmri.group import Estimate, UnitDesign, fit_covered, make_outcome, sequence_test
+from phmri.group import Estimate, UnitDesign, fit_covered, sequence_test
 from phmri.inference import (
     InferenceResult,
     Outcomes,
-    Space,
-    Volume,
     correct_jointly,
     find_peaks,
-    infer,
     make_claim,
-    make_edge_graph,
     make_source,
     match_estimate,
-    region_pairs,
     restrict_result,
     sequence_note,
 )
@@ -44,18 +38,21 @@ from phmri.pipeline._asked import (
     question_folder,
     question_key,
 )
+from phmri.pipeline._beside import other_denoisings, test_nuisance
 from phmri.pipeline._clusters import list_clusters
-from phmri.pipeline._left_out import leave_out_constant, leave_out_untested
-from phmri.pipeline._loading import LoadedOutcomes, load_outcomes, load_values
+from phmri.pipeline._left_out import leave_out_untested
+from phmri.pipeline._loading import LoadedOutcomes, load_values
+from phmri.pipeline._measure_words import unit_of
 from phmri.pipeline._provenance import hash_parameters
 from phmri.pipeline._shuffle import KeptState, forget_shuffling
+from phmri.pipeline._tested import space_of, test_question
 from phmri.pipeline._units import QuestionUnits
 from phmri.protocol import Inference, inference_of
+from phmri.report import BesideContent
 
 __all__ = ["answer_question"]
 
 OnProgress = Callable[[str, int, int], None]
-UNIT = "Fisher z"
 
 
 def answer_question(inputs: GroupInputs, name: str, on_progress: OnProgress) -> QuestionAnswer:
@@ -132,58 +129,12 @@ def _n_shufflings(design: UnitDesign, settings: Inference) -> int:
     return make_source(design, settings).n_used
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tested:
-    """A question's data and what inference made of them."""
-
-    outcomes: LoadedOutcomes
-    Y: Float[np.ndarray, "n_units n_outcomes"]
-    baseline: Float[np.ndarray, "n_units n_outcomes"] | None
-    searched: Bool[np.ndarray, " n_outcomes"] | None
-    result: InferenceResult
-
-
-def _test(inputs: GroupInputs, asked: Asked, state: KeptState) -> _Tested:
-    """Load the outcomes of a question and test them."""
-    question, settings, design = asked.question, asked.settings, asked.design
-    region = inputs.regions.get(question.where.mean_of or question.where.within or "")
-    # Random fields need the smoothness of the whole map, also to search a small volume.
-    narrowed = settings.method == "random_field" and question.where.within is not None
-    outcomes = load_outcomes(
-        inputs.protocol,
-        question,
-        asked.units.runs,
-        None if narrowed else region,
-        min_coverage=settings.min_coverage,
-    )
-    outcomes = leave_out_constant(outcomes)
-    searched = None
-    if narrowed and region is not None and outcomes.mask is not None:
-        inside = np.zeros(outcomes.mask.size, dtype=bool)
-        inside[region.voxels] = True
-        searched = inside[outcomes.mask.ravel()]
-    Y, baseline = _stack(design, outcomes)
-    result = infer(
-        design,
-        Y,
-        baseline,
-        settings,
-        alternative=question.alternative,
-        space=_space(outcomes, settings),
-        searched=searched,
-        n_threads=inputs.n_threads,
-        on_batch=state.keep,
-        resume=state.read(),
-    )
-    return _Tested(outcomes=outcomes, Y=Y, baseline=baseline, searched=searched, result=result)
-
-
 def _compute(
     inputs: GroupInputs, asked: dict[str, Asked], name: str, states: dict[str, KeptState]
 ) -> Answer:
     question, settings = asked[name].question, asked[name].settings
     design, units = asked[name].design, asked[name].units
-    tested = _test(inputs, asked[name], states[name])
+    tested = test_question(inputs, asked[name], states[name])
     outcomes, result = tested.outcomes, tested.result
     if len(asked) > 1:
         result = _correct_together(inputs, asked, name, result, states)
@@ -192,13 +143,14 @@ def _compute(
     if not result.tested.all():
         outcomes = leave_out_untested(outcomes, result, searched=tested.searched)
         estimate, result = restrict_result(estimate, result)
+    unit = unit_of(inputs.protocol.measures[question.measure], question)
     clusters = list_clusters(
         question,
         design,
         outcomes,
         result,
         settings,
-        space=_space(outcomes, settings),
+        space=space_of(outcomes, settings),
         labels=inputs.labels,
     )
     claim = make_claim(
@@ -211,7 +163,7 @@ def _compute(
         settings=settings,
         clusters=clusters,
         alone=len(asked) == 1,
-        notes=(*_notes(units, outcomes), *_order_notes(design, outcomes, settings)),
+        notes=(*_notes(units, outcomes), *_order_notes(design, outcomes, settings, unit)),
     )
     strongest = claim.peaks[0].index if claim.peaks else 0
     return Answer(
@@ -221,6 +173,10 @@ def _compute(
         result=result,
         run_values=load_values(question, outcomes, strongest, inputs.runs),
         used=frozenset((*run.key,) for members in units.runs.values() for run in members),
+        beside=BesideContent(
+            variants=other_denoisings(inputs, asked[name], claim, outcomes, estimate),
+            nuisance=test_nuisance(design, units.runs, settings.confidence),
+        ),
     )
 
 
@@ -238,7 +194,7 @@ def _correct_together(
     for member, other_asked in asked.items():
         if member != name:
             # What is shuffled here serves the others too, until the last of them is answered.
-            other = _test(inputs, other_asked, states[member]).result
+            other = test_question(inputs, other_asked, states[member]).result
             states[member].store()
             tests[member], keys[member] = other.tests[method], other.shufflings_key
     joint = correct_jointly(
@@ -254,35 +210,6 @@ def _correct_together(
     )
 
 
-def _stack(
-    design: UnitDesign, outcomes: LoadedOutcomes
-) -> tuple[
-    Float[np.ndarray, "n_units n_outcomes"], Float[np.ndarray, "n_units n_outcomes"] | None
-]:
-    """Make outcome and baseline of every row; NaN in both where either lacks data."""
-    images = outcomes.images
-    if design.present is not None:
-        full = np.full((len(design.subjects), images["periods"].shape[1]), np.nan)
-        full[design.present] = images["periods"]
-        images = {"periods": full}
-    Y = make_outcome(design, images)
-    if not design.voxelwise_baseline:
-        return Y, None
-    baseline = images["baseline"].astype(np.float64)
-    absent = np.isnan(Y) | np.isnan(baseline)
-    Y[absent], baseline[absent] = np.nan, np.nan
-    return Y, baseline
-
-
-def _space(outcomes: LoadedOutcomes, settings: Inference) -> Space | None:
-    """Say where outcomes lie beside each other: voxels of a mask, edges that share a region."""
-    if outcomes.kind == "map" and outcomes.mask is not None:
-        return Volume(mask=outcomes.mask, connectivity=settings.connectivity)
-    if outcomes.kind == "edges":
-        return make_edge_graph(region_pairs(outcomes.names))
-    return None
-
-
 def _notes(units: QuestionUnits, outcomes: LoadedOutcomes) -> tuple[str, ...]:
     notes = [outcomes.note] if outcomes.note else []
     notes += [
@@ -292,7 +219,7 @@ def _notes(units: QuestionUnits, outcomes: LoadedOutcomes) -> tuple[str, ...]:
 
 
 def _order_notes(
-    design: UnitDesign, outcomes: LoadedOutcomes, settings: Inference
+    design: UnitDesign, outcomes: LoadedOutcomes, settings: Inference, unit: str
 ) -> tuple[str, ...]:
     """Report period effect and carry-over where everyone has data; neither decides anything."""
     if design.estimator != "crossover":
@@ -304,7 +231,7 @@ def _order_notes(
         return ()
     images = {role: stack[:, complete] for role, stack in outcomes.images.items()}
     terms = sequence_test(design, images)
-    return (sequence_note(terms, unit=UNIT, confidence=settings.confidence), *terms.sentences)
+    return (sequence_note(terms, unit=unit, confidence=settings.confidence), *terms.sentences)
 
 
 def _describe(
@@ -320,10 +247,11 @@ def _describe(
     shared = f" and the questions {', '.join(together)}" if len(together) > 1 else ""
     labels = contrast_labels(inputs.protocol, question)
     words = measure_words(inputs.protocol, question)
+    unit = unit_of(inputs.protocol.measures[question.measure], question)
     if outcomes.kind != "map" or outcomes.mask is None or outcomes.affine is None:
         return Outcomes(
             kind=outcomes.kind,
-            unit=UNIT,
+            unit=unit,
             measure=words,
             labels=labels,
             names=outcomes.names,
@@ -346,7 +274,7 @@ def _describe(
     where = question.where.within
     return Outcomes(
         kind="map",
-        unit=UNIT,
+        unit=unit,
         measure=words,
         labels=labels,
         names=tuple(names),

@@ -3,20 +3,50 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from phmri.dataset import Run
-from phmri.pipeline._provenance import hash_parameters
+from phmri.exceptions import PhmriError, Problem
+from phmri.pipeline._provenance import FileRecord, hash_parameters
 from phmri.protocol import Denoising, Exclusions, Measure, Scan
-from phmri.signals import RegionOnGrid
+from phmri.signals import Grid, RegionOnGrid
 
 __all__ = [
+    "ExposureCurve",
     "RunJob",
+    "grid_of",
     "job_key",
     "manifest_path",
     "measure_path",
     "parcel_key",
     "parcel_name",
     "run_inputs",
+    "statistic_of",
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExposureCurve:
+    """The concentration of a drug over a run.
+
+    Parameters
+    ----------
+    values_ng_ml : ndarray of shape (n_volumes,)
+        At the middle of every volume.
+    peak_ng_ml : float
+        Of the typical participant under the planned doses, over the same volumes: what counts as
+        1, so that effects of people with curves of their own are in one unit.
+    at_effect_site : bool
+        Behind plasma by ke0.
+    source : str
+        Model, doses and samples in words.
+    """
+
+    values_ng_ml: Float[np.ndarray, " n_volumes"]
+    peak_ng_ml: float
+    at_effect_site: bool
+    source: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +69,12 @@ class RunJob:
         Tabular data: region or parcel -> columns.
     parcels : dict of str to tuple of str
         Parcellation -> its parcels, as `parcel_key` calls them.
+    start_min : float or None
+        Minutes from the infusion's actual start to the first volume; None where there is none.
+    exposures : dict of str to ExposureCurve
+        Of this participant and session.
+    maps : dict of str to FileRecord
+        Images of networks or receptors, by their names in the protocol.
     out_dir : Path
     protocol_sha256 : str
     key : str
@@ -55,9 +91,34 @@ class RunJob:
     regions: tuple[RegionOnGrid, ...]
     series: dict[str, tuple[str, ...]]
     parcels: dict[str, tuple[str, ...]]
+    start_min: float | None
+    exposures: dict[str, ExposureCurve]
+    maps: dict[str, FileRecord]
     out_dir: Path
     protocol_sha256: str
     key: str
+
+
+def grid_of(run: Run) -> Grid:
+    """Give the voxel grid of a run.
+
+    Parameters
+    ----------
+    run : Run
+        Of kind ``volume``.
+
+    Returns
+    -------
+    Grid
+
+    Raises
+    ------
+    PhmriError
+        If the run's header did not tell shape and affine.
+    """
+    if run.shape is None or run.affine is None:
+        raise PhmriError(Problem(what="the image's grid is unknown", file=str(run.path)))
+    return Grid(shape=run.shape, affine=run.affine, space=run.space or "native")
 
 
 def _stem(job: RunJob) -> str:
@@ -76,8 +137,8 @@ def _folder(job: RunJob) -> Path:
     return job.out_dir / f"sub-{job.run.subject}" / f"ses-{job.session}" / "func"
 
 
-def measure_path(job: RunJob, measure: str) -> Path:
-    """Say where a measure of a run is written.
+def statistic_of(job: RunJob, measure: str) -> str:
+    """Name what a measure gives, as its files do (BIDS ``stat-``).
 
     Parameters
     ----------
@@ -87,12 +148,40 @@ def measure_path(job: RunJob, measure: str) -> Path:
 
     Returns
     -------
+    str
+        ``z`` for connectivity, else ``effect``.
+    """
+    return "z" if job.measures[measure].is_connectivity else "effect"
+
+
+def measure_path(
+    job: RunJob, measure: str, *, denoising: str | None = None, statistic: str | None = None
+) -> Path:
+    """Say where a measure of a run is written.
+
+    Parameters
+    ----------
+    job : RunJob
+    measure : str
+        The measure's name in the protocol.
+    denoising : str, optional
+        One that is shown beside the measure's own.
+    statistic : str, optional
+        A further map of the measure, e.g. ``variance``. A table holds them all in one file.
+
+    Returns
+    -------
     Path
     """
-    label = measure.replace("_", "")
-    is_map = job.measures[measure].kind == "seed_to_voxel"
-    ending = "stat-z_statmap.nii.gz" if is_map else "stat-z_connectivity.tsv"
-    return _folder(job) / f"{_stem(job)}_contrast-{label}_{ending}"
+    parts = [_stem(job), f"contrast-{measure.replace('_', '')}"]
+    if denoising is not None and denoising != job.measures[measure].denoising:
+        parts.append(f"desc-{denoising.replace('_', '')}")
+    own = statistic_of(job, measure)
+    if job.measures[measure].is_map:
+        parts += [f"stat-{statistic or own}", "statmap.nii.gz"]
+    else:
+        parts += [f"stat-{own}", "connectivity.tsv" if own == "z" else "values.tsv"]
+    return _folder(job) / "_".join(parts)
 
 
 def manifest_path(job: RunJob) -> Path:
@@ -120,7 +209,7 @@ def run_inputs(run: Run) -> tuple[Path, ...]:
     -------
     tuple of Path
     """
-    files = (run.path, run.mask, run.confounds, run.events)
+    files = (run.path, run.mask, run.confounds, run.events, *run.physio)
     return tuple(path for path in files if path is not None)
 
 
@@ -179,5 +268,11 @@ def job_key(job: RunJob) -> str:
             "regions": [[region.name, region.source] for region in job.regions],
             "series": job.series,
             "parcels": job.parcels,
+            "start_min": job.start_min,
+            "exposures": {
+                name: [curve.peak_ng_ml, *curve.values_ng_ml.tolist()]
+                for name, curve in job.exposures.items()
+            },
+            "maps": {name: file.sha256 for name, file in job.maps.items()},
         }
     )

@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from phmri.dataset import read_image, read_table
+from phmri.dataset import read_image
 from phmri.exceptions import DatasetError, DesignError, Problem
-from phmri.pipeline._job import RunJob, manifest_path, measure_path
+from phmri.pipeline._job import RunJob, manifest_path
 from phmri.pipeline._manifest import RunManifest, read_manifest
+from phmri.pipeline._outcome_files import outcome_column, outcome_path, read_values
 from phmri.protocol import Protocol, Question, RoiToRoi
 from phmri.signals import RegionOnGrid
 
@@ -138,7 +139,7 @@ def load_outcomes(
     A `DesignError` says that runs do not fit together, or that nothing is left of a region.
     """
     measure = protocol.measures[question.measure]
-    if measure.kind == "seed_to_voxel":
+    if measure.is_map:
         averaged = question.where.mean_of is not None
         maps = _load_maps(question, runs, region, 1.0 if averaged else min_coverage)
         if not averaged:
@@ -154,7 +155,7 @@ def _load_maps(
     min_coverage: float,
 ) -> LoadedOutcomes:
     everyone = [run for role in runs.values() for run in role]
-    first = read_image(measure_path(everyone[0].job, question.measure), allow_nan=True)
+    first = read_image(outcome_path(everyone[0].job, question), allow_nan=True)
     # With complete coverage no voxel outside the first map can be kept: less to hold in memory.
     allowed = np.isfinite(first.data) if min_coverage == 1 else np.ones(first.data.shape, bool)
     n_brain = int(np.isfinite(first.data).sum())
@@ -167,7 +168,7 @@ def _load_maps(
     for role, members in runs.items():
         stack = np.full((len(members), int(allowed.sum())), np.nan, np.float32)
         for row, run in enumerate(members):
-            path = measure_path(run.job, question.measure)
+            path = outcome_path(run.job, question)
             image = read_image(path, allow_nan=True)
             if (
                 image.data.shape != first.data.shape
@@ -275,8 +276,8 @@ def _load_tables(
     for role, members in runs.items():
         rows = []
         for run in members:
-            path = measure_path(run.job, question.measure)
-            found, values = _read_connectivity(path)
+            path = outcome_path(run.job, question)
+            found, values = read_values(path, outcome_column(run.job, question))
             names = names or found
             if found != names:
                 problems.append(
@@ -330,11 +331,6 @@ def _pick(
     return (name,), {role: stack[:, [column]] for role, stack in images.items()}
 
 
-def _read_connectivity(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, " n_outcomes"]]:
-    table = read_table(path, text_columns=("name",))
-    return tuple(table["name"]), table["z"].to_numpy(np.float64)
-
-
 def load_values(
     question: Question,
     outcomes: LoadedOutcomes,
@@ -360,9 +356,9 @@ def load_values(
     for key, run in runs.items():
         if run.manifest.excluded or question.measure not in run.job.measures:
             continue
-        path = measure_path(run.job, question.measure)
+        path = outcome_path(run.job, question)
         if outcomes.mask is None:
-            names, column = _read_connectivity(path)
+            names, column = read_values(path, outcome_column(run.job, question))
             values[key] = float(column[names.index(outcomes.names[index])])
             continue
         inside = read_image(path, allow_nan=True).data[outcomes.mask]

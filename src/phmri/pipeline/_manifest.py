@@ -65,6 +65,8 @@ class RunManifest:
     region_coverage : dict of str to float
     region_sources : dict of str to dict
     cleaning : dict of str to CleaningManifest
+    nuisance : dict of str to float
+        Motion, global signal and physiology, and how regressors follow an infusion.
     """
 
     step_key: str
@@ -84,6 +86,7 @@ class RunManifest:
     region_coverage: dict[str, float]
     region_sources: dict[str, dict[str, object]]
     cleaning: dict[str, CleaningManifest]
+    nuisance: dict[str, float]
 
 
 def describe_cleaning(cleaning: Cleaning) -> CleaningManifest:

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from phmri.firstlevel import measure_sentence
 from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.pipeline._manifest import CleaningManifest
+from phmri.pipeline._measure_words import describe_measure
 from phmri.pipeline._versions import software_versions
-from phmri.protocol import Denoising, Measure, Protocol, RoiToRoi, SeedToVoxel
+from phmri.protocol import Denoising, Protocol
 
 __all__ = ["write_methods"]
 
@@ -44,7 +44,7 @@ def write_methods(protocol: Protocol, runs: Mapping[RunKey, MeasuredRun]) -> tup
             sentences += _denoising(name, setting, used)
     measured = {name for run in runs.values() for name in run.job.measures}
     sentences += [
-        f"Measure '{name}': {_measure(measure)}"
+        f"Measure '{name}': {describe_measure(measure)}"
         for name, measure in protocol.measures.items()
         if name in measured
     ]
@@ -94,13 +94,3 @@ def _denoising(name: str, setting: Denoising, used: Sequence[CleaningManifest]) 
             f"{setting.smoothing_fwhm_mm:g} mm FWHM; region series were not."
         )
     return sentences
-
-
-def _measure(measure: Measure) -> str:
-    if isinstance(measure, RoiToRoi):
-        among = ", ".join(measure.regions or ()) or f"all parcels of {measure.parcels}"
-        return measure_sentence(measure.kind, among, "", measure.summary)
-    target = (
-        "every voxel" if isinstance(measure, SeedToVoxel) else f"every parcel of {measure.parcels}"
-    )
-    return measure_sentence(measure.kind, measure.seed, target, "")

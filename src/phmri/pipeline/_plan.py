@@ -1,44 +1,25 @@
 """What has to run: the protocol and the checked data set as a list of jobs."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from phmri.dataset import AtlasStore, Cell, DatasetCheck, Run, read_series
-from phmri.exceptions import PhmriError, Problem, RegionError
-from phmri.pipeline._job import RunJob, job_key, parcel_key
-from phmri.protocol import Measure, Protocol, RoiToRoi, SeedToParcel, SeriesRegion
+from phmri.dataset import AtlasStore, Cell, DatasetCheck, DatasetIndex, Run, read_series
+from phmri.exceptions import DatasetError, PhmriError, Problem, RegionError
+from phmri.pipeline._exposure import Exposures
+from phmri.pipeline._job import RunJob, grid_of, job_key, parcel_key
+from phmri.pipeline._provenance import FileRecord
+from phmri.protocol import Measure, Protocol, SeriesRegion
 from phmri.signals import Grid, RegionOnGrid, place_parcels, place_region
 
-__all__ = ["grid_of", "make_jobs", "memory_per_run_gb", "place_group_regions"]
-
-
-def grid_of(run: Run) -> Grid:
-    """Give the voxel grid of a run.
-
-    Parameters
-    ----------
-    run : Run
-        Of kind ``volume``.
-
-    Returns
-    -------
-    Grid
-
-    Raises
-    ------
-    PhmriError
-        If the run's header did not tell shape and affine.
-    """
-    if run.shape is None or run.affine is None:
-        raise PhmriError(Problem(what="the image's grid is unknown", file=str(run.path)))
-    return Grid(shape=run.shape, affine=run.affine, space=run.space or "native")
+__all__ = ["make_jobs", "memory_per_run_gb", "place_group_regions"]
 
 
 def make_jobs(
     protocol: Protocol,
+    index: DatasetIndex,
     check: DatasetCheck,
     *,
     protocol_dir: Path,
@@ -51,6 +32,7 @@ def make_jobs(
     Parameters
     ----------
     protocol : Protocol
+    index : DatasetIndex
     check : DatasetCheck
     protocol_dir : Path
         Files named in the protocol are relative to it.
@@ -63,102 +45,128 @@ def make_jobs(
     list of RunJob
         In the order of the check's cells.
 
+    Raises
+    ------
+    DatasetError
+        With all doses, weights and files that keep a measure from being computed.
+
     Notes
     -----
     A `RegionError` lists all regions that cannot be placed.
     """
-    placements: dict[tuple[object, ...], dict[str, tuple[RegionOnGrid, ...]]] = {}
+    exposures = Exposures(protocol, index)
+    maps = _map_files(protocol, protocol_dir)
+    placer = _Placer(protocol=protocol, atlas=atlas, protocol_dir=protocol_dir)
     jobs = []
     for cell in check.cells:
-        measures = {
-            name: item for name, item in protocol.measures.items() if item.scan == cell.scan
-        }
+        measures = _measures(protocol, cell, exposures.start_min(cell))
         if cell.run is None or not measures:
             continue
-        placed: dict[str, tuple[RegionOnGrid, ...]] = {}
-        series: dict[str, tuple[str, ...]] = {}
-        parcels: dict[str, tuple[str, ...]] = {}
-        if cell.run.kind == "series":
-            series, parcels = _series_columns(protocol, measures, cell.run)
-        else:
-            grid = grid_of(cell.run)
-            grid_key = (grid.shape, grid.affine.tobytes(), grid.space)
-            if grid_key not in placements:
-                placements[grid_key] = place_regions(
-                    protocol, grid, atlas=atlas, protocol_dir=protocol_dir
-                )
-            placed = placements[grid_key]
-            placed = {
-                name: _named_apart(name, regions) if name in protocol.parcellations else regions
-                for name, regions in placed.items()
-            }
-            parcels = {
-                name: tuple(region.name for region in placed[name])
-                for name in _parcellations(measures)
-            }
-        jobs.append(
-            _make_job(
-                protocol,
-                cell,
-                measures,
-                regions=_unique(
-                    placed[name]
-                    for name in (*_needed(measures), *_asked_about(protocol, measures))
-                    if name in placed
-                ),
-                series=series,
-                parcels=parcels,
-                out_dir=out_dir,
-                protocol_sha256=protocol_sha256,
-            )
+        places = placer.places(measures, cell.run)
+        curves = {item.used_exposure for item in measures.values()} - {None}
+        denoisings = {name for item in measures.values() for name in item.denoisings}
+        job = RunJob(
+            run=cell.run,
+            scan_name=cell.scan,
+            scan=protocol.scans[cell.scan],
+            session=cell.session,
+            measures=measures,
+            denoising={name: protocol.denoising[name] for name in sorted(denoisings)},
+            exclusions=protocol.exclusions,
+            regions=places.regions,
+            series=places.series,
+            parcels=places.parcels,
+            start_min=exposures.start_min(cell),
+            exposures=exposures.curves(cell, sorted(filter(None, curves))),
+            maps={file: maps[file] for item in measures.values() for file in item.map_files},
+            out_dir=out_dir,
+            protocol_sha256=protocol_sha256,
+            key="",
         )
+        jobs.append(replace(job, key=job_key(job)))
+    if exposures.problems:
+        raise DatasetError(*dict.fromkeys(exposures.problems))
     return jobs
 
 
-def _make_job(
-    protocol: Protocol,
-    cell: Cell,
-    measures: dict[str, Measure],
-    *,
-    regions: tuple[RegionOnGrid, ...],
-    series: dict[str, tuple[str, ...]],
-    parcels: dict[str, tuple[str, ...]],
-    out_dir: Path,
-    protocol_sha256: str,
-) -> RunJob:
-    if cell.run is None:
-        raise PhmriError(f"no run for {cell}")
-    job = RunJob(
-        run=cell.run,
-        scan_name=cell.scan,
-        scan=protocol.scans[cell.scan],
-        session=cell.session,
-        measures=measures,
-        denoising={
-            name: protocol.denoising[name]
-            for name in sorted({measure.denoising for measure in measures.values()})
-        },
-        exclusions=protocol.exclusions,
-        regions=regions,
-        series=series,
-        parcels=parcels,
-        out_dir=out_dir,
-        protocol_sha256=protocol_sha256,
-        key="",
+def _measures(protocol: Protocol, cell: Cell, start_min: float | None) -> dict[str, Measure]:
+    """Give the measures of a scan that can be taken in this session."""
+    return {
+        name: item
+        for name, item in protocol.measures.items()
+        if item.scan == cell.scan and not (item.needs_time_zero and start_min is None)
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Places:
+    """Where the series of a run come from, as `RunJob` describes it."""
+
+    regions: tuple[RegionOnGrid, ...]
+    series: dict[str, tuple[str, ...]]
+    parcels: dict[str, tuple[str, ...]]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Placer:
+    """Places regions once per grid."""
+
+    protocol: Protocol
+    atlas: AtlasStore
+    protocol_dir: Path
+    _placed: dict[tuple[object, ...], dict[str, tuple[RegionOnGrid, ...]]] = field(
+        default_factory=dict
     )
-    return replace(job, key=job_key(job))
+
+    def places(self, measures: dict[str, Measure], run: Run) -> _Places:
+        if run.kind == "series":
+            series, parcels = _series_columns(self.protocol, measures, run)
+            return _Places(regions=(), series=series, parcels=parcels)
+        placed = self._on_grid(grid_of(run))
+        names = (*_needed(measures), *_asked_about(self.protocol, measures))
+        return _Places(
+            regions=_unique(placed[name] for name in names if name in placed),
+            series={},
+            parcels={
+                name: tuple(region.name for region in placed[name])
+                for name in _parcellations(measures)
+            },
+        )
+
+    def _on_grid(self, grid: Grid) -> dict[str, tuple[RegionOnGrid, ...]]:
+        key = (grid.shape, grid.affine.tobytes(), grid.space)
+        if key not in self._placed:
+            placed = place_regions(
+                self.protocol, grid, atlas=self.atlas, protocol_dir=self.protocol_dir
+            )
+            self._placed[key] = {
+                name: _named_apart(name, regions)
+                if name in self.protocol.parcellations
+                else regions
+                for name, regions in placed.items()
+            }
+        return self._placed[key]
+
+
+def _map_files(protocol: Protocol, protocol_dir: Path) -> dict[str, FileRecord]:
+    # Hash the images of networks and receptors; refuse those that are not there.
+    names = {name: key for key, item in protocol.measures.items() for name in item.map_files}
+    missing = [
+        Problem(
+            what="there is no such file", file=str(protocol_dir / name), field=f"measures.{key}"
+        )
+        for name, key in names.items()
+        if not (protocol_dir / name).is_file()
+    ]
+    if missing:
+        raise DatasetError(*missing)
+    return {name: FileRecord.of(protocol_dir / name) for name in names}
 
 
 def _needed(measures: dict[str, Measure]) -> list[str]:
     """Name the regions and parcellations that measures use, each once."""
-    names: dict[str, None] = {}
-    for measure in measures.values():
-        if isinstance(measure, RoiToRoi):
-            names.update(dict.fromkeys(measure.regions or ()))
-        else:
-            names[measure.seed] = None
-    names.update(dict.fromkeys(_parcellations(measures)))
-    return list(names)
+    regions = (name for measure in measures.values() for name in measure.used_regions)
+    return list(dict.fromkeys((*regions, *_parcellations(measures))))
 
 
 def _asked_about(protocol: Protocol, measures: dict[str, Measure]) -> list[str]:
@@ -175,12 +183,8 @@ def _asked_about(protocol: Protocol, measures: dict[str, Measure]) -> list[str]:
 
 
 def _parcellations(measures: dict[str, Measure]) -> list[str]:
-    names = [
-        measure.parcels
-        for measure in measures.values()
-        if isinstance(measure, SeedToParcel | RoiToRoi) and measure.parcels
-    ]
-    return list(dict.fromkeys(names))
+    names = (measure.parcellation for measure in measures.values())
+    return list(dict.fromkeys(name for name in names if name is not None))
 
 
 def _named_apart(parcellation: str, regions: tuple[RegionOnGrid, ...]) -> tuple[RegionOnGrid, ...]:

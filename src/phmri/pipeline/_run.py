@@ -206,6 +206,7 @@ def _open_trial(
     atlas = AtlasStore(tuple(atlas_dirs))
     jobs = make_jobs(
         protocol,
+        index,
         check,
         protocol_dir=protocol_path.resolve().parent,
         protocol_sha256=sha256,

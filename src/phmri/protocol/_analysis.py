@@ -1,4 +1,4 @@
-"""The analysis: regions, denoising, measures, questions, exclusions."""
+"""The analysis: regions, denoising, questions, exclusions."""
 
 from typing import Annotated, Literal
 
@@ -14,13 +14,9 @@ __all__ = [
     "JulichRegion",
     "LabelRegion",
     "MaskRegion",
-    "Measure",
     "Parcellation",
     "Question",
     "Region",
-    "RoiToRoi",
-    "SeedToParcel",
-    "SeedToVoxel",
     "SeriesRegion",
     "SphereRegion",
     "Where",
@@ -137,45 +133,13 @@ class Denoising(Record):
     """Leading volumes that fMRIPrep marks as not yet in steady state."""
     discard_volumes: Annotated[int, Field(ge=0)] = 0
     """Leading volumes to remove whatever the confounds file says."""
+    physiology: Literal["none", "retroicor", "retroicor_rates"] = "none"
+    """From the run's ``_physio.tsv.gz``: phases of pulse and breathing; ``retroicor_rates`` with
+    heart rate and breathing volume, convolved with their responses, as well."""
     task: Literal["keep", "remove"] = "keep"
     """``remove`` takes the task conditions, convolved with the haemodynamic response, out."""
     min_df: Annotated[int, Field(ge=3)] = 20
     """A run with fewer degrees of freedom left is refused."""
-
-
-class _RunMeasure(Record):
-    scan: Name
-    denoising: Name
-
-
-class SeedToVoxel(_RunMeasure):
-    """Fisher z of the correlation of a seed region with every voxel."""
-
-    kind: Literal["seed_to_voxel"]
-    seed: Name
-
-
-class SeedToParcel(_RunMeasure):
-    """Fisher z of the correlation of a seed region with every parcel."""
-
-    kind: Literal["seed_to_parcel"]
-    seed: Name
-    parcels: Name
-
-
-class RoiToRoi(_RunMeasure):
-    """Fisher z of the correlations among regions, or among all parcels of a parcellation."""
-
-    kind: Literal["roi_to_roi"]
-    regions: tuple[Name, ...] | None = None
-    parcels: Name | None = None
-    """Either ``regions`` or ``parcels``."""
-    summary: Literal["edges", "nodes", "global"] = "edges"
-    """``edges``: every pair. ``nodes``: for each region the mean over its pairs. ``global``: the
-    mean over all pairs, one number."""
-
-
-Measure = Annotated[SeedToVoxel | SeedToParcel | RoiToRoi, Field(discriminator="kind")]
 
 
 class Where(Record):
@@ -198,6 +162,10 @@ class Question(Record):
     family: str | None = None
     """Questions that belong together; ``families`` says whether they share an error rate."""
     measure: Name
+    map: Label | None = None
+    """A further map of the measure in place of its outcome, e.g. ``bin05`` of a pseudoblock."""
+    denoising: Name | None = None
+    """One of the measure's ``sensitivity`` denoisings in place of its own."""
     contrast: tuple[Name, Name]
     """Two arms (parallel) or two treatments (crossover): the first minus the second."""
     session: Label | None = None

@@ -6,7 +6,16 @@ from typing import get_args
 
 from phmri.protocol._finding import Finding, Path, one_of, shown
 from phmri.protocol._inference import SHUFFLED, Method, check_settings, with_defaults
-from phmri.protocol._raw import Raw, entries, held_by_design, listed, mapping, number, text
+from phmri.protocol._raw import (
+    Raw,
+    entries,
+    gives_map,
+    held_by_design,
+    listed,
+    mapping,
+    number,
+    text,
+)
 
 __all__ = ["check_inference", "settings_of"]
 
@@ -110,7 +119,7 @@ def _check_fit(raw: Raw, question: Raw) -> Iterator[Finding]:
             expected=one_of(_METHODS[asked]),
         )
     coverage = number(settings["min_coverage"])
-    is_map = _measure(raw, question).get("kind") == "seed_to_voxel"
+    is_map = gives_map(_measure(raw, question))
     if asked is not None and not is_map and coverage is not None and 0 < coverage < 1:
         yield Finding(
             path=("min_coverage",),
@@ -160,13 +169,13 @@ def _asked_of(raw: Raw, question: Raw) -> str | None:
     measure, where = _measure(raw, question), mapping(question.get("where"))
     if where.get("mean_of") is not None or where.get("at") is not None:
         return "one number"
-    summary = text(measure.get("summary", "edges"))
-    of_summary = {"edges": "edges", "nodes": "nodes", "global": "one number"}
-    return {
-        "seed_to_voxel": "voxels",
-        "seed_to_parcel": "parcels",
-        "roi_to_roi": of_summary.get(summary or ""),
-    }.get(text(measure.get("kind")) or "")
+    kind = text(measure.get("kind"))
+    if kind == "roi_to_roi":
+        of_summary = {"edges": "edges", "nodes": "nodes", "global": "one number"}
+        return of_summary.get(text(measure.get("summary", "edges")) or "")
+    if kind is None:
+        return None
+    return "voxels" if gives_map(measure) else "parcels"
 
 
 def _measure(raw: Raw, question: Raw) -> Raw:

@@ -1,11 +1,13 @@
 """What a question needs of the other sections, and of the design."""
 
+import re
 from collections.abc import Iterator
 
 from phmri.protocol._finding import Finding, Path, one_of, shown
 from phmri.protocol._raw import (
     Raw,
     entries,
+    gives_map,
     held_by_design,
     listed,
     mapping,
@@ -52,6 +54,64 @@ def check_questions(raw: Raw) -> Iterator[Finding]:
         elif mapping(raw.get("design")).get("kind") == "crossover":
             yield from _check_crossover(raw, path, question)
         yield from _check_where(raw, path, question)
+        yield from _check_variant(raw, path, question)
+
+
+def _check_variant(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
+    """Check that the measure has the denoising and the further map that are asked of."""
+    measure = _measure(raw, question)
+    if not measure:
+        return
+    known = [text(measure.get("denoising")) or ""]
+    known += [item for _, item in listed(measure.get("sensitivity"))]
+    yield from unknown(
+        (*path, "denoising"), "denoising of the measure", question.get("denoising"), known
+    )
+    name, maps = text(question.get("map")), _further_maps(measure)
+    if name is not None and _BIN.sub("bin01", name) not in maps:
+        yield Finding(
+            path=(*path, "map"),
+            what="the measure has no such further map",
+            found=name,
+            expected=one_of(maps, name) if maps else "no key 'map'",
+        )
+
+
+def _measure(raw: Raw, question: Raw) -> Raw:
+    return entries(raw, "measures").get(text(question.get("measure")) or "", {})
+
+
+_BIN = re.compile(r"bin[0-9]{2,}")
+_FURTHER: dict[str, tuple[str, ...]] = {
+    "task": ("t",),
+    "ppi": ("t",),
+    "alff": ("zscored",),
+    "falff": ("zscored",),
+    "reho": ("zscored", "neighbours", "meanrankcorrelation"),
+    "degree_centrality": ("weighted", "zscored"),
+    "exposure_connectivity": ("baseline",),
+}
+
+
+def _further_maps(measure: Raw) -> tuple[str, ...]:
+    """List what a measure gives beside its outcome.
+
+    Parameters
+    ----------
+    measure : dict
+        As written.
+
+    Returns
+    -------
+    tuple of str
+        ``bin01`` stands for all bins.
+    """
+    if measure.get("kind") != "infusion":
+        return _FURTHER.get(text(measure.get("kind")) or "", ())
+    drift = ("driftslope",) if number(mapping(measure.get("drift")).get("order", 1)) else ()
+    if text(mapping(measure.get("response")).get("model")) in {"pseudoblock", "response_family"}:
+        return ("bin01", "F", "timetopeak", "onset", "duration", *drift)
+    return drift
 
 
 def _check_parallel(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
@@ -126,10 +186,25 @@ def _check_session(raw: Raw, path: Path, question: Raw, key: str) -> Iterator[Fi
         )
         return
     yield from _check_scanned(raw, (*path, key), question, label)
+    if phase != "acute":  # of acute sessions the measure says so itself
+        yield from _check_timed(raw, (*path, key), question, label)
+
+
+def _check_timed(raw: Raw, path: Path, question: Raw, session: str) -> Iterator[Finding]:
+    measure = _measure(raw, question)
+    kind, scan = text(measure.get("kind")), text(measure.get("scan")) or ""
+    starts = mapping(entries(raw, "scans").get(scan, {}).get("start_min"))
+    if kind in {"infusion", "exposure_connectivity"} and session not in starts:
+        yield Finding(
+            path=path,
+            what=f"'{kind}' is measured from time zero, and this session has none",
+            found=session,
+            expected=one_of(starts) if starts else "a session with 'start_min' in the scan",
+        )
 
 
 def _check_scanned(raw: Raw, path: Path, question: Raw, session: str) -> Iterator[Finding]:
-    measure = entries(raw, "measures").get(text(question.get("measure")) or "", {})
+    measure = _measure(raw, question)
     scan = text(measure.get("scan")) or ""
     planned = [label for _, label in listed(entries(raw, "scans").get(scan, {}).get("sessions"))]
     if planned and session not in planned:
@@ -202,14 +277,14 @@ def _check_where(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
             found=" and ".join(given),
             expected="one of mean_of, within, at",
         )
-    measure = entries(raw, "measures").get(text(question.get("measure")) or "", {})
+    measure = _measure(raw, question)
     kind = text(measure.get("kind"))
     for key in given:
         here = (*path, "where", key)
         if key == "at":
             yield from _check_at(raw, here, measure, where[key])
             continue
-        if kind in {"seed_to_parcel", "roi_to_roi"}:
+        if kind is not None and not gives_map(measure):
             yield Finding(
                 path=here,
                 what=f"'{key}' needs a map of voxels, and the measure is {kind}",
@@ -229,10 +304,10 @@ def _check_where_region(raw: Raw, path: Path, measure: Raw, name: object) -> Ite
             found=f"{name} (kind: series)",
             expected="a region of an image",
         )
-    if name == measure.get("seed") and measure.get("kind") == "seed_to_voxel":
+    if name == measure.get("seed") and gives_map(measure):
         yield Finding(
             path=path,
-            what="this is the seed itself: its correlation with itself answers nothing",
+            what="this is the seed itself: its coupling with itself answers nothing",
             found=shown(name),
             expected="another region",
         )
@@ -240,7 +315,7 @@ def _check_where_region(raw: Raw, path: Path, measure: Raw, name: object) -> Ite
 
 def _check_at(raw: Raw, path: Path, measure: Raw, name: object) -> Iterator[Finding]:
     kind, summary = measure.get("kind"), text(measure.get("summary", "edges"))
-    if kind == "seed_to_voxel" or (kind == "roi_to_roi" and summary == "global"):
+    if gives_map(measure) or (kind == "roi_to_roi" and summary == "global"):
         yield Finding(
             path=path,
             what="this measure has no parcel, node or edge to look at",

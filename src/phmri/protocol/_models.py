@@ -16,20 +16,44 @@ from phmri.protocol._analysis import (
     JulichRegion,
     LabelRegion,
     MaskRegion,
-    Measure,
     Parcellation,
     Question,
     Region,
-    RoiToRoi,
-    SeedToParcel,
-    SeedToVoxel,
     SeriesRegion,
     SphereRegion,
     Where,
 )
 from phmri.protocol._base import Label, Name, Record
+from phmri.protocol._exposure import Compartments, Exposure
 from phmri.protocol._finding import listing
 from phmri.protocol._inference import Family, Inference
+from phmri.protocol._measures import (
+    Alff,
+    BetaSeries,
+    DegreeCentrality,
+    Drift,
+    DualRegression,
+    ExposureConnectivity,
+    ExposureResponse,
+    Falff,
+    GammaVariate,
+    GlobalConnectivity,
+    Infusion,
+    InfusionModel,
+    Measure,
+    Noise,
+    Ppi,
+    Pseudoblock,
+    Ramp,
+    ReceptorMaps,
+    Reho,
+    ResponseFamily,
+    RoiToRoi,
+    SeedToParcel,
+    SeedToVoxel,
+    Step,
+    Task,
+)
 from phmri.protocol._references import check_references
 from phmri.protocol._trial import (
     Arm,
@@ -46,25 +70,46 @@ from phmri.protocol._trial import (
 )
 
 __all__ = [
+    "Alff",
     "Arm",
+    "BetaSeries",
     "Censor",
+    "Compartments",
     "Crossover",
+    "DegreeCentrality",
     "Denoising",
     "Design",
     "Dose",
+    "Drift",
     "Drug",
+    "DualRegression",
     "Exclusions",
+    "Exposure",
+    "ExposureConnectivity",
+    "ExposureResponse",
+    "Falff",
     "Family",
+    "GammaVariate",
+    "GlobalConnectivity",
     "Inference",
+    "Infusion",
+    "InfusionModel",
     "JulichRegion",
     "LabelRegion",
     "MaskRegion",
     "Measure",
+    "Noise",
     "Parallel",
     "Parcellation",
+    "Ppi",
     "Protocol",
+    "Pseudoblock",
     "Question",
+    "Ramp",
+    "ReceptorMaps",
     "Region",
+    "Reho",
+    "ResponseFamily",
     "RoiToRoi",
     "Scale",
     "Scan",
@@ -74,6 +119,8 @@ __all__ = [
     "SeriesRegion",
     "Session",
     "SphereRegion",
+    "Step",
+    "Task",
     "Treatment",
     "Where",
 ]
@@ -110,6 +157,10 @@ class Protocol(Record):
     regions: dict[Name, Region] = Field(default={})
     parcellations: dict[Name, Parcellation] = Field(default={})
     denoising: dict[Name, Denoising] = Field(min_length=1)
+    compartments: dict[Name, Compartments] = Field(default={})
+    """Drug models of one's own."""
+    exposures: dict[Name, Exposure] = Field(default={})
+    """Concentration curves that measures use."""
     measures: dict[Name, Measure] = Field(min_length=1)
     questions: dict[Name, Question] = Field(min_length=1)
     families: dict[Name, Family] = Field(default={})

@@ -11,6 +11,7 @@ from phmri.protocol._finding import Finding, Path, one_of
 __all__ = [
     "Raw",
     "entries",
+    "gives_map",
     "held_by_design",
     "listed",
     "mapping",
@@ -55,6 +56,23 @@ def entries(raw: Raw, section: str) -> dict[str, Raw]:
         Empty mappings for malformed entries, so that their names still count.
     """
     return {name: mapping(entry) for name, entry in mapping(raw.get(section)).items()}
+
+
+def gives_map(measure: Raw) -> bool:
+    """Tell whether the outcomes of a measure are voxels.
+
+    Parameters
+    ----------
+    measure : dict
+        As written.
+
+    Returns
+    -------
+    bool
+        False also where the kind is missing.
+    """
+    kind = measure.get("kind")
+    return kind is not None and kind != "roi_to_roi" and measure.get("parcels") is None
 
 
 def text(value: object) -> str | None:

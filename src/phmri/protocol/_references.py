@@ -9,12 +9,13 @@ from typing import Any
 
 from phmri.protocol._check_analysis import (
     check_denoising,
-    check_measures,
     check_names,
     check_regions,
 )
+from phmri.protocol._check_exposures import check_exposures
 from phmri.protocol._check_families import check_families
 from phmri.protocol._check_inference import check_inference
+from phmri.protocol._check_measures import check_measures
 from phmri.protocol._check_questions import check_questions
 from phmri.protocol._check_trial import (
     check_design,
@@ -35,6 +36,7 @@ _CHECKS = (
     check_scales,
     check_regions,
     check_denoising,
+    check_exposures,
     check_measures,
     check_names,
     check_questions,

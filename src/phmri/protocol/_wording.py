@@ -114,14 +114,14 @@ def _unknown_key(path: Path, _found: object, owner: Any) -> Finding:
 
 
 def _wrong_tag(path: Path, found: object, union: object) -> Finding:
-    tags = tuple(_tags(union))
-    tag = found.get("kind") if isinstance(found, dict) else None
+    tags, key = tuple(_tags(union)), _tag_key(union)
+    tag = found.get(key) if isinstance(found, dict) else None
     if tag is None:
         return Finding(
-            path=(*path, "kind"), what="the key 'kind' is missing", expected=one_of(tags)
+            path=(*path, key), what=f"the key '{key}' is missing", expected=one_of(tags)
         )
     return Finding(
-        path=(*path, "kind"),
+        path=(*path, key),
         what="this value is not one of the choices",
         found=shown(tag),
         expected=one_of(tags, tag),
@@ -147,7 +147,7 @@ def _wrong_name(path: Path, found: object, _type: object) -> Finding:
                 found=name,
                 expected=name.removeprefix(prefix),
             )
-    is_label = bool(_LABELLED & set(path))
+    is_label = path[-1] == "map" or bool(_LABELLED & set(path))
     return Finding(
         path=path,
         what="a character that a name cannot hold",
@@ -226,12 +226,24 @@ def _is_record(current: Any) -> bool:
     return isinstance(current, type) and issubclass(current, BaseModel)
 
 
-def _tags(union: Any) -> dict[str, Any]:
+def _members(union: Any) -> list[type[BaseModel]]:
     plain = _plain(union)
     if get_origin(plain) not in {Union, types.UnionType}:
-        return {}
-    records = [member for member in get_args(plain) if _is_record(member)]
-    return {get_args(record.model_fields["kind"].annotation)[0]: record for record in records}
+        return []
+    return [member for member in get_args(plain) if _is_record(member)]
+
+
+def _tag_key(union: Any) -> str:
+    """Name the key that tells the members of a union apart."""
+    shared = set.intersection(*(set(record.model_fields) for record in _members(union)))
+    return next(key for key in ("kind", "model") if key in shared)
+
+
+def _tags(union: Any) -> dict[str, Any]:
+    return {
+        get_args(record.model_fields[_tag_key(union)].annotation)[0]: record
+        for record in _members(union)
+    }
 
 
 def _literals(annotation: Any) -> Iterator[object]:

@@ -14,13 +14,24 @@ from phmri.report._outcomes import plot_outcomes
 from phmri.report._page import write_report
 from phmri.report._participants import plot_participants
 from phmri.report._quality import plot_coverage, plot_quality
-from phmri.report._records import QuestionContent, RegionContent, ReportContent, RunContent
+from phmri.report._records import (
+    BesideContent,
+    NuisanceContent,
+    QuestionContent,
+    RegionContent,
+    ReportContent,
+    RunContent,
+    VariantContent,
+)
 
 __all__ = [
+    "BesideContent",
+    "NuisanceContent",
     "QuestionContent",
     "RegionContent",
     "ReportContent",
     "RunContent",
+    "VariantContent",
     "plot_completeness",
     "plot_coverage",
     "plot_flow",

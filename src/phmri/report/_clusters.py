@@ -146,14 +146,10 @@ def _place_columns(claim: Claim, clusters: tuple[Cluster, ...]) -> dict[str, _Ce
     }
     if any(cluster.centre_mm for cluster in clusters):
         columns["Centre (mm)"] = [(_position(cluster.centre_mm),) for cluster in clusters]
-    peaks = _strongest(clusters)
+    peaks = [cluster.strongest for cluster in clusters]
     if any(peaks):
         columns["Strongest†"] = [_at_peak(peak, claim) for peak in peaks]
     return columns
-
-
-def _strongest(clusters: tuple[Cluster, ...]) -> list[Peak | None]:
-    return [cluster.strongest for cluster in clusters]
 
 
 def _position(place: tuple[float, float, float] | None) -> str:
@@ -188,7 +184,7 @@ def _caption(protocol: Protocol, claim: Claim, noun: str) -> str:
         f"True, at least: so many of the {single}s differ, in all {noun}s at once with "
         f"{100 * (1 - claim.alpha):g} % confidence, positive dependence assumed {_BOUND}."
     )
-    if any(_strongest(claim.clusters)):
+    if any(cluster.strongest for cluster in claim.clusters):
         said.append(
             f"† At its strongest {single}, {claim.unit} with {100 * claim.confidence:g} % "
             "interval: chosen for its height, hence biased away from zero."

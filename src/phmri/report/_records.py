@@ -1,6 +1,6 @@
 """What the report is made of; the pipeline gathers it, the report opens no file but its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +9,15 @@ from phmri.dataset import DatasetCheck
 from phmri.inference import Claim
 from phmri.protocol import Protocol
 
-__all__ = ["QuestionContent", "RegionContent", "ReportContent", "RunContent"]
+__all__ = [
+    "BesideContent",
+    "NuisanceContent",
+    "QuestionContent",
+    "RegionContent",
+    "ReportContent",
+    "RunContent",
+    "VariantContent",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +78,69 @@ class RegionContent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VariantContent:
+    """The answer that another denoising would have given.
+
+    Parameters
+    ----------
+    denoising : str
+    effect, ci_low, ci_high, pvalue : float or None
+        At the outcome that the question's own answer found strongest (uncorrected p): the place
+        is not chosen anew. None where this denoising has no data there.
+    least_pvalue : float
+        Least corrected p of this denoising's own answer.
+    n_found, n_outcomes : int
+        Outcomes that pass, of those tested.
+    """
+
+    denoising: str
+    effect: float | None
+    ci_low: float | None
+    ci_high: float | None
+    pvalue: float | None
+    least_pvalue: float
+    n_found: int
+    n_outcomes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NuisanceContent:
+    """Whether something of no interest differs as the question asks of its measure.
+
+    Parameters
+    ----------
+    name : str
+        With its unit.
+    effect, ci_low, ci_high, pvalue : float
+        By the question's own model; uncorrected.
+    n : int
+        Participants that have it.
+    """
+
+    name: str
+    effect: float
+    ci_low: float
+    ci_high: float
+    pvalue: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BesideContent:
+    """What is shown beside an answer, and decides nothing.
+
+    Parameters
+    ----------
+    variants : tuple of VariantContent
+        The question's own denoising first; empty where there is no other.
+    nuisance : tuple of NuisanceContent
+    """
+
+    variants: tuple[VariantContent, ...] = ()
+    nuisance: tuple[NuisanceContent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionContent:
     """A claim with what is drawn beside it.
 
@@ -88,6 +159,8 @@ class QuestionContent:
         What ``values`` are, e.g. ``pgACC connectivity (Fisher z) at (2, 38, 40) mm, selected``.
     t_values, p_values, names : tuple
         For parcels and edges: statistic and corrected p per outcome, and their names.
+    beside : BesideContent
+        Other denoisings, and motion and physiology by the same model.
     """
 
     claim: Claim
@@ -99,6 +172,7 @@ class QuestionContent:
     t_values: tuple[float, ...] = ()
     p_values: tuple[float, ...] = ()
     names: tuple[str, ...] = ()
+    beside: BesideContent = field(default_factory=BesideContent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from markupsafe import Markup, escape
 
 from phmri.inference import Peak
+from phmri.report._records import NuisanceContent, VariantContent
 
 __all__ = [
     "Bibliography",
@@ -49,14 +50,14 @@ def format_number(value: float, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
-def format_effect(value: float, peak: Peak) -> str:
+def format_effect(value: float, peak: Peak | VariantContent | NuisanceContent) -> str:
     """Write an effect or an end of its interval with the digits that the interval deserves.
 
     Parameters
     ----------
     value : float
         Effect, or an end of its interval.
-    peak : Peak
+    peak : Peak or VariantContent or NuisanceContent
         Whose interval sets the decimals: two digits of its half width, at least two decimals.
 
     Returns
@@ -64,7 +65,7 @@ def format_effect(value: float, peak: Peak) -> str:
     str
         With its sign.
     """
-    half = (peak.ci_high - peak.ci_low) / 2
+    half = ((peak.ci_high or 0.0) - (peak.ci_low or 0.0)) / 2
     digits = 3
     if math.isfinite(half) and half > 0:
         digits = min(9, max(2, 1 - math.floor(math.log10(half))))

@@ -9,24 +9,74 @@ image.
 
 from phmri.signals._cleaning import make_cleaning
 from phmri.signals._extract import extract_signals
+from phmri.signals._maps import place_maps
+from phmri.signals._nuisance import make_nuisance
 from phmri.signals._quality import run_quality
-from phmri.signals._records import Cleaning, Grid, RegionOnGrid, RunQuality, RunSignals
+from phmri.signals._records import (
+    Cleaning,
+    Grid,
+    Nuisance,
+    RegionOnGrid,
+    RunQuality,
+    RunSignals,
+)
 from phmri.signals._regions import place_parcels, place_region
 from phmri.signals._series import extract_series
 from phmri.signals._strategies import Strategy, list_strategies
+from phmri.signals.physiology import (
+    Beats,
+    Breaths,
+    PhysiologyRegressors,
+    PhysiologySettings,
+    PhysiologySummary,
+    RecordingLimits,
+    RecordingQuality,
+    cardiac_phase,
+    cardiac_response,
+    find_beats,
+    find_breaths,
+    heart_rate,
+    physiology_regressors,
+    physiology_summary,
+    respiration_response,
+    respiratory_phase,
+    respiratory_volume_per_time,
+    retroicor,
+)
 
 __all__ = [
+    "Beats",
+    "Breaths",
     "Cleaning",
     "Grid",
+    "Nuisance",
+    "PhysiologyRegressors",
+    "PhysiologySettings",
+    "PhysiologySummary",
+    "RecordingLimits",
+    "RecordingQuality",
     "RegionOnGrid",
     "RunQuality",
     "RunSignals",
     "Strategy",
+    "cardiac_phase",
+    "cardiac_response",
     "extract_series",
     "extract_signals",
+    "find_beats",
+    "find_breaths",
+    "heart_rate",
     "list_strategies",
     "make_cleaning",
+    "make_nuisance",
+    "physiology_regressors",
+    "physiology_summary",
+    "place_maps",
     "place_parcels",
     "place_region",
+    "respiration_response",
+    "respiratory_phase",
+    "respiratory_volume_per_time",
+    "retroicor",
     "run_quality",
 ]

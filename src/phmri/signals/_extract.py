@@ -2,7 +2,8 @@ r"""One pass over a run: region means, smoothed voxels, and signal quality.
 
 A region's series is :math:`\sum_v w_v y_v / \sum_v w_v` over its voxels inside the brain mask,
 of unsmoothed data, in float64. Voxel statistics are running sums of differences to the first
-volume, so that they are safe for any mean.
+volume, so that they are safe for any mean. The mean of a smoothed voxel is the smoothed first
+volume plus the mean of its differences.
 """
 
 from collections.abc import Sequence
@@ -33,6 +34,18 @@ class _Sums:
     first: Float[np.ndarray, " n_voxels"]
     total: Float[np.ndarray, " n_voxels"]
     squares: Float[np.ndarray, " n_voxels"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Voxels:
+    """Smoothed differences to the first volume, that volume smoothed, and their running sum."""
+
+    plan: SmoothingPlan
+    reference: Float[np.ndarray, "bz by bx"]
+    buffers: tuple[Float32[np.ndarray, "bz by bx"], Float32[np.ndarray, "cz by bx"]]
+    series: Float32[np.ndarray, "n_volumes n_voxels"]
+    first: Float32[np.ndarray, " n_voxels"]
+    total: Float[np.ndarray, " n_voxels"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,16 +105,17 @@ def extract_signals(
         inside = _checked_mask(mask, reader)
         packed = _pack(regions, inside, file=str(run.path))
         plan = plan_smoothing(inside, reader.affine, smoothing_fwhm_mm) if voxels else None
-        series, means, sums = _stream(reader, inside, packed, plan)
+        smoothed, means, sums = _stream(reader, inside, packed, plan)
         quality = _measure(sums, reader, inside, regions, dropout_threshold)
     motion = run_quality(confounds)
     return RunSignals(
-        voxels=series,
+        voxels=None if smoothed is None else smoothed.series,
         regions=means,
         region_names=tuple(region.name for region in regions),
         quality=replace(
             quality, mean_fd_mm=motion.mean_fd_mm, mean_std_dvars=motion.mean_std_dvars
         ),
+        voxel_mean=None if smoothed is None else _voxel_mean(smoothed, reader),
     )
 
 
@@ -182,14 +196,10 @@ def _stream(
     inside: Bool[np.ndarray, "x y z"],
     packed: _Packed,
     plan: SmoothingPlan | None,
-) -> tuple[
-    Float32[np.ndarray, "n_volumes n_voxels"] | None,
-    Float[np.ndarray, "n_volumes n_regions"],
-    _Sums,
-]:
+) -> tuple[_Voxels | None, Float[np.ndarray, "n_volumes n_regions"], _Sums]:
     index = np.sort(_memory_order(np.flatnonzero(inside), reader.shape))
     means = np.empty((reader.n_volumes, packed.starts.size - 1))
-    series, smoother, sums = None, None, None
+    smoothed, sums = None, None
     blank: list[int] = []
     for t, raw in enumerate(reader):
         volume = _computable(raw)
@@ -200,8 +210,7 @@ def _stream(
                 index=index, first=first, total=np.zeros(index.size), squares=np.zeros(index.size)
             )
             if plan is not None:
-                smoother = (plan, take_box(plan, volume), plan.make_buffers())
-                series = np.empty((reader.n_volumes, index.size), np.float32)
+                smoothed = _start_voxels(plan, volume, reader, index.size)
         n_bad, is_blank = _accumulate(flat, index, sums.first, sums.total, sums.squares)
         blank += [t] if is_blank else []
         if n_bad:
@@ -214,11 +223,16 @@ def _stream(
                 )
             )
         _average(flat, packed.starts, packed.index, packed.weights, means[t])
-        if smoother is not None and series is not None:
-            the_plan, reference, buffers = smoother
+        if smoothed is not None:
             smooth_volume(
-                the_plan, volume, reference, reader.slope, buffers=buffers, out=series[t]
+                smoothed.plan,
+                volume,
+                smoothed.reference,
+                reader.slope,
+                buffers=smoothed.buffers,
+                out=smoothed.series[t],
             )
+            _add(smoothed.series[t], smoothed.total)
     if sums is None:
         raise SignalsError(Problem(what="the run has no volume", file=str(reader.path)))
     if 0 < len(blank) < reader.n_volumes:
@@ -231,7 +245,29 @@ def _stream(
                 expected="a BOLD signal in every volume",
             )
         )
-    return series, means * reader.slope + reader.inter, sums
+    return smoothed, means * reader.slope + reader.inter, sums
+
+
+def _start_voxels(
+    plan: SmoothingPlan, volume: Shaped[np.ndarray, "z y x"], reader: VolumeReader, n_voxels: int
+) -> _Voxels:
+    reference, buffers = take_box(plan, volume), plan.make_buffers()
+    first = np.empty(n_voxels, np.float32)
+    nothing = np.zeros_like(reference)
+    smooth_volume(plan, volume, nothing, reader.slope, buffers=buffers, out=first)
+    return _Voxels(
+        plan=plan,
+        reference=reference,
+        buffers=buffers,
+        series=np.empty((reader.n_volumes, n_voxels), np.float32),
+        first=first,
+        total=np.zeros(n_voxels),
+    )
+
+
+def _voxel_mean(smoothed: _Voxels, reader: VolumeReader) -> Float32[np.ndarray, " n_voxels"]:
+    mean = smoothed.first + smoothed.total / reader.n_volumes + reader.inter
+    return np.asarray(mean, np.float32)
 
 
 def _computable(volume: Shaped[np.ndarray, "z y x"]) -> Shaped[np.ndarray, "z y x"]:
@@ -307,3 +343,10 @@ def _average(volume, starts, index, weights, out):
         for i in range(starts[region], starts[region + 1]):
             mean += weights[i] * np.float64(volume[index[i]])
         out[region] = mean
+
+
+@njit(nogil=True, cache=True)
+@no_type_check
+def _add(values, total):
+    for i in range(values.shape[0]):
+        total[i] += values[i]

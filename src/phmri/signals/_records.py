@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
-__all__ = ["Cleaning", "Grid", "RegionOnGrid", "RunQuality", "RunSignals"]
+__all__ = ["Cleaning", "Grid", "Nuisance", "RegionOnGrid", "RunQuality", "RunSignals"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +87,33 @@ class Cleaning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Nuisance:
+    """The part of a run's design that is of no interest, for a general linear model.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows, k)
+        One row per volume after those removed at the start. Confounds and extra regressors have
+        mean 0 and SD 1 over the volumes not censored, and 0 in the censored ones.
+    names : tuple of str
+        Of the columns: ``constant``, ``dct01`` ..., confounds, extra, ``censored_<volume>``
+        (counted from 0 in the file).
+    first_volume : int
+        Volume of the file that the first row belongs to.
+    n_censored : int
+        Volumes with a column of their own.
+    sentences : tuple of str
+        What was done, for the methods text, with citations as ``[doi:...]``.
+    """
+
+    X: Float[np.ndarray, "n_rows k"]
+    names: tuple[str, ...]
+    first_volume: int
+    n_censored: int
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunQuality:
     """What is known of a run's quality.
 
@@ -126,9 +153,12 @@ class RunSignals:
         Of the columns of `regions`.
     quality : RunQuality
         Of the same pass over the file.
+    voxel_mean : ndarray of shape (n_voxels,) or None
+        Mean over all volumes of the smoothed data, in the file's scaled units; None as `voxels`.
     """
 
     voxels: Float32[np.ndarray, "n_volumes n_voxels"] | None
     regions: Float[np.ndarray, "n_volumes n_regions"]
     region_names: tuple[str, ...]
     quality: RunQuality
+    voxel_mean: Float32[np.ndarray, " n_voxels"] | None = None

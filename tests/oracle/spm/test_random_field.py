@@ -157,8 +157,8 @@ def test_whole_table(spm, result):
     assert_allclose(peaks.pvalue[order], table["peak_p_fwe"], rtol=1e-6)
     assert_allclose(peaks.qvalue[order], table["peak_p_fdr"], rtol=1e-6)
     # SPM turns t into z, and that into p, by an approximation.
-    assert_allclose(peaks.z[order], table["peak_Z"], atol=2e-4)
-    assert_allclose(peaks.pvalue_uncorrected[order], table["peak_p_unc"], rtol=5e-4)
+    assert_allclose(peaks.z[order], table["peak_Z"], atol=1.1e-4)
+    assert_allclose(peaks.pvalue_uncorrected[order], table["peak_p_unc"], rtol=4e-4)
     first = table["cluster_k"].notna().to_numpy()
     k = peaks.cluster[order][first] - 1
     assert_array_equal(clusters.extent[k], table["cluster_k"][first])

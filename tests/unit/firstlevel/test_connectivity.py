@@ -48,7 +48,7 @@ def test_correlation_is_the_partial_correlation():
     r = np.corrcoef([a, b, c])
     expected = (r[0, 1] - r[0, 2] * r[1, 2]) / np.sqrt((1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2))
     result = seed_to_parcel(cleaning, a, b[:, None], ["b"])
-    assert np.tanh(result.z[0]) == pytest.approx(expected, abs=1e-12)
+    assert np.tanh(result.values[0]) == pytest.approx(expected, abs=1e-12)
     assert result.df == N - 2
     assert result.variance == pytest.approx(1 / (N - 2 - 2))
 
@@ -69,18 +69,18 @@ def test_voxels_parcels_and_regions_agree(options):
     length = np.linalg.norm(cleaned, axis=0)
     z = np.arctanh(np.clip(cleaned.T @ cleaned / np.outer(length, length), -1 + 1e-7, 1 - 1e-7))
     voxels = seed_to_voxel(cleaning, series[:, :2], series.astype(np.float32))
-    np.testing.assert_allclose(voxels.z[:, 2:], z[:2, 2:], atol=1e-5)
+    np.testing.assert_allclose([one.values[2:] for one in voxels], z[:2, 2:], atol=1e-5)
     parcels = seed_to_parcel(cleaning, series[:, 0], series[:, 1:], list("bcde"))
-    np.testing.assert_allclose(parcels.z, z[0, 1:], atol=1e-10)
+    np.testing.assert_allclose(parcels.values, z[0, 1:], atol=1e-10)
     edges = roi_to_roi(cleaning, series, list("abcde"), "edges")
-    np.testing.assert_allclose(edges.z, z[np.triu_indices(5, 1)], atol=1e-10)
+    np.testing.assert_allclose(edges.values, z[np.triu_indices(5, 1)], atol=1e-10)
     assert edges.names == edge_names(list("abcde"))
     assert edges.names[:5] == ("a~b", "a~c", "a~d", "a~e", "b~c")
     nodes = roi_to_roi(cleaning, series, list("abcde"), "nodes")
-    np.testing.assert_allclose(nodes.z, [np.delete(z[i], i).mean() for i in range(5)], atol=1e-10)
+    np.testing.assert_allclose(nodes.values, [np.delete(z[i], i).mean() for i in range(5)], atol=1e-10)
     whole = roi_to_roi(cleaning, series, list("abcde"), "global")
     assert whole.names == ("mean",)
-    assert whole.z[0] == pytest.approx(edges.z.mean())
+    assert whole.values[0] == pytest.approx(edges.values.mean())
 
 
 def test_cleaned_series_are_least_squares_residuals():
@@ -99,9 +99,9 @@ def test_float32_voxels_cost_less_than_1e_5_of_r():
     exact = rng.standard_normal((N, 500)) * 5 + drift
     exact -= exact[0]
     seed = rng.standard_normal((N, 1)) + exact[:, :1]
-    single = seed_to_voxel(cleaning, seed, exact.astype(np.float32))
-    double = seed_to_voxel(cleaning, seed, exact)
-    assert np.abs(np.tanh(single.z) - np.tanh(double.z)).max() < 1e-5
+    (single,) = seed_to_voxel(cleaning, seed, exact.astype(np.float32))
+    (double,) = seed_to_voxel(cleaning, seed, exact)
+    assert np.abs(np.tanh(single.values) - np.tanh(double.values)).max() < 1e-5
 
 
 def test_fisher_z_has_its_variance_after_all_cleaning():
@@ -114,7 +114,7 @@ def test_fisher_z_has_its_variance_after_all_cleaning():
     values = []
     for _ in range(20):
         seeds, voxels = rng.standard_normal((N, 1)), rng.standard_normal((N, 1000))
-        values.append(seed_to_voxel(cleaning, seeds, voxels).z[0])
+        values.append(seed_to_voxel(cleaning, seeds, voxels)[0].values)
     z = np.concatenate(values)
     expected = 1 / (cleaning.df - 2)
     assert abs(z.mean()) < 4 * np.sqrt(expected / z.size) * 3  # seeds are shared by 1000 voxels
@@ -124,17 +124,17 @@ def test_fisher_z_has_its_variance_after_all_cleaning():
 def test_p_values_of_z_are_uniform_for_white_noise():
     cleaning, rng = make_case(5, highpass_hz=0.01, lowpass_hz=0.15)
     seeds, voxels = rng.standard_normal((N, 1)), rng.standard_normal((N, 4000))
-    result = seed_to_voxel(cleaning, seeds, voxels)
-    p = 2 * stats.norm.sf(np.abs(result.z[0]) / np.sqrt(result.variance))
+    (result,) = seed_to_voxel(cleaning, seeds, voxels)
+    p = 2 * stats.norm.sf(np.abs(result.values) / np.sqrt(result.variance))
     assert stats.kstest(p, "uniform").pvalue > 1e-3
 
 
 def test_perfect_correlation_is_finite():
     cleaning, rng = make_case(6)
     seed = rng.standard_normal((N, 1))
-    result = seed_to_voxel(cleaning, seed, np.hstack([seed, -2 * seed]))
-    np.testing.assert_allclose(np.abs(result.z), np.arctanh(1 - 1e-7), rtol=1e-6)
-    assert result.z[0, 0] == -result.z[0, 1]
+    (result,) = seed_to_voxel(cleaning, seed, np.hstack([seed, -2 * seed]))
+    np.testing.assert_allclose(np.abs(result.values), np.arctanh(1 - 1e-7), rtol=1e-6)
+    assert result.values[0] == -result.values[1]
 
 
 def test_voxels_without_variance_are_nan_and_counted():
@@ -142,8 +142,8 @@ def test_voxels_without_variance_are_nan_and_counted():
     voxels = rng.standard_normal((N, 6)).astype(np.float32)
     voxels[:, 2] = 0.0
     voxels[:, 4] = 17.0
-    result = seed_to_voxel(cleaning, rng.standard_normal((N, 1)), voxels)
-    assert np.flatnonzero(np.isnan(result.z[0])).tolist() == [2, 4]
+    (result,) = seed_to_voxel(cleaning, rng.standard_normal((N, 1)), voxels)
+    assert np.flatnonzero(np.isnan(result.values)).tolist() == [2, 4]
     assert result.n_undefined == 2
 
 
@@ -154,8 +154,8 @@ def test_voxel_that_the_confounds_explain_whole_is_nan():
         Denoising(strategy="none"), None, n_volumes=N, t_r=T_R, extra=c, extra_names=("c",)
     )
     voxels = np.hstack([rng.standard_normal((N, 1)), 3 * c]).astype(np.float32)
-    result = seed_to_voxel(cleaning, rng.standard_normal((N, 1)), voxels)
-    assert np.isnan(result.z[0]).tolist() == [False, True]
+    (result,) = seed_to_voxel(cleaning, rng.standard_normal((N, 1)), voxels)
+    assert np.isnan(result.values).tolist() == [False, True]
 
 
 def test_seeds_and_regions_without_variance_are_refused_by_name():
@@ -194,6 +194,6 @@ def test_blocks_do_not_show():
     cleaning, rng = make_case(12, censor=Censor(fd_mm=0.5))
     voxels = rng.standard_normal((N, 9000)).astype(np.float32)
     seed = rng.standard_normal((N, 1))
-    whole = seed_to_voxel(cleaning, seed, voxels)
-    part = seed_to_voxel(cleaning, seed, voxels[:, 4090:4100])
-    np.testing.assert_allclose(whole.z[:, 4090:4100], part.z, rtol=1e-12)
+    (whole,) = seed_to_voxel(cleaning, seed, voxels)
+    (part,) = seed_to_voxel(cleaning, seed, voxels[:, 4090:4100])
+    np.testing.assert_allclose(whole.values[4090:4100], part.values, rtol=1e-12)

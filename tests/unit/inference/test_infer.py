@@ -123,6 +123,10 @@ def test_random_field_p_is_that_of_the_expected_euler_characteristic(Y, alternat
     assert_array_equal(t >= result.threshold, result.pvalue_corrected <= 0.05)
     assert (result.n_permutations, result.method) == (0, "random_field")
     assert list(result.tests) == ["fdr", "random_field"]
+    peaks = field.peaks
+    assert peaks.outcome.size
+    assert_array_equal(peaks.height, result.statistic[peaks.outcome])
+    assert_array_equal(np.sign(peaks.z), np.sign(peaks.height))
     assert place(BLOB)[t >= result.threshold].mean() > 0.5
     assert (t >= result.threshold).sum() > 10
     assert any("one-sided p of 0.001" in sentence for sentence in result.sentences)
@@ -139,6 +143,12 @@ def test_a_small_volume_is_searched_with_the_smoothness_of_all(Y):
     assert high.sum() > 20
     assert (small.pvalue_corrected[high] < whole.pvalue_corrected[high]).all()
     assert small.threshold < whole.threshold
+    q = stats.false_discovery_control(small.pvalue_parametric[searched])
+    assert_allclose(small.qvalue_fdr[searched], q, rtol=1e-12)
+    assert (small.qvalue_fdr[~searched] == 1).all()
+    assert_array_equal(small.tests["fdr"].pvalue, small.qvalue_fdr)
+    found = small.qvalue_fdr <= 0.05
+    assert small.tests["fdr"].threshold == np.abs(small.statistic[found]).min()
     fields = small.random_field, whole.random_field
     assert_array_equal(fields[0].smoothness.fwhm_voxels, fields[1].smoothness.fwhm_voxels)
     assert fields[0].pvalue.size == searched.sum()

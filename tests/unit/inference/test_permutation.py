@@ -210,8 +210,6 @@ def test_public_names():
         "claim_from_dict",
         "claim_to_dict",
         "correct_jointly",
-        "count_shufflings",
-        "enough",
         "find_clusters",
         "find_extrema",
         "find_peaks",
@@ -221,12 +219,10 @@ def test_public_names():
         "make_refusal",
         "make_source",
         "match_estimate",
-        "monte_carlo_interval",
         "permute",
         "region_pairs",
         "restrict_result",
         "sequence_note",
-        "shufflings_needed",
         "smallest_pvalue",
     ]
     assert all(hasattr(phmri.inference, name) for name in phmri.inference.__all__)

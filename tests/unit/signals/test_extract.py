@@ -261,3 +261,37 @@ def test_motion_summary_comes_with_the_signals(tmp_path):
     signals = extract(write_run(tmp_path / "b.nii", make_data()), confounds=table)
     assert signals.quality.mean_fd_mm == pytest.approx(0.3)
     assert np.isnan(signals.quality.mean_std_dvars)
+
+
+@pytest.mark.parametrize("fwhm", [0.0, 5.0])
+def test_mean_of_the_smoothed_voxels(tmp_path, fwhm):
+    data = make_data()
+    signals = extract(write_run(tmp_path / "a.nii", data), fwhm=fwhm)
+    image = nib.Nifti1Image(data.astype(np.float64), AFFINE)
+    smooth = smooth_img(image, fwhm or None).get_fdata()[make_mask()]
+    assert signals.voxel_mean.dtype == np.float32
+    np.testing.assert_allclose(signals.voxel_mean, smooth.mean(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        signals.voxel_mean + (signals.voxels[3] - signals.voxels.mean(axis=0)),
+        smooth[:, 3],
+        rtol=1e-5,
+    )
+
+
+def test_mean_of_voxels_is_in_scaled_units(tmp_path):
+    slope, inter = 0.5, 100.0
+    volumes = make_data().astype(np.int16)
+    path = write_volumes(
+        tmp_path / "s.nii",
+        (volumes[..., t] for t in range(N)),
+        (*SHAPE, N),
+        AFFINE,
+        dtype=np.int16,
+        t_r=2.0,
+        slope=slope,
+        inter=inter,
+    )
+    signals = extract(make_record(path, N), fwhm=0.0)
+    expected = (volumes * slope + inter).mean(axis=3)[make_mask()]
+    np.testing.assert_allclose(signals.voxel_mean, expected, rtol=1e-6)
+    assert extract(make_record(path, N), regions=[make_region()], voxels=False).voxel_mean is None

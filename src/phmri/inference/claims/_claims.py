@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
     settings : Inference
         ``alpha``, ``confidence`` and the method.
     clusters : tuple of Cluster, default ()
-        As `describe_clusters` gives them.
+        As `find_clusters` gives them.
     alone : bool, default True
         The question has an error rate of its own: it was not corrected together with others.
     notes : tuple of str, default ()
@@ -96,34 +97,20 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
     # passed may be higher than all in them.
     height = orient(result.statistic, question.alternative)
     ranking = np.lexsort((-height, result.pvalue_corrected)).tolist()
-    strongest, *peaks = _describe(
-        (ranking[0], *(outcomes.peaks or ranking[:N_LISTED])),
-        estimate,
-        result,
-        outcomes,
-        settings.confidence,
+    df = float(result.df[ranking[0]])
+    describe = partial(
+        _describe,
+        estimate=estimate,
+        result=result,
+        outcomes=outcomes,
+        confidence=settings.confidence,
     )
-    at_clusters = _describe(
-        tuple(cluster.peaks[0] for cluster in clusters),
-        estimate,
-        result,
-        outcomes,
-        settings.confidence,
-    )
+    strongest, *peaks = describe((ranking[0], *(outcomes.peaks or ranking[:N_LISTED])))
+    at_clusters = describe(tuple(cluster.peaks[0] for cluster in clusters))
     passed = result.pvalue_corrected <= settings.alpha
     up = int((passed & (estimate.effect > 0)).sum())
     n_significant = int(passed.sum())
-    words = Words(
-        outcomes=outcomes,
-        df=float(result.df[ranking[0]]),
-        statistic=result.statistic_name,
-        method=result.method,
-        confidence=settings.confidence,
-        alpha=settings.alpha,
-        randomised=design.estimator != "paired",
-        alternative=question.alternative,
-        smallest=1 / result.n_permutations if counted(result, settings) else 0.0,
-    )
+    words = _words(question, design, result, outcomes, settings, df)
     if n_significant:
         sentence = found_sentence(
             words, strongest, n_outcomes=n_outcomes, up=up, down=n_significant - up
@@ -148,7 +135,7 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
             for cluster, peak in zip(clusters, at_clusters, strict=True)
         ),
         statistic=settings.statistic,
-        df=float(result.df[ranking[0]]),
+        df=df,
         method=result.method,
         alpha=settings.alpha,
         confidence=settings.confidence,
@@ -229,6 +216,27 @@ def make_refusal(
         alternative=question.alternative,
         notes=(),
         sentences=(),
+    )
+
+
+def _words(
+    question: Question,
+    design: UnitDesign,
+    result: InferenceResult,
+    outcomes: Outcomes,
+    settings: Inference,
+    df: float,
+) -> Words:
+    return Words(
+        outcomes=outcomes,
+        df=df,
+        statistic=result.statistic_name,
+        method=result.method,
+        confidence=settings.confidence,
+        alpha=settings.alpha,
+        randomised=design.estimator != "paired",
+        alternative=question.alternative,
+        smallest=1 / result.n_permutations if counted(result, settings) else 0.0,
     )
 
 

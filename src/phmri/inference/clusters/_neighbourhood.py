@@ -8,13 +8,10 @@ from jaxtyping import Bool, Float, Float64, Int, Int32
 from scipy import sparse
 
 from phmri.exceptions import InferenceError, Problem
-from phmri.inference._space import Graph, Space
+from phmri.inference._space import STEPS, Graph, Space
 from phmri.inference.clusters._kernel import join_graph, join_volume
 
 __all__ = ["Lattice", "Links", "make_neighbourhood"]
-
-STEPS = {6: 1, 18: 2, 26: 3}
-"""How many axes a neighbour may differ on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

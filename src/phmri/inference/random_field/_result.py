@@ -6,7 +6,7 @@ from scipy import ndimage, stats
 
 from phmri.exceptions import InferenceError, Problem
 from phmri.inference._fdr import false_discovery
-from phmri.inference._space import Volume
+from phmri.inference._space import STEPS, Volume
 from phmri.inference.random_field._euler import StatisticField, expected_euler, tail_probability
 from phmri.inference.random_field._extent import (
     cluster_pvalue,
@@ -21,8 +21,6 @@ from phmri.inference.random_field._smoothness import Smoothness
 __all__ = ["random_field_result"]
 
 CLUSTER_FORMING_P, LEAST_FWHM, FEW_DF = 1e-3, 3.0, 20.0
-NEIGHBOURS = {6: 1, 18: 2, 26: 3}
-"""How many coordinates of a neighbour may differ."""
 # The ; of the DOI is written as %3B, because ; ends a DOI in a citation.
 WORSLEY = "10.1002/(SICI)1097-0193(1996)4:1<58::AID-HBM4>3.0.CO%3B2-O"
 KIEBEL, FRISTON = "10.1006/nimg.1999.0508", "10.1002/hbm.460010306"
@@ -113,7 +111,7 @@ def _find_clusters_and_peaks(
 ) -> tuple[Int[np.ndarray, " n_voxels"], Int[np.ndarray, " n_peaks"]]:
     """Label the clusters by their strongest peak, and give the outcomes of the peaks."""
     mask = volume.mask
-    near = ndimage.generate_binary_structure(3, NEIGHBOURS[volume.connectivity])
+    near = ndimage.generate_binary_structure(3, STEPS[volume.connectivity])
     label = np.zeros(statistic.size, dtype=np.int64)
     peak = np.zeros(statistic.size, dtype=bool)
     for sign in (1.0, -1.0)[:sides]:

@@ -42,7 +42,6 @@ from phmri.protocol import Inference
 __all__ = [
     "ShufflingSource",
     "Shufflings",
-    "count_shufflings",
     "labels_move",
     "make_source",
     "plan_shufflings",
@@ -250,27 +249,6 @@ def plan_shufflings(
         moves_labels=moves_labels,
         key=digest.hexdigest(),
     )
-
-
-def count_shufflings(
-    exchangeability: Exchangeability, labels: Int[np.ndarray, " n_rows"] | None = None
-) -> int:
-    """Count the distinct shufflings, the identity included.
-
-    Parameters
-    ----------
-    exchangeability : Exchangeability
-        Which rows may change places.
-    labels : ndarray of shape (n_rows,) or None
-        Rows with equal labels are alike; None: all differ.
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
-    source = plan_shufflings(exchangeability, labels, moves_labels=True, seed=0, n_wanted=0)
-    return source.n_distinct
 
 
 def labels_move(design: UnitDesign, settings: Inference) -> bool:

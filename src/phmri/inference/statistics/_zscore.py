@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import special, stats
 
-__all__ = ["ZTable", "make_z_table", "to_z"]
+__all__ = ["ZTable", "exact_z", "make_z_table"]
 
 StatisticName = Literal["t", "F", "v", "G"]
 
@@ -33,19 +33,16 @@ LEAST = -40.0
 """z of F = 0 before negative ones are made 0."""
 
 
-def to_z(
-    statistic: Float[np.ndarray, " n_outcomes"],
-    df: float | Float[np.ndarray, " n_outcomes"],
-    name: StatisticName,
-    df1: int = 1,
-) -> Float[np.ndarray, " n_outcomes"]:
-    """Turn statistics into z values.
+def exact_z(
+    size: Float[np.ndarray, " n"], df: float, name: StatisticName, df1: int = 1
+) -> Float[np.ndarray, " n"]:
+    """Give the z value of the upper tail.
 
     Parameters
     ----------
-    statistic : ndarray of shape (n_outcomes,)
-        t and v with their sign; F and G at least 0.
-    df : float or ndarray of shape (n_outcomes,)
+    size : ndarray of shape (n,)
+        ``|t|``, ``|v|``, F or G.
+    df : float
         Residual degrees of freedom.
     name : {"t", "F", "v", "G"}
         v is referred to Student's t, G to F.
@@ -54,35 +51,21 @@ def to_z(
 
     Returns
     -------
-    ndarray of shape (n_outcomes,)
-        With the sign of t or v. Of F and G by the upper tail alone, and 0 below their median.
+    ndarray of shape (n,)
+        Negative below the median of F, and then no less than -40.
     """
-    size = np.abs(np.asarray(statistic, dtype=np.float64))
-    z = np.maximum(_unclipped(size, df, name, df1), 0.0)
-    signed: Float[np.ndarray, " n_outcomes"] = np.copysign(z, statistic)
-    return signed
-
-
-def _unclipped(
-    size: Float[np.ndarray, " n"],
-    df: float | Float[np.ndarray, " n"],
-    name: StatisticName,
-    df1: int,
-) -> Float[np.ndarray, " n"]:
-    """Give z of the upper tail of |t| or F, negative below the median of F."""
-    nu = np.broadcast_to(np.asarray(df, dtype=np.float64), size.shape)
     if name in {"t", "v"}:
-        tail, halves, squared, share = stats.t.sf(size, nu), 1.0, size**2, 0.5
+        tail, halves, squared, share = stats.t.sf(size, df), 1.0, size**2, 0.5
     else:
-        tail, halves, squared, share = stats.f.sf(size, df1, nu), float(df1), df1 * size, 1.0
+        tail, halves, squared, share = stats.f.sf(size, df1, df), float(df1), df1 * size, 1.0
     log_tail = np.log(np.maximum(tail, SMALLEST))
     small = tail < SMALLEST
-    log_tail[small] = np.log(share) + _log_beta_tail(nu[small], halves, squared[small])
+    log_tail[small] = np.log(share) + _log_beta_tail(df, halves, squared[small])
     return np.asarray(np.maximum(-special.ndtri_exp(log_tail), LEAST))
 
 
 def _log_beta_tail(
-    nu: Float[np.ndarray, " n"], halves: float, squared: Float[np.ndarray, " n"]
+    nu: float, halves: float, squared: Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
     """Give the logarithm of the incomplete beta function by its continued fraction."""
     a, b = nu / 2, halves / 2
@@ -167,8 +150,8 @@ def make_z_table(df: float, df1: int = 1, name: StatisticName = "t") -> ZTable:
     far[0] = LARGEST
     power = 2 if squared else 1
     return ZTable(
-        near=np.maximum.accumulate(_unclipped(near**power, df, name, df1)),
-        far=np.maximum.accumulate(_unclipped(far**power, df, name, df1)),
+        near=np.maximum.accumulate(exact_z(near**power, df, name, df1)),
+        far=np.maximum.accumulate(exact_z(far**power, df, name, df1)),
         squared=squared,
     )
 

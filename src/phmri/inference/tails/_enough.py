@@ -8,10 +8,8 @@ from scipy import special
 
 from phmri.exceptions import InferenceError, Problem
 
-__all__ = ["Enough", "enough", "monte_carlo_interval", "shufflings_needed"]
+__all__ = ["Enough", "enough", "monte_carlo_interval"]
 
-DEFAULT_MARGIN = 0.2
-"""A fifth of alpha."""
 MOST = 10**7
 """Shufflings that nobody makes."""
 
@@ -105,56 +103,6 @@ def monte_carlo_interval(
         _, high = _clopper_pearson(stop_after - 1.0, n_random - 1, confidence)
         return low, high
     return _clopper_pearson(max(round(pvalue * n) - 1.0, 0.0), n - 1, confidence)
-
-
-def shufflings_needed(
-    alpha: float, *, margin: float | None = None, confidence: float = 0.95
-) -> int:
-    """Give the least number of shufflings from which a p at alpha is known well enough.
-
-    Parameters
-    ----------
-    alpha : float
-        Error rate.
-    margin : float, optional
-        Largest error of a p at alpha; left out: a fifth of alpha.
-    confidence : float, default 0.95
-        With which the error is no larger.
-
-    Returns
-    -------
-    int
-        The identity counted.
-
-    Raises
-    ------
-    InferenceError
-        An alpha, margin or confidence that is not between 0 and 1.
-
-    Notes
-    -----
-    Both ends of `monte_carlo_interval` are within the margin. Counts are taken as real numbers:
-    otherwise the answer would depend on whether alpha is a multiple of 1/n.
-
-    Examples
-    --------
-    >>> shufflings_needed(0.05), shufflings_needed(0.05, margin=0.005)
-    (1988, 7632)
-    """
-    margin = DEFAULT_MARGIN * alpha if margin is None else margin
-    problems = [
-        Problem(what=f"{name} is not between 0 and 1", field=name, found=str(value))
-        for name, value in (("alpha", alpha), ("margin", margin), ("confidence", confidence))
-        if not 0 < value < 1
-    ]
-    if problems:
-        raise InferenceError(*problems)
-
-    def known(n: int) -> bool:
-        low, high = _clopper_pearson(alpha * n - 1, n - 1, confidence)
-        return max(alpha - low, high - alpha) <= margin
-
-    return _least(known, ceil(1 / alpha))
 
 
 def enough(

@@ -43,8 +43,8 @@ def gamma_pvalue(
     The identity is left out of the moments: were the effect real, it would blow them up. The
     price is that the p-values are as if the moments were known, and that three moments say little
     about a far tail: in our simulations a p of 0.01 is reached 1.0 to 1.3 times as often as it
-    should be, one of 0.001 up to 3 times. `phmri.inference.tails._tails.tail_pvalue` has neither
-    fault.
+    should be, one of 0.001 up to 3 times. `phmri.inference.tails._tails.pvalue_in_tail` has
+    neither fault.
 
     References
     ----------

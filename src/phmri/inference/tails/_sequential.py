@@ -1,35 +1,15 @@
 """Shuffling until the answer is clear: p-values from runs that stop early."""
 
 import heapq
-from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 
 from phmri.exceptions import InferenceError, Problem
-from phmri.inference._pvalues import pvalue_of_maximum, tie_margin
+from phmri.inference._pvalues import least_reaching, pvalue_of_maximum
 from phmri.inference.tails._finite import not_finite
 
-__all__ = ["SequentialResult", "sequential_pvalue", "stop_index"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequentialResult:
-    """p-values of tests that end as soon as enough shufflings have reached them.
-
-    Parameters
-    ----------
-    pvalue : ndarray of shape (m,)
-        Never 0.
-    n_used : ndarray of shape (m,)
-        Shufflings that the test took, the identity counted.
-    stopped : ndarray of shape (m,)
-        Whether the test ended before the shufflings did.
-    """
-
-    pvalue: Float[np.ndarray, " m"]
-    n_used: Int[np.ndarray, " m"]
-    stopped: Bool[np.ndarray, " m"]
+__all__ = ["sequential_pvalue", "stop_index"]
 
 
 def sequential_pvalue(
@@ -38,7 +18,7 @@ def sequential_pvalue(
     stop_after: int,
     *,
     margin: float = 0.0,
-) -> SequentialResult:
+) -> Float[np.ndarray, " m"]:
     r"""Give p-values by the rule that a test ends with its h-th exceedance.
 
     Parameters
@@ -54,8 +34,8 @@ def sequential_pvalue(
 
     Returns
     -------
-    SequentialResult
-        One value per statistic; p falls as the statistic rises.
+    ndarray of shape (m,)
+        Never 0; falls as the statistic rises.
 
     Raises
     ------
@@ -81,23 +61,16 @@ def sequential_pvalue(
     --------
     >>> import numpy as np
     >>> null_maximum = np.array([2.5, 1.0, 3.0, 2.0, 1.5, 2.0])
-    >>> result = sequential_pvalue(null_maximum, np.array([2.5, 1.5]), stop_after=2)
-    >>> result.pvalue.round(3).tolist(), result.n_used.tolist()
-    ([0.333, 0.667], [6, 4])
+    >>> sequential_pvalue(null_maximum, np.array([2.5, 1.5]), stop_after=2).round(3).tolist()
+    [0.333, 0.667]
     """
     problems = _problems(null_maximum, statistic, stop_after)
     if problems:
         raise InferenceError(*problems)
     record = _largest_so_far(null_maximum[1:], stop_after)
-    first = np.searchsorted(record, _least(statistic, margin), side="left")
-    stopped = first < record.size
-    n_random = first + 1
+    first = np.searchsorted(record, least_reaching(statistic, margin=margin), side="left")
     counted = pvalue_of_maximum(statistic, null_maximum, margin=margin)
-    return SequentialResult(
-        pvalue=np.where(stopped, stop_after / n_random, counted),
-        n_used=np.where(stopped, n_random + 1, null_maximum.size),
-        stopped=stopped,
-    )
+    return np.where(first < record.size, stop_after / (first + 1), counted)
 
 
 def stop_index(
@@ -134,14 +107,8 @@ def stop_index(
     problems = _problems(null_maximum, statistic, stop_after)
     if problems:
         raise InferenceError(*problems)
-    reached = np.flatnonzero(null_maximum[1:] >= _least(statistic, margin))
+    reached = np.flatnonzero(null_maximum[1:] >= least_reaching(statistic, margin=margin))
     return int(reached[stop_after - 1]) + 1 if reached.size >= stop_after else None
-
-
-def _least(statistic: Float[np.ndarray, " m"], margin: float) -> Float[np.ndarray, " m"]:
-    """Give the least value that counts as reaching the statistic."""
-    least: np.ndarray = statistic - tie_margin(statistic, np.inf) - margin * np.abs(statistic)
-    return least
 
 
 def _largest_so_far(values: Float[np.ndarray, " n"], rank: int) -> Float[np.ndarray, " n"]:

@@ -10,24 +10,11 @@ import numpy as np
 from jaxtyping import Float
 
 from phmri.exceptions import InferenceError, Problem
-from phmri.inference._pvalues import pvalue_of_maximum, tie_margin
+from phmri.inference._pvalues import least_reaching, pvalue_of_maximum, tie_margin
 from phmri.inference.tails._finite import not_finite
-from phmri.inference.tails._gamma import gamma_pvalue, gamma_pvalue_from_moments
 from phmri.inference.tails._pareto import GOODNESS_PVALUES, ParetoFit, fit_pareto, pareto_survival
-from phmri.inference.tails._sequential import SequentialResult, sequential_pvalue, stop_index
 
-__all__ = [
-    "SequentialResult",
-    "Tail",
-    "TailFit",
-    "fit_tail",
-    "gamma_pvalue",
-    "gamma_pvalue_from_moments",
-    "pvalue_in_tail",
-    "sequential_pvalue",
-    "stop_index",
-    "tail_pvalue",
-]
+__all__ = ["Tail", "fit_tail", "pvalue_in_tail"]
 
 JUNCTION = 0.1
 """Counts are as good as a fit from here on: of 1000 shufflings, 100."""
@@ -64,76 +51,6 @@ class Tail:
     excess: ParetoFit | None
     least_pvalue: float
     sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TailFit:
-    """p-values that go beyond the shufflings made.
-
-    Parameters
-    ----------
-    pvalue : ndarray of shape (m,)
-        Never 0.
-    fitted : bool
-        Whether a distribution was fitted; otherwise all p-values are counts, for the reason that
-        ``sentence`` gives.
-    shape, scale, threshold : float or None
-        Of the most likely generalised Pareto distribution; in units of the statistic.
-    n_exceedances : int
-        Shufflings it was fitted to.
-    goodness_pvalue : float or None
-        Of Anderson and Darling's test, between 0.001 and 0.5.
-    sentence : str
-        What p-values rest on, with citations as ``[doi:...]``.
-    """
-
-    pvalue: Float[np.ndarray, " m"]
-    fitted: bool
-    shape: float | None
-    scale: float | None
-    threshold: float | None
-    n_exceedances: int
-    goodness_pvalue: float | None
-    sentence: str
-
-
-def tail_pvalue(
-    null_maximum: Float[np.ndarray, " n_shufflings"],
-    statistic: Float[np.ndarray, " m"],
-    *,
-    margin: float = 0.0,
-    n_possible: int | None = None,
-) -> TailFit:
-    """Give p-values that go beyond the shufflings made.
-
-    Parameters
-    ----------
-    null_maximum : ndarray of shape (n_shufflings,)
-        Maximum of every shuffling, the identity first.
-    statistic : ndarray of shape (m,)
-        Oriented: large against the null hypothesis.
-    margin : float, default 0
-        Relative difference, beside 1e-9, within which two values are the same number.
-    n_possible : int, optional
-        Distinct shufflings that there are: no p is below one of them.
-
-    Returns
-    -------
-    TailFit
-        One p per statistic; it falls as the statistic rises.
-    """
-    tail = fit_tail(null_maximum, n_possible=n_possible)
-    excess = tail.excess
-    return TailFit(
-        pvalue=pvalue_in_tail(tail, statistic, margin=margin),
-        fitted=excess is not None,
-        shape=excess.shape if excess else None,
-        scale=excess.scale if excess else None,
-        threshold=tail.threshold,
-        n_exceedances=excess.n if excess else 0,
-        goodness_pvalue=excess.goodness_pvalue if excess else None,
-        sentence=tail.sentence,
-    )
 
 
 def fit_tail(
@@ -241,7 +158,7 @@ def pvalue_in_tail(
     pvalue = pvalue_of_maximum(statistic, tail.null_maximum, margin=margin)
     if tail.threshold is None or tail.excess is None:
         return pvalue
-    least = statistic - tie_margin(statistic, np.inf) - margin * np.abs(statistic)
+    least = least_reaching(statistic, margin=margin)
     beyond = (pvalue < JUNCTION) & (least > tail.threshold)
     share = (tail.excess.n + 1) / tail.null_maximum.size
     fitted = share * pareto_survival(tail.excess, least[beyond] - tail.threshold)

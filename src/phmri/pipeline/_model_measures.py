@@ -1,0 +1,325 @@
+"""Measures that fit a linear model to a run: infusion response, task, PPI, beta series."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.exceptions import FirstLevelError, Problem
+from phmri.firstlevel import (
+    Drift,
+    Exposure,
+    GammaVariate,
+    InfusionDesign,
+    InfusionModel,
+    Modulator,
+    Noise,
+    Pseudoblock,
+    Ramp,
+    ResponseFamily,
+    RunEstimate,
+    Step,
+    TaskDesign,
+    TaskSettings,
+    fit_beta_series,
+    fit_glm,
+    fit_infusion,
+    fit_ppi,
+    infusion_design,
+    ppi_design,
+    task_contrast,
+    task_design,
+    trial_design,
+)
+from phmri.pipeline._job import ExposureCurve
+from phmri.pipeline._located import located
+from phmri.pipeline._run_data import Outcomes, RunData
+from phmri.protocol import BetaSeries, Infusion, Ppi, Task
+
+__all__ = ["beta_series", "infusion", "make_infusion_design", "ppi", "task"]
+
+
+def make_infusion_design(data: RunData, measure: Infusion) -> InfusionDesign:
+    """Make the design of a run's response to the infusion.
+
+    Parameters
+    ----------
+    data : RunData
+    measure : Infusion
+
+    Returns
+    -------
+    InfusionDesign
+
+    Raises
+    ------
+    FirstLevelError
+        The protocol does not say when the run begins.
+    """
+    start_min = data.job.start_min
+    if start_min is None:
+        raise FirstLevelError(
+            Problem(
+                what="nobody says when this run begins, in minutes from the infusion",
+                field=f"scans.{data.job.scan_name}.start_min.{data.job.session}",
+            )
+        )
+    exposure = measure.used_exposure
+    curve = None if exposure is None else data.job.exposures[exposure]
+    drift = measure.drift
+    return infusion_design(
+        _response_model(measure, curve),
+        start_min + (np.arange(data.n_volumes) + 0.5) * data.t_r / 60.0,
+        drift=Drift(order=drift.order, source=drift.source),
+        exposure=None if curve is None else curve.values_ng_ml,
+        min_baseline_volumes=measure.min_baseline_volumes,
+        max_overlap=drift.max_overlap,
+    )
+
+
+def infusion(data: RunData, measure: Infusion, denoising: str) -> RunEstimate:
+    """Fit the response to the infusion.
+
+    Parameters
+    ----------
+    data : RunData
+    measure : Infusion
+    denoising : str
+
+    Returns
+    -------
+    RunEstimate
+    """
+    found = data.outcomes(measure, denoising)
+    design = make_infusion_design(data, measure)
+    estimate = fit_infusion(
+        found.series,
+        found.mean,
+        design,
+        data.design_nuisance(denoising),
+        noise=_noise(measure),
+        shape_level=measure.shape_level if design.course else None,
+    )
+    facts = {**estimate.facts, "placebo": "this session alone: not corrected for placebo"}
+    if (exposure := measure.used_exposure) is not None:
+        facts["exposure"] = data.job.exposures[exposure].source
+    return found.named(replace(estimate, facts=facts))
+
+
+def _response_model(measure: Infusion, curve: ExposureCurve | None) -> InfusionModel:
+    """Give the protocol's response as the first level's record."""
+    response = measure.response
+    values = response.model_dump(exclude={"model", "exposure"})
+    if response.model == "exposure":
+        kind: Literal["plasma", "effect_site"] = (
+            "effect_site" if curve is not None and curve.at_effect_site else "plasma"
+        )
+        return Exposure(kind=kind, peak_ng_ml=None if curve is None else curve.peak_ng_ml)
+    return _MODELS[response.model](**values)
+
+
+_MODELS: dict[str, Callable[..., InfusionModel]] = {
+    "pseudoblock": Pseudoblock,
+    "step": Step,
+    "ramp": Ramp,
+    "gamma_variate": GammaVariate,
+    "response_family": ResponseFamily,
+}
+
+
+def _noise(measure: Infusion | Task | Ppi) -> Noise:
+    asked = measure.noise
+    can_shrink = asked.kind == "ar" and asked.scope == "voxel"
+    return Noise(
+        kind=asked.kind,
+        order=asked.order,
+        scope=asked.scope,
+        shrink=asked.shrink and can_shrink,
+    )
+
+
+def _settings(measure: Task) -> TaskSettings:
+    return TaskSettings(
+        hrf=measure.hrf,
+        fir_duration_s=measure.fir_duration_s,
+        modulators={
+            condition: tuple(Modulator(name=column) for column in columns)
+            for condition, columns in measure.modulators.items()
+        },
+    )
+
+
+def _task_design(data: RunData, settings: TaskSettings) -> TaskDesign:
+    events, scan = data.events, data.job.scan
+    wanted = {item.name for items in settings.modulators.values() for item in items}
+    missing = sorted(wanted - set(events.columns))
+    file, field = str(data.job.run.events), f"scans.{data.job.scan_name}.conditions"
+    if missing:
+        raise FirstLevelError(
+            *(
+                Problem(
+                    what="the events have no such numeric column",
+                    file=file,
+                    field=field,
+                    found=name,
+                    expected=", ".join(events.columns) or "a table with numeric columns",
+                )
+                for name in missing
+            )
+        )
+    with located(file=file, field=field):
+        return task_design(
+            events.onset,
+            events.duration,
+            events.trial_type,
+            {name: events.columns[name] for name in sorted(wanted)},
+            settings=settings,
+            conditions=scan.conditions,
+            t_r=data.t_r,
+            n_volumes=data.n_volumes,
+        )
+
+
+def task(data: RunData, members: Mapping[str, Task], denoising: str) -> dict[str, RunEstimate]:
+    """Fit one task model and take a contrast per measure.
+
+    Parameters
+    ----------
+    data : RunData
+    members : mapping of str to Task
+        That differ in nothing but the contrast.
+    denoising : str
+
+    Returns
+    -------
+    dict of str to RunEstimate
+    """
+    measure = next(iter(members.values()))
+    design = _task_design(data, _settings(measure))
+    X = np.hstack([design.X, data.design_nuisance(denoising)])
+    contrasts = [
+        task_contrast(design, member.contrast, name=name, n_columns=X.shape[1])
+        for name, member in members.items()
+    ]
+    found = data.outcomes(measure, denoising)
+    fit = fit_glm(found.series, X, contrasts, noise=_noise(measure))
+    percent = _percent(found)
+    return {
+        name: found.named(
+            RunEstimate(
+                values=percent * result.effect[0],
+                names=(),
+                variance=percent**2 * result.variance[0],
+                df=result.df,
+                unit="% signal change",
+                variance_assumes=f"{_noise_words(measure)} and the model",
+                extras={"t": result.statistic},
+                facts={"hrf": measure.hrf, "columns": list(design.columns)},
+                n_undefined=int(np.isnan(percent * result.effect[0]).sum()),
+            )
+        )
+        for name, result in fit.contrasts.items()
+    }
+
+
+def _noise_words(measure: Task) -> str:
+    noise = measure.noise
+    name = {"white": "white", "ar": f"AR({noise.order})", "arma11": "ARMA(1,1)"}[noise.kind]
+    return f"{name} noise"
+
+
+def _percent(found: Outcomes) -> Float[np.ndarray, " n_outcomes"]:
+    positive = found.mean > 0.0
+    return np.where(positive, 100.0 / np.where(positive, found.mean, 1.0), np.nan)
+
+
+def ppi(data: RunData, members: Mapping[str, Ppi], denoising: str) -> dict[str, RunEstimate]:
+    """Fit the interactions of all seeds in one pass.
+
+    Parameters
+    ----------
+    data : RunData
+    members : mapping of str to Ppi
+        That differ in nothing but seed and contrast.
+    denoising : str
+
+    Returns
+    -------
+    dict of str to RunEstimate
+        Slopes in % of the voxel's mean per % of the seed's.
+    """
+    measure = next(iter(members.values()))
+    names = tuple(dict.fromkeys(member.seed for member in members.values()))
+    seeds = np.column_stack([data.region(measure, denoising, name) for name in names])
+    design = ppi_design(
+        seeds,
+        _task_design(data, TaskSettings()),
+        names=names,
+        nuisance=data.design_nuisance(denoising),
+        method=measure.deconvolution,
+    )
+    contrasts = {name: member.contrast for name, member in members.items()}
+    found = data.outcomes(measure, denoising)
+    fits = dict(
+        zip(names, fit_ppi(found.series, design, contrasts, noise=_noise(measure)), strict=True)
+    )
+    means = dict(zip(names, seeds.mean(axis=0), strict=True))
+    percent = _percent(found) / 100.0
+    results = {}
+    for name, member in members.items():
+        estimate = fits[member.seed][name]
+        scale = percent * means[member.seed]
+        results[name] = found.named(
+            replace(
+                estimate,
+                values=scale * estimate.values,
+                variance=scale**2 * estimate.variance,
+                unit="% per % of the seed",
+                n_undefined=int(np.isnan(scale * estimate.values).sum()),
+            )
+        )
+    return results
+
+
+def beta_series(
+    data: RunData, members: Mapping[str, BetaSeries], denoising: str
+) -> dict[str, RunEstimate]:
+    """Correlate responses to single trials, for all seeds in one pass.
+
+    Parameters
+    ----------
+    data : RunData
+    members : mapping of str to BetaSeries
+        That differ in nothing but seed and contrast.
+    denoising : str
+
+    Returns
+    -------
+    dict of str to RunEstimate
+    """
+    measure = next(iter(members.values()))
+    names = tuple(dict.fromkeys(member.seed for member in members.values()))
+    events = data.events
+    with located(file=str(data.job.run.events), field=f"scans.{data.job.scan_name}.conditions"):
+        trials = trial_design(
+            events.onset,
+            events.duration,
+            events.trial_type,
+            settings=TaskSettings(),
+            conditions=data.job.scan.conditions,
+            t_r=data.t_r,
+            n_volumes=data.n_volumes,
+        )
+    found = data.outcomes(measure, denoising)
+    fits = fit_beta_series(
+        found.series,
+        np.column_stack([data.region(measure, denoising, name) for name in names]),
+        trials,
+        {name: member.contrast for name, member in members.items()},
+        names=names,
+        nuisance=data.design_nuisance(denoising),
+    )
+    by_seed = dict(zip(names, fits, strict=True))
+    return {name: found.named(by_seed[member.seed][name]) for name, member in members.items()}
