@@ -62,7 +62,8 @@ N_SHAPES, SHAPE_LEVEL = 1000, 0.001
 NOISES = {
     "white": Noise(kind="white"),
     "AR(1)": Noise(kind="ar"),
-    "AR(6)": Noise(kind="ar", order=6),
+    "AR(3), shrunk": Noise(kind="ar", order=3, shrink=True),
+    "AR(6), shrunk": Noise(kind="ar", order=6, shrink=True),
     "ARMA(1,1)": Noise(kind="arma11"),
     "ARMA(1,1) per class": Noise(kind="arma11", scope="group"),
 }

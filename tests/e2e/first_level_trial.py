@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 import yaml
 
 from tests.e2e.trees import (
@@ -61,9 +62,9 @@ def concentration(
 
 def curve(weight_kg: float, **given: float) -> np.ndarray:
     """Give a person's curve over the run, in units of the typical participant's peak."""
-    return concentration(minutes(), weight_kg, **given) / concentration(
-        minutes(), REFERENCE_KG
-    ).max()
+    return (
+        concentration(minutes(), weight_kg, **given) / concentration(minutes(), REFERENCE_KG).max()
+    )
 
 
 def inside(center_mm: tuple[float, float, float]) -> np.ndarray:
@@ -276,9 +277,7 @@ def base_document() -> dict[str, dict]:
             "other": sphere(OTHER_MM),
             "target": sphere(TARGET_MM),
         },
-        "parcellations": {
-            "atlas": {"file": "atlas.nii.gz", "names": "atlas.tsv", "space": SPACE}
-        },
+        "parcellations": {"atlas": {"file": "atlas.nii.gz", "names": "atlas.tsv", "space": SPACE}},
         "denoising": {
             "motion": {"strategy": "6motion"},
             "motion_gsr": {"strategy": "24motion_wmcsf_gsr"},
@@ -293,9 +292,7 @@ def base_document() -> dict[str, dict]:
                 "clearance_exponent": 0,
             }
         },
-        "exposures": {
-            "plasma": {"treatment": "ketamine", "drug": "ketamine", "model": "mine"}
-        },
+        "exposures": {"plasma": {"treatment": "ketamine", "drug": "ketamine", "model": "mine"}},
         "measures": {
             "bins": {
                 **infusion,
@@ -310,9 +307,50 @@ def base_document() -> dict[str, dict]:
                 "noise": {"kind": "white"},
             },
         },
-        "questions": {
-            "response": question("bins", role="primary", where={"mean_of": "target"})
-        },
+        "questions": {"response": question("bins", role="primary", where={"mean_of": "target"})},
         "inference": {"method": "voxel", "n_permutations": 100, "alpha": 0.2},
         "exclusions": {"min_participants_per_group": 2},
     }
+
+
+# ------------------------------------------------------------------------------- by NumPy alone
+def ols(Y: np.ndarray, X: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Give a contrast's effect, its variance under white noise, and the degrees of freedom."""
+    inverse = np.linalg.pinv(X)
+    df = len(Y) - np.linalg.matrix_rank(X)
+    beta = inverse @ Y
+    residual = Y - X @ beta
+    row = np.pad(weights, (0, X.shape[1] - len(weights)))
+    unit = float(row @ inverse @ inverse.T @ row)
+    return row @ beta, unit * (residual**2).sum(axis=0) / df, int(df)
+
+
+def spm_regressor(trial_type: str) -> np.ndarray:
+    """Convolve the events of a condition as SPM does: 16 bins per volume, sampled in the 8th.
+
+    SPM's events last a bin longer than they say.
+    """
+    bins, step = 16, T_R / 16
+    time = np.arange(round(32 / step) + 1) * step
+    response = scipy.stats.gamma.pdf(time, 6) - scipy.stats.gamma.pdf(time, 16) / 6
+    response /= response.sum()
+    return np.asarray(np.convolve(_stimulus(trial_type), response)[7 : N_VOLUMES * bins : bins])
+
+
+def _stimulus(trial_type: str) -> np.ndarray:
+    step = T_R / 16
+    boxcar = np.zeros(16 * N_VOLUMES)
+    own = EVENTS[EVENTS["trial_type"] == trial_type]
+    for onset, duration in zip(own["onset"], own["duration"], strict=True):
+        boxcar[round(onset / step) : round((onset + duration) / step) + 1] = 1.0
+    return boxcar
+
+
+def line() -> np.ndarray:
+    return np.linspace(-1.0, 1.0, N_VOLUMES)[:, None]
+
+
+def bin_columns() -> np.ndarray:
+    """Give boxcars of 30 s from time zero on."""
+    k = np.floor(minutes() / 0.5)
+    return np.column_stack([(k == i).astype(float) for i in range(5)])

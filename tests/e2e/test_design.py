@@ -131,8 +131,8 @@ def test_the_published_trial_as_planned(tmp_path: Path) -> None:
     path = write_template("weigner2025", tmp_path)
     code, printed = tell(path)
     assert code == 0
-    assert printed.count("50 of 75 participants; 25 of lamotrigine_ketamine stay") == 6
-    assert printed.count("50 of 75 participants; 25 of placebo stay") == 2
+    assert printed.count("50 of 75 participants; 25 of lamotrigine_ketamine stay") == 11
+    assert printed.count("50 of 75 participants; 25 of placebo stay") == 4
     assert "5,000 random ones" in printed
     assert f"{factorial(50):.1e} distinct" in printed
     assert "0.0002 (1 of 5,000); alpha 0.05 can be reached" in printed

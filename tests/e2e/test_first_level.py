@@ -14,23 +14,25 @@ from numpy.testing import assert_allclose
 from tests.e2e.first_level_trial import (
     ARMS,
     BOX,
-    EVENTS,
     N_VOLUMES,
     OTHER_MM,
     PLANTED_PERCENT,
     SEED_MM,
-    START_MIN,
     SUBJECTS,
     TARGET_MM,
     WEIGHTS,
     InfusionTrial,
     base_document,
+    bin_columns,
     concentration,
     curve,
     inside,
+    line,
     minutes,
+    ols,
     parcels,
     question,
+    spm_regressor,
     write_trial,
 )
 from tests.e2e.trees import (
@@ -38,16 +40,13 @@ from tests.e2e.trees import (
     SPACE,
     T_R,
     call,
-    describe,
     map_of,
     run_all,
     statistics_of,
-    write_json,
-    write_table,
 )
 
 BY_LOAD = {"two_back": 1, "zero_back": -1}
-DRIFT = {"order": 1, "max_overlap": 0.999}
+NO_DRIFT = {"order": 0, "max_overlap": 0.999}
 RESPONSES = {
     "step": {"model": "step", "onset_min": 0.25},
     "ramp": {"model": "ramp", "end_min": 1},
@@ -73,10 +72,9 @@ def full_document() -> dict[str, dict]:
     document["exposures"]["brain"] = {**document["exposures"]["plasma"], "ke0_per_min": 2.0}
     measures = document["measures"]
     measures["bins"]["sensitivity"] = ["motion_gsr"]
-    infusion = {"kind": "infusion", "scan": "rest", "denoising": "motion", "drift": DRIFT}
-    measures |= {
-        name: {**infusion, "response": response} for name, response in RESPONSES.items()
-    }
+    infusion = {"kind": "infusion", "scan": "rest", "denoising": "motion", "drift": NO_DRIFT}
+    measures |= {name: {**infusion, "response": response} for name, response in RESPONSES.items()}
+    measures["effectsite"]["noise"] = {"kind": "white"}
     measures["backwards"] = {
         **infusion,
         "response": {"model": "pseudoblock", "bin_s": 30, "window_min": [0.5, 1.5]},
@@ -168,7 +166,7 @@ def trial(made: tuple[InfusionTrial, str]) -> InfusionTrial:
     return made[0]
 
 
-# ----------------------------------------------------------------------- NumPy, from the files alone
+# --------------------------------------------------------------------- NumPy, from the files alone
 def series(trial: InfusionTrial, subject: str, task: str) -> np.ndarray:
     """Read a run as volumes x voxels, in the order of a map's C order."""
     data = np.asarray(nib.load(trial.bold(subject, task)).dataobj, np.float64)
@@ -202,49 +200,7 @@ def high_pass(limit_hz: float) -> np.ndarray:
     return np.column_stack([np.cos(k * phase) for k in range(1, count + 1)])
 
 
-def ols(Y: np.ndarray, X: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Give a contrast's effect, its variance under white noise, and the degrees of freedom."""
-    inverse = np.linalg.pinv(X)
-    df = len(Y) - np.linalg.matrix_rank(X)
-    beta = inverse @ Y
-    residual = Y - X @ beta
-    row = np.pad(weights, (0, X.shape[1] - len(weights)))
-    unit = float(row @ inverse @ inverse.T @ row)
-    return row @ beta, unit * (residual**2).sum(axis=0) / df, int(df)
-
-
-def spm_regressor(trial_type: str) -> np.ndarray:
-    """Convolve the events of a condition as SPM does: 16 bins per volume, sampled in the 8th.
-
-    SPM's events last a bin longer than they say.
-    """
-    bins, step = 16, T_R / 16
-    time = np.arange(round(32 / step) + 1) * step
-    response = scipy.stats.gamma.pdf(time, 6) - scipy.stats.gamma.pdf(time, 16) / 6
-    response /= response.sum()
-    return np.asarray(np.convolve(stimulus(trial_type), response)[7 : N_VOLUMES * bins : bins])
-
-
-def stimulus(trial_type: str) -> np.ndarray:
-    step = T_R / 16
-    boxcar = np.zeros(16 * N_VOLUMES)
-    own = EVENTS[EVENTS["trial_type"] == trial_type]
-    for onset, duration in zip(own["onset"], own["duration"], strict=True):
-        boxcar[round(onset / step) : round((onset + duration) / step) + 1] = 1.0
-    return boxcar
-
-
-def line() -> np.ndarray:
-    return np.linspace(-1.0, 1.0, N_VOLUMES)[:, None]
-
-
-def bin_columns() -> np.ndarray:
-    """Give boxcars of 30 s from time zero on."""
-    k = np.floor(minutes() / 0.5)
-    return np.column_stack([(k == i).astype(float) for i in range(5)])
-
-
-# ------------------------------------------------------------------------------------ held to NumPy
+# ----------------------------------------------------------------------------------- held to NumPy
 @pytest.mark.parametrize("subject", ["01", "02"])
 def test_pseudoblock_is_least_squares(trial: InfusionTrial, subject: str) -> None:
     Y = series(trial, subject, "rest")
@@ -260,9 +216,7 @@ def test_pseudoblock_is_least_squares(trial: InfusionTrial, subject: str) -> Non
 
 
 @pytest.mark.parametrize("subject", ["01", "06"])
-def test_exposure_follows_the_drug_also_under_placebo(
-    trial: InfusionTrial, subject: str
-) -> None:
+def test_exposure_follows_the_drug_also_under_placebo(trial: InfusionTrial, subject: str) -> None:
     Y = series(trial, subject, "rest")
     own = curve(WEIGHTS[subject])[:, None]
     X = np.hstack([own, line(), motion(trial, subject, "rest")])
@@ -280,25 +234,17 @@ def test_effect_site_lags_the_plasma(trial: InfusionTrial) -> None:
     def at_site(weight: float) -> np.ndarray:
         plasma = concentration(fine, weight)
         decay = np.exp(-ke0 * fine)
-        site = ke0 * decay * scipy.integrate.cumulative_trapezoid(
-            plasma / decay, fine, initial=0
-        )
+        site = ke0 * decay * scipy.integrate.cumulative_trapezoid(plasma / decay, fine, initial=0)
         return np.asarray(np.interp(minutes(), fine, site, left=0.0))
 
     Y = series(trial, "04", "rest")
     own = at_site(WEIGHTS["04"]) / at_site(70.0).max()
-    X = np.column_stack([own, line(), motion(trial, "04", "rest")])
+    X = np.column_stack([own, motion(trial, "04", "rest")])
     expected = 100 / Y.mean(axis=0) * ols(Y, X, np.array([1.0]))[0]
-    # The noise is white, so that AR(3) weights hardly differ from none.
-    found = values(trial, "04", "effectsite", "effect")
-    assert np.corrcoef(found, expected)[0, 1] > 0.995
-    strong = inside(TARGET_MM).reshape(-1)
-    assert_allclose(found[strong].mean(), expected[strong].mean(), rtol=0.05)
+    assert_allclose(values(trial, "04", "effectsite", "effect"), expected, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("measure", "weights"), [("load", [-1.0, 1.0]), ("twoback", [0.0, 1.0])]
-)
+@pytest.mark.parametrize(("measure", "weights"), [("load", [-1.0, 1.0]), ("twoback", [0.0, 1.0])])
 def test_task_is_least_squares(trial: InfusionTrial, measure: str, weights: list[float]) -> None:
     Y = series(trial, "02", "nback")
     task = np.column_stack([spm_regressor("zero_back"), spm_regressor("two_back")])
@@ -306,16 +252,16 @@ def test_task_is_least_squares(trial: InfusionTrial, measure: str, weights: list
     effect, variance, df = ols(Y, X, np.array(weights))
     percent = 100 / Y.mean(axis=0)
     assert_allclose(values(trial, "02", measure, "effect"), percent * effect, atol=2e-5)
-    assert_allclose(
-        values(trial, "02", measure, "variance"), percent**2 * variance, rtol=1e-4
-    )
+    assert_allclose(values(trial, "02", measure, "variance"), percent**2 * variance, rtol=1e-4)
     assert_allclose(
         values(trial, "02", measure, "t"), effect / np.sqrt(variance), atol=1e-3, rtol=1e-4
     )
     assert sidecar(trial, "02", measure, "effect")["DegreesOfFreedom"] == df
 
 
-@pytest.mark.parametrize(("measure", "center"), [("coupling", SEED_MM), ("othercoupling", OTHER_MM)])
+@pytest.mark.parametrize(
+    ("measure", "center"), [("coupling", SEED_MM), ("othercoupling", OTHER_MM)]
+)
 def test_interaction_is_least_squares(
     trial: InfusionTrial, measure: str, center: tuple[float, float, float]
 ) -> None:
@@ -412,7 +358,7 @@ def test_parcels_are_the_means_of_their_voxels(trial: InfusionTrial) -> None:
         assert np.isfinite(other["effect"]).all()
 
 
-# ------------------------------------------------------------------------ what was planted is found
+# ----------------------------------------------------------------------- what was planted is found
 def test_planted_response_is_recovered(trial: InfusionTrial) -> None:
     there = inside(TARGET_MM).reshape(-1)
     for subject, arm in zip(SUBJECTS, ARMS, strict=True):
@@ -448,7 +394,9 @@ def test_answer_is_the_difference_of_the_arms(
 
 
 def test_difference_of_the_arms_is_what_was_planted(trial: InfusionTrial) -> None:
-    treated = [WEIGHTS[label] for label, arm in zip(SUBJECTS, ARMS, strict=True) if arm != "placebo"]
+    treated = [
+        WEIGHTS[label] for label, arm in zip(SUBJECTS, ARMS, strict=True) if arm != "placebo"
+    ]
     course = PLANTED_PERCENT * np.mean([curve(weight) for weight in treated], axis=0)
     after = minutes() > 0
     found = statistics_of(trial.out, "response").loc["target"]
@@ -477,7 +425,7 @@ def test_same_in_all_six_models(trial: InfusionTrial) -> None:
         assert content["Model"]["overlap_limit"] == 0.999
 
 
-# ----------------------------------------------------------------------------- what stands beside it
+# --------------------------------------------------------------------------- what stands beside it
 UNITS = {
     "bins": "% signal change",
     "family": "% signal change",
@@ -532,7 +480,7 @@ def test_smoothing_of_one_measure_leaves_the_others_alone(trial: InfusionTrial) 
     assert smooth.mean() < 0.8 * plain.mean()
 
 
-# ------------------------------------------------------------------------------ again, and otherwise
+# ---------------------------------------------------------------------------- again, and otherwise
 def test_second_run_computes_nothing(trial: InfusionTrial) -> None:
     words = ("run", trial.bids, trial.out, "participant", "--protocol", trial.protocol)
     code, printed = call(*words, "--n-workers", "1")
@@ -550,11 +498,11 @@ def files_of(out: Path, subjects: tuple[str, ...]) -> dict[str, bytes]:
 
 
 def test_two_workers_write_what_one_writes(trial: InfusionTrial, tmp_path: Path) -> None:
-    subjects = ("01", "02")
+    subjects = ("02",)
     words = ("run", trial.bids, tmp_path, "participant", "--protocol", trial.protocol)
     code, printed = call(*words, "--n-workers", "2", "--participant-label", *subjects)
     assert code == 0, printed
     one, two = files_of(trial.out, subjects), files_of(tmp_path, subjects)
     assert one.keys() == two.keys()
-    assert len(one) > 200
+    assert len(one) > 100
     assert [name for name in one if one[name] != two[name]] == []

@@ -10,6 +10,7 @@ import psutil
 from rich.console import Console
 
 from phmri.cli._guard import refuse_foreign_demo
+from phmri.cli._problems import problem_lines
 from phmri.cli._progress import ProgressBars
 from phmri.cli._tables import claims_table, completeness_table, design_table, questions_table
 from phmri.dataset import check_dataset, index_dataset
@@ -57,8 +58,8 @@ def _check(arguments: argparse.Namespace) -> int:
     check = check_dataset(protocol, index, _labels(arguments))
     _OUT.print(completeness_table(protocol, check))
     _OUT.print(questions_table(check))
-    for problem in check.problems:
-        _say(f"  - {problem}")
+    for line in problem_lines(check.problems):
+        _say(f"  - {line}")
     unanswerable = [
         item for item in check.questions if item.role == "primary" and not item.answerable
     ]
@@ -161,8 +162,8 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _show_summary(summary: RunSummary) -> int:
     if summary.claims:
         _OUT.print(claims_table(summary.claims))
-    for problem in summary.problems:
-        _say(f"  - {problem}")
+    for line in problem_lines(summary.problems):
+        _say(f"  - {line}")
     _say(
         f"{summary.n_done} steps done, {summary.n_kept} kept from before, "
         f"{summary.n_excluded} runs excluded, {summary.n_failed} runs broken."

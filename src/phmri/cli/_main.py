@@ -11,6 +11,7 @@ from rich.console import Console
 
 from phmri.cli._commands import run_command
 from phmri.cli._parser import make_parser
+from phmri.cli._problems import problem_lines
 from phmri.exceptions import OutputError, PhmriError, Problem, ProtocolError
 
 __all__ = ["main"]
@@ -99,8 +100,8 @@ def _show(console: Console, error: PhmriError, headline: str) -> None:
     n_problems = len(error.problems)
     count = "1 problem" if n_problems == 1 else f"{n_problems} problems"
     console.print(f"phmri: {headline} ({count})", style="bold red", markup=False, emoji=False)
-    for problem in error.problems:
-        console.print(f"  - {problem}", markup=False, emoji=False)
+    for line in problem_lines(error.problems):
+        console.print(f"  - {line}", markup=False, emoji=False)
 
 
 if __name__ == "__main__":

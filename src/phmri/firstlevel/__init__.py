@@ -42,7 +42,13 @@ from phmri.firstlevel.local import (
     receptor_regression,
     reho,
 )
-from phmri.firstlevel.ppi import PpiDesign, fit_beta_series, fit_ppi, ppi_design
+from phmri.firstlevel.ppi import (
+    PpiDesign,
+    fit_beta_series,
+    fit_ppi,
+    ppi_design,
+    trial_estimator,
+)
 from phmri.firstlevel.task import (
     Modulator,
     TaskDesign,
@@ -101,4 +107,5 @@ __all__ = [
     "task_design",
     "task_regressors",
     "trial_design",
+    "trial_estimator",
 ]

@@ -161,19 +161,32 @@ def override_kind(design: UnitDesign, kind: Literal["permute", "sign_flip"]) -> 
     Returns
     -------
     UnitDesign
-        Whose sentences say what that assumes.
+        Whose sentences say what that tests and assumes.
     """
     tree = design.exchangeability
     if tree.kind == kind:
         return design
-    words = {
-        "permute": "Rows change places",
-        "sign_flip": "Rows change sign instead of place, as the protocol asks, which takes errors "
-        "to be symmetric about zero",
-    }[kind]
-    n_fixed = int(tree.fixed.sum())
-    kept = f"; {n_fixed} of {tree.fixed.size} rows stay." if n_fixed else "."
-    return replace(design, exchangeability=replace(tree, kind=kind, words=f"{words}{kept}"))
+    compared = " and ".join(_compared(design))
+    null, words = tree.null, "Participants change places"
+    if kind == "sign_flip":
+        means = f"{compared} have the same mean" if compared else "the contrast is zero"
+        null = f"{means}, and errors are symmetric about zero; variances may differ"
+        words = (
+            "Residuals of participants change sign instead of place, as the protocol asks, which "
+            "takes errors to be symmetric about zero"
+        )
+    moved = {group for group, stays in zip(design.groups, tree.fixed, strict=True) if not stays}
+    held = sorted(set(design.groups) - moved)
+    kept = f"; those of {', '.join(held)} stay." if held else "."
+    tree = replace(tree, kind=kind, null=null, words=f"{words}{kept}")
+    return replace(design, exchangeability=tree)
+
+
+def _compared(design: UnitDesign) -> list[str]:
+    """Name what the contrast compares, after the columns of its arms, orders or treatments."""
+    in_contrast = np.any(np.atleast_2d(design.contrast) != 0, axis=0)
+    names = [name for name, used in zip(design.columns, in_contrast, strict=True) if used]
+    return [name.partition(":")[2] or name.removesuffix(" first") for name in names]
 
 
 def within_strata(strata: Sequence[str], names: Sequence[str]) -> str:

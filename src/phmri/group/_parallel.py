@@ -99,7 +99,9 @@ def make_parallel_design(
             + (f"; those of {held} stay." if held else "."),
         ),
         notes=(*adjustment.notes, *unmixed, *_together(free)),
-        sentences=_sentences(estimator, arms, adjustment.names),
+        sentences=_sentences(
+            estimator, tuple(arm for arm in design.arms if arm in arms), adjustment.names
+        ),
         variance_groups=groups.argmax(axis=1),
     )
 

@@ -30,6 +30,7 @@ from phmri.inference._space import Graph, Space, Volume
 from phmri.inference.claims._claims import make_claim, make_refusal
 from phmri.inference.claims._sequence_note import sequence_note
 from phmri.inference.claims._serialise import claim_from_dict, claim_to_dict
+from phmri.inference.clusters._clusters import cluster_threshold
 from phmri.inference.clusters._edges import make_edge_graph, region_pairs
 from phmri.inference.clusters._found import find_clusters
 from phmri.inference.clusters._peaks import find_extrema, find_peaks
@@ -53,6 +54,7 @@ __all__ = [
     "Volume",
     "claim_from_dict",
     "claim_to_dict",
+    "cluster_threshold",
     "correct_jointly",
     "find_clusters",
     "find_extrema",

@@ -26,6 +26,10 @@ __all__ = ["infer", "match_estimate", "restrict_result"]
 
 FORMING_P = 1e-3
 """Cluster-forming p of random fields where the protocol gives none."""
+BESIDE = (
+    "Random field theory judged the clusters as well, for comparison: the answer does not rest on "
+    "it."
+)
 FDR = {
     "bh": "q-values are Benjamini and Hochberg's over parametric p-values "
     "[doi:10.1111/j.2517-6161.1995.tb02031.x].",
@@ -104,7 +108,7 @@ def infer(  # noqa: PLR0913 - what is asked, and four about how the work is cut
     fdr = _false_discoveries(
         result.statistic, result.pvalue_parametric, region, settings, alternative
     )
-    said = field.assumptions
+    said = (*field.assumptions, *(f"Warning: {doubt}" for doubt in field.doubts))
     if not _forms_clusters(settings):
         said = (f"Clusters were formed at an uncorrected one-sided p of {FORMING_P:g}.", *said)
     pvalue = np.ones(region.size)
@@ -210,7 +214,8 @@ def _add_random_field(
     except InferenceError as error:
         said = f"Random field theory could not be applied: {error}."
         return replace(result, sentences=(*result.sentences, said))
-    return replace(result, random_field=field, sentences=(*result.sentences, *field.assumptions))
+    said = (*result.sentences, BESIDE, *field.assumptions)
+    return replace(result, random_field=field, sentences=said)
 
 
 def _rows(design: UnitDesign) -> slice | Bool[np.ndarray, " n_units"]:

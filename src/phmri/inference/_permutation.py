@@ -130,7 +130,7 @@ def permute(  # noqa: PLR0913 - what is asked, and four about how the work is cu
             methods=run.methods,
             margin=SINGLE_MARGIN if single else 0.0,
             n_distinct=source.n_distinct,
-            exhaustive=source.exhaustive,
+            exhaustive=source.exhaustive and state.n_done == source.n_used,
             key=source.key,
         ),
         alternative=alternative,
@@ -206,14 +206,16 @@ class _Run:  # numpydoc ignore=PR01
                 maxima=np.empty((0, len(self.methods))),
             )
         n_tiles = -(-self.source.n_used // TILE)
+        # An enumeration is no sequence of independent draws: it is counted to its end.
+        stop_after = None if self.source.exhaustive else settings.stop_after
         primary = self.methods.index(settings.method)
         before = state.exceeded
         parts = [state.maxima]
         tile = -(-state.n_done // TILE)
         with ThreadPoolExecutor(n_threads) as pool:
-            while tile < n_tiles and not _may_stop(state, settings, primary):
+            while tile < n_tiles and not _may_stop(state, stop_after, primary):
                 end = min(tile + -(-batch // TILE), n_tiles)
-                if settings.stop_after is not None:
+                if stop_after is not None:
                     end = min(end, (tile // CHECK + 1) * CHECK)
                 parts.extend(pool.map(self._tile, range(tile, end)))
                 tile = end
@@ -267,12 +269,12 @@ class _Run:  # numpydoc ignore=PR01
         return maxima
 
 
-def _may_stop(state: PermutationState, settings: Inference, primary: int) -> bool:
+def _may_stop(state: PermutationState, stop_after: int | None, primary: int) -> bool:
     """Tell whether the strongest outcome has been reached often enough."""
-    if settings.stop_after is None or not state.n_done or state.n_done % (CHECK * TILE):
+    if stop_after is None or not state.n_done or state.n_done % (CHECK * TILE):
         return False
     column = state.maxima[:, primary]
-    return stop_index(column, float(column[0]), settings.stop_after) is not None
+    return stop_index(column, float(column[0]), stop_after) is not None
 
 
 def _state_key(

@@ -304,7 +304,7 @@ class Claim:
     alpha, confidence : float
         Error rate of the verdict, coverage of the intervals.
     corrected_over : str
-        What the corrected p covers, in words.
+        What the corrected p covers, in words; empty for one number, which needs no correction.
     threshold : float
         Value (of the statistic, TFCE, or the size of a cluster) at which the corrected p reaches
         alpha; infinity when none can.

@@ -27,12 +27,12 @@ from phmri.protocol import Inference
 __all__ = ["Shuffled", "make_result", "shuffling_sentences"]
 
 CORRECTIONS: dict[Method, str] = {
-    "voxel": "Family-wise p-values compare each statistic with the maximum over all {n} outcomes "
-    "in every shuffling [doi:10.1002/hbm.1058].",
+    "voxel": "Family-wise p-values compare each statistic with the maximum over all {n:,} "
+    "outcomes in every shuffling [doi:10.1002/hbm.1058].",
     "tfce": "Maps were enhanced by threshold-free cluster enhancement (the exact integral, E = "
     "{settings.tfce_extent_power:g}, H = {settings.tfce_height_power:g}, {neighbours}, of "
     "{settings.height}) [doi:10.1016/j.neuroimage.2008.03.061]; family-wise p-values compare each "
-    "enhanced value with the maximum over all {n} outcomes in every shuffling.",
+    "enhanced value with the maximum over all {n:,} outcomes in every shuffling.",
     "cluster_extent": "Clusters are connected outcomes ({neighbours}) beyond a cluster-forming "
     "threshold of {threshold}; family-wise p-values compare their extent with the largest in "
     "every shuffling [doi:10.1002/hbm.1058].",
@@ -177,7 +177,7 @@ def _correct(
         margin=shuffled.margin,
         df=df if method == "voxel" else np.inf,
     )
-    if settings.stop_after is not None:
+    if settings.stop_after is not None and not shuffled.exhaustive:
         pvalue_of = partial(
             sequential_pvalue, null, stop_after=settings.stop_after, margin=shuffled.margin
         )
@@ -256,7 +256,9 @@ def shuffling_sentences(
         "permute": "permutations",
         "both": "permutations with sign flips",
     }[design.exchangeability.kind]
-    how = f"all {n_used} distinct {what}" if shuffled.exhaustive else f"{n_used} random {what}"
+    how = f"{n_used:,} random {what}"
+    if shuffled.exhaustive:
+        how = f"all {n_used:,} distinct {what}"
     drawn = (
         "" if shuffled.exhaustive else f", the unshuffled data among them (seed {settings.seed})"
     )

@@ -1,13 +1,13 @@
 """An answer as it was computed, and the maps and tables that are written of it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
 from phmri.group import Estimate
-from phmri.inference import Claim, InferenceResult
+from phmri.inference import Claim, Cluster, InferenceResult
 from phmri.pipeline._loading import LoadedOutcomes, RunKey
 from phmri.report import BesideContent
 
@@ -19,6 +19,15 @@ __all__ = [
     "units_table",
     "values_label",
 ]
+
+
+NO_COLUMN = {"centre_mm", "peaks", "strongest"}
+"""What of a cluster is no column of its table by itself."""
+OF_PLACES = (
+    *("x", "y", "z", "peak_x", "peak_y", "peak_z"),
+    *("peak_t", "peak_effect", "peak_ci_low", "peak_ci_high"),
+)
+NOWHERE = (np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +129,7 @@ def peaks_table(claim: Claim) -> pd.DataFrame:
     rows = [
         {
             "name": peak.name,
-            **dict(zip("xyz", peak.position_mm or (np.nan,) * 3, strict=True)),
+            **_at(peak.position_mm, ""),
             "t": peak.t,
             "effect": peak.effect,
             "ci_low": peak.ci_low,
@@ -135,33 +144,39 @@ def peaks_table(claim: Claim) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def clusters_table(answer: Answer) -> pd.DataFrame:
-    """List the clusters of an answer, each with the statistic and effect of its strongest outcome.
+def clusters_table(claim: Claim) -> pd.DataFrame:
+    """List the clusters of a claim, each with the statistic and effect of its strongest outcome.
 
     Parameters
     ----------
-    answer : Answer
+    claim : Claim
 
     Returns
     -------
     DataFrame
         One row per cluster, in the order of the claim; its label names the strongest outcome.
+        Positions to 0.01 mm.
     """
+    own = [field.name for field in fields(Cluster) if field.name not in NO_COLUMN]
     rows = []
-    for cluster in answer.claim.clusters:
-        fields = asdict(cluster)
-        centre = fields.pop("centre_mm") or (np.nan,) * 3
+    for cluster in claim.clusters:
+        row: dict[str, object] = {name: getattr(cluster, name) for name in own}
+        if cluster.volume_mm3 is not None:
+            row["volume_mm3"] = round(cluster.volume_mm3, 3)
+        row |= _at(cluster.centre_mm, "")
         peak = cluster.strongest
-        for name in ("peaks", "strongest"):
-            del fields[name]
-        row = {**fields, **dict(zip(("x", "y", "z"), centre, strict=True))}
         if peak is not None:
-            place = peak.position_mm or (np.nan,) * 3
-            row |= dict(zip(("peak_x", "peak_y", "peak_z"), place, strict=True))
+            row |= _at(peak.position_mm, "peak_")
             row |= {"peak_t": peak.t, "peak_effect": peak.effect}
             row |= {"peak_ci_low": peak.ci_low, "peak_ci_high": peak.ci_high}
         rows.append({key: np.nan if value is None else value for key, value in row.items()})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*own, *OF_PLACES])
+
+
+def _at(position_mm: tuple[float, float, float] | None, prefix: str) -> dict[str, object]:
+    names = [f"{prefix}{axis}" for axis in "xyz"]
+    # Zero added: no minus zero.
+    return dict(zip(names, (round(mm, 2) + 0.0 for mm in position_mm or NOWHERE), strict=True))
 
 
 def values_label(answer: Answer) -> str:
@@ -180,6 +195,6 @@ def values_label(answer: Answer) -> str:
         return f"{', '.join(answer.outcomes.names)} ({claim.unit})"
     peak = claim.peaks[0]
     if peak.position_mm is None:
-        return f"{peak.name} ({claim.unit}), the strongest of {claim.n_outcomes}, selected"
-    position = ", ".join(f"{value:.0f}" for value in peak.position_mm)
+        return f"{peak.name} ({claim.unit}), the strongest of {claim.n_outcomes:,}, selected"
+    position = ", ".join(f"{round(mm)}".replace("-", "−") for mm in peak.position_mm)
     return f"peak voxel at ({position}) mm ({claim.unit}), selected for its height"

@@ -31,6 +31,7 @@ from phmri.pipeline._answer_tables import (
 )
 from phmri.pipeline._loading import LoadedOutcomes
 from phmri.pipeline._provenance import FileRecord, is_current
+from phmri.pipeline._treatment_words import say_treatments
 from phmri.protocol import Inference, Protocol, Question, protocol_sha256
 from phmri.report import BesideContent, QuestionContent
 
@@ -52,6 +53,8 @@ NUISANCE = (
     "Whether motion, global signal, physiology and the regressors themselves differ, by the model "
     "of the question; p uncorrected."
 )
+HAVE_CLUSTERS = {"map", "edges"}
+"""Outcomes with neighbours; without a cluster their table is its head alone."""
 CLUSTERS = {
     "Description": "Clusters and components; x, y, z is the centre of mass in mm. The p of a "
     "cluster says that something in it differs, not that every part of it does. Effects at peaks "
@@ -151,14 +154,15 @@ def write_answer(
     QuestionAnswer
     """
     stem = folder.name
+    claim = say_treatments(protocol, answer.claim)
     _remove_earlier(folder)
     sources = [FileRecord.of(path) for path in paths]
     sidecar = {
-        "Question": answer.claim.text,
-        "Contrast": list(protocol.questions[answer.claim.question].contrast),
+        "Question": claim.text,
+        "Contrast": list(protocol.questions[claim.question].contrast),
         "Method": answer.result.method,
         "Statistic": answer.result.statistic_name,
-        "DegreesOfFreedom": answer.claim.df,
+        "DegreesOfFreedom": claim.df,
         "NumberOfPermutations": answer.result.n_permutations,
         "Exhaustive": answer.result.exhaustive,
         "ProtocolSHA256": protocol_sha256(protocol),
@@ -170,10 +174,10 @@ def write_answer(
     write_table(outputs[-1], units_table(answer), {**sidecar, "Description": label})
     outputs.append(folder / f"{stem}_peaks.tsv")
     chosen = {"Description": "The strongest outcomes, chosen for their height."}
-    write_table(outputs[-1], peaks_table(answer.claim), {**sidecar, **chosen})
-    if answer.claim.clusters:
+    write_table(outputs[-1], peaks_table(claim), {**sidecar, **chosen})
+    if answer.outcomes.kind in HAVE_CLUSTERS:
         outputs.append(folder / f"{stem}_clusters.tsv")
-        write_table(outputs[-1], clusters_table(answer), {**sidecar, **CLUSTERS})
+        write_table(outputs[-1], clusters_table(claim), {**sidecar, **CLUSTERS})
     for name, rows, description in (
         ("denoisings", answer.beside.variants, DENOISINGS),
         ("nuisance", answer.beside.nuisance, NUISANCE),
@@ -193,7 +197,7 @@ def write_answer(
         sources=tuple(sources),
         outputs=tuple(map(FileRecord.of, outputs)),
         values_label=label,
-        claim=claim_to_dict(answer.claim),
+        claim=claim_to_dict(claim),
         beside=answer.beside,
     )
     write_json(folder / "claim.json", asdict(record))

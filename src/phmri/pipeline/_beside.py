@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
 
 import numpy as np
 import scipy.stats
 from jaxtyping import Float
 
+from phmri.exceptions import DesignError, InferenceError
 from phmri.group import Estimate, UnitDesign, fit_covered
-from phmri.inference import Claim, match_estimate
-from phmri.pipeline._asked import Asked, GroupInputs
+from phmri.inference import Claim, InferenceResult, correct_jointly, match_estimate
+from phmri.pipeline._asked import Asked, GroupInputs, ask, corrected_with, question_folder
 from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun
+from phmri.pipeline._shuffle import KeptState
+from phmri.pipeline._sound import refuse_altered
 from phmri.pipeline._stack import stack_outcomes
 from phmri.pipeline._tested import test_question
 from phmri.report import NuisanceContent, VariantContent
@@ -21,15 +25,15 @@ _LEAST = 3
 """Rows beyond the columns of the model that a difference is told from."""
 
 
-def _interval_at(
-    estimate: Estimate, index: int, confidence: float
-) -> tuple[float, float, float, float]:
-    """Give one outcome's effect with interval and two-sided p."""
-    df = float(np.broadcast_to(estimate.df, estimate.effect.shape)[index])
+def _interval_at(estimate: Estimate, index: int, confidence: float) -> tuple[float, float, float]:
+    """Give one outcome's effect with its interval."""
     effect, se = float(estimate.effect[index]), float(estimate.se[index])
-    reach = float(scipy.stats.t.ppf(0.5 + confidence / 2, df)) * se
-    pvalue = float(2 * scipy.stats.t.sf(abs(float(estimate.t[index])), df))
-    return effect, effect - reach, effect + reach, pvalue
+    reach = float(scipy.stats.t.ppf(0.5 + confidence / 2, _df_at(estimate, index))) * se
+    return effect, effect - reach, effect + reach
+
+
+def _df_at(estimate: Estimate, index: int) -> float:
+    return float(np.broadcast_to(estimate.df, estimate.effect.shape)[index])
 
 
 def _same_place(outcomes: LoadedOutcomes, index: int, other: LoadedOutcomes) -> int | None:
@@ -72,13 +76,11 @@ def test_nuisance(
         if found is None:
             continue
         estimate, n = found
-        effect, low, high, pvalue = _interval_at(estimate, 0, confidence)
-        if np.isfinite([effect, low, high, pvalue]).all():
-            rows.append(
-                NuisanceContent(
-                    name=name, effect=effect, ci_low=low, ci_high=high, pvalue=pvalue, n=n
-                )
-            )
+        effect, low, high = _interval_at(estimate, 0, confidence)
+        pvalue = float(2 * scipy.stats.t.sf(abs(float(estimate.t[0])), _df_at(estimate, 0)))
+        rows.append(
+            NuisanceContent(name=name, effect=effect, ci_low=low, ci_high=high, pvalue=pvalue, n=n)
+        )
     return tuple(rows)
 
 
@@ -94,10 +96,22 @@ def _test(
     )
     Y, baseline = stack_outcomes(design, scalar)
     present = np.isfinite(Y[:, 0])
-    n_columns = np.linalg.matrix_rank(design.X) + design.voxelwise_baseline
-    if present.sum() < n_columns + _LEAST or np.ptp(Y[present, 0]) == 0:
+    X = design.X[present]
+    kept = X.any(axis=0)  # without the columns of people and arms that lack it
+    n_columns = int(kept.sum()) + design.voxelwise_baseline
+    if len(X) < n_columns + _LEAST or design.contrast[~kept].any():
         return None
-    return fit_covered(design, Y, baseline, np.ones(1, dtype=bool)), int(present.sum())
+    if np.linalg.matrix_rank(X[:, kept]) < kept.sum():
+        return None
+    columns = tuple(compress(design.columns, kept))
+    smaller = replace(
+        design, X=design.X[:, kept], columns=columns, contrast=design.contrast[kept], dealt=None
+    )
+    try:
+        estimate = fit_covered(smaller, Y, baseline, np.ones(1, dtype=bool))
+    except DesignError:  # the same in everyone, or in everyone of an arm
+        return None
+    return estimate, len(set(compress(design.subjects, present)))
 
 
 def other_denoisings(
@@ -130,44 +144,74 @@ def other_denoisings(
     if question.denoising is not None or not others or not claim.peaks:
         return ()
     own = claim.peaks[0]
-    effect, low, high, pvalue = _interval_at(estimate, own.index, asked.settings.confidence)
-    rows = [
-        VariantContent(
-            denoising=inputs.protocol.measures[question.measure].denoising,
-            effect=effect,
-            ci_low=low,
-            ci_high=high,
-            pvalue=pvalue,
-            least_pvalue=own.pvalue_corrected,
-            n_found=claim.n_significant,
-            n_outcomes=claim.n_outcomes,
-        )
-    ]
-    return (*rows, *(_variant(inputs, asked, name, own.index, outcomes) for name in others))
+    effect, low, high = _interval_at(estimate, own.index, asked.settings.confidence)
+    first = VariantContent(
+        denoising=inputs.protocol.measures[question.measure].denoising,
+        effect=effect,
+        ci_low=low,
+        ci_high=high,
+        pvalue=own.pvalue_uncorrected,
+        least_pvalue=own.pvalue_corrected,
+        n_found=claim.n_significant,
+        n_outcomes=claim.n_outcomes,
+    )
+    return (first, *(_variant(inputs, asked, name, own.index, outcomes) for name in others))
 
 
 def _variant(
     inputs: GroupInputs, asked: Asked, denoising: str, index: int, outcomes: LoadedOutcomes
 ) -> VariantContent:
     other = replace(asked, question=asked.question.model_copy(update={"denoising": denoising}))
-    tested = test_question(inputs, other, None)
+    runs = [run for members in asked.units.runs.values() for run in members]
+    refuse_altered([(run.job, run.manifest) for run in runs], other.question)
+    try:
+        tested = test_question(inputs, other, None)
+    except (DesignError, InferenceError):  # none of its data can be tested: the answer stands
+        return VariantContent(
+            denoising=denoising,
+            effect=None,
+            ci_low=None,
+            ci_high=None,
+            pvalue=None,
+            least_pvalue=1.0,
+            n_found=0,
+            n_outcomes=0,
+        )
     result = tested.result
-    corrected = result.pvalue_corrected
     searched = result.tested if tested.searched is None else result.tested & tested.searched
-    estimate = match_estimate(
-        fit_covered(asked.design, tested.Y, tested.baseline, result.tested), result
-    )
+    corrected = _corrected(inputs, asked, result)[searched]
     place = _same_place(outcomes, index, tested.outcomes)
     values: tuple[float | None, ...] = (None,) * 4
     if place is not None and result.tested[place]:
-        values = _interval_at(estimate, place, asked.settings.confidence)
+        fitted = fit_covered(asked.design, tested.Y, tested.baseline, result.tested)
+        estimate = match_estimate(fitted, result)
+        effect, low, high = _interval_at(estimate, place, asked.settings.confidence)
+        values = effect, low, high, float(result.pvalue_uncorrected[place])
     return VariantContent(
         denoising=denoising,
         effect=values[0],
         ci_low=values[1],
         ci_high=values[2],
         pvalue=values[3],
-        least_pvalue=float(corrected[searched].min()),
-        n_found=int((corrected[searched] <= asked.settings.alpha).sum()),
-        n_outcomes=int(searched.sum()),
+        least_pvalue=float(corrected.min(initial=1.0)),
+        n_found=int((corrected <= asked.settings.alpha).sum()),
+        n_outcomes=corrected.size,
     )
+
+
+def _corrected(
+    inputs: GroupInputs, asked: Asked, result: InferenceResult
+) -> Float[np.ndarray, " n_outcomes"]:
+    """Give corrected p-values, over the family where the answer's own are."""
+    method = result.method
+    tests, keys = {asked.name: result.tests[method]}, {asked.name: result.shufflings_key}
+    for member in corrected_with(inputs.protocol, asked.name):
+        if member != asked.name:
+            # Shuffled for the answer already, and kept until the family is answered.
+            state = KeptState(question_folder(inputs, member), lambda n_done: None)
+            other = test_question(inputs, ask(inputs, member), state).result
+            tests[member], keys[member] = other.tests[method], other.shufflings_key
+    if len(tests) == 1:
+        return result.pvalue_corrected
+    alternative, alpha = asked.question.alternative, asked.settings.alpha
+    return correct_jointly(tests, keys, alternative=alternative, alpha=alpha)[asked.name].pvalue

@@ -10,6 +10,8 @@ from phmri.protocol import Inference, Question
 
 __all__ = ["list_clusters"]
 
+MM3_DIGITS = 6
+
 
 def list_clusters(
     question: Question,
@@ -58,7 +60,8 @@ def _places(outcomes: LoadedOutcomes, result: InferenceResult, labels: PeakLabel
     positions = voxels @ affine[:3, :3].T + affine[:3, 3]
     return Places(
         positions_mm=positions,
-        voxel_mm3=float(abs(np.linalg.det(affine[:3, :3]))),
+        # The determinant of millimetres is good to more than this.
+        voxel_mm3=round(float(abs(np.linalg.det(affine[:3, :3]))), MM3_DIGITS),
         maxima=find_extrema(result.statistic, outcomes.mask, affine),
         name_of=lambda k: labels.label_of(positions[k]),
     )

@@ -8,6 +8,7 @@ two-sided test always meets its own statistic twice.
 
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool
@@ -18,13 +19,13 @@ from phmri.group import (
     Exchangeability,
     UnitDesign,
     UnitTable,
-    make_unit_design,
 )
-from phmri.inference import Alternative, make_source, smallest_pvalue
+from phmri.inference import Alternative, cluster_threshold, make_source, smallest_pvalue
 from phmri.pipeline._asked import model_question
 from phmri.pipeline._design_summary import UNSHUFFLED, DesignSummary
+from phmri.pipeline._treatment_words import treatment_words
 from phmri.pipeline._units import make_table, present_periods
-from phmri.protocol import Inference, Parallel, Protocol, Question, inference_of
+from phmri.protocol import Inference, Parallel, Protocol, Question, RoiToRoi, inference_of
 
 __all__ = ["describe_designs"]
 
@@ -74,28 +75,62 @@ def _describe(
     )
     try:
         if index is None or check is None:
-            design = _planned_design(protocol, question)
+            design = _planned_design(protocol, name)
             caveats = _planned_caveats(protocol, question, summary.settings)
         else:
             design = _design_at_hand(protocol, name, index, check)
             caveats = (AT_HAND,)
-        summary = replace(
-            _with_model(summary, design, _groups(protocol)), notes=(*design.notes, *caveats)
-        )
-        if summary.settings.method in UNSHUFFLED:
-            return summary
-        return _with_shufflings(summary, design, alternative=question.alternative)
+        notes = (*design.notes, *caveats, *_one_number(protocol, question, summary.settings))
+        summary = replace(_with_model(summary, design, _groups(protocol)), notes=notes)
+        _refuse_threshold(protocol, question, summary)
+        if summary.settings.method not in UNSHUFFLED:
+            summary = _with_shufflings(summary, design, alternative=question.alternative)
+        return _say_treatments(protocol, summary)
     except (DesignError, InferenceError) as error:
         return replace(summary, refusal=str(error))
 
 
-def _planned_design(protocol: Protocol, question: Question) -> UnitDesign:
+def _refuse_threshold(protocol: Protocol, question: Question, summary: DesignSummary) -> None:
+    """Refuse a cluster-forming threshold that answering would refuse at these df."""
+    settings, measure = summary.settings, protocol.measures[question.measure]
+    edges = isinstance(measure, RoiToRoi) and measure.summary == "edges"
+    given = (settings.cluster_z, settings.cluster_t, settings.cluster_p) != (None, None, None)
+    narrowed = question.where.mean_of is not None or question.where.at is not None
+    if given and (measure.is_map or edges) and not narrowed:
+        cluster_threshold(settings, float(summary.df))
+
+
+def _one_number(protocol: Protocol, question: Question, settings: Inference) -> tuple[str, ...]:
+    """Say so where the method of the protocol is for several outcomes."""
+    method = protocol.inference.method
+    if question.inference is not None or settings.method == method:
+        return ()
+    return (
+        (
+            f"One number, nothing to correct: the protocol's method '{method}' is for several "
+            "outcomes, and p comes from shuffling."
+        ),
+    )
+
+
+def _say_treatments(protocol: Protocol, summary: DesignSummary) -> DesignSummary:
+    say = partial(treatment_words, protocol)
+    return replace(
+        summary,
+        words=say(summary.words),
+        null=say(summary.null),
+        notes=tuple(map(say, summary.notes)),
+    )
+
+
+def _planned_design(protocol: Protocol, name: str) -> UnitDesign:
     """Make the design of the participants that the protocol plans.
 
     Parameters
     ----------
     protocol : Protocol
-    question : Question
+    name : str
+        Of the question.
 
     Returns
     -------
@@ -106,7 +141,7 @@ def _planned_design(protocol: Protocol, question: Question) -> UnitDesign:
     DesignError
         If it does not say how many of an arm or sequence.
     """
-    design = protocol.design
+    question, design = protocol.questions[name], protocol.design
     if isinstance(design, Parallel):
         n_planned = {
             (name, f"design.arms.{name}"): arm.n_planned for name, arm in design.arms.items()
@@ -134,12 +169,7 @@ def _planned_design(protocol: Protocol, question: Question) -> UnitDesign:
         strata=("",) * len(groups),
         covariates={},
     )
-    return make_unit_design(
-        question,
-        design,
-        table,
-        min_per_group=protocol.exclusions.min_participants_per_group,
-    )
+    return model_question(protocol, name, table, present=None)
 
 
 def _planned_caveats(

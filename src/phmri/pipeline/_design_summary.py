@@ -7,7 +7,7 @@ from phmri.protocol import Inference
 
 __all__ = ["UNSHUFFLED", "DesignSummary"]
 
-NAMED = 10
+NAMED = 3
 """Participants that are named; beyond this they are counted."""
 WRITTEN_OUT = 1_000_000
 """Numbers of shufflings below this are written with all their digits."""
@@ -98,7 +98,7 @@ class DesignSummary:
         else:
             shuffling = [
                 ("shuffled", self.words),
-                ("tests that", self.null),
+                ("null hypothesis", self.null),
                 ("moves", self._moves()),
                 ("shufflings", self._shufflings()),
                 ("smallest p", self._smallest_pvalue()),
@@ -106,7 +106,7 @@ class DesignSummary:
         return (("participants", self._participants()), *shuffling, ("model", self._model()))
 
     def _participants(self) -> str:
-        counts = ", ".join(f"{group} {number}" for group, number in self.n_per_group.items())
+        counts = ", ".join(f"{group} {number:,}" for group, number in self.n_per_group.items())
         return f"{counts} (planned)" if self.planned else counts
 
     def _moves(self) -> str:
@@ -127,7 +127,7 @@ class DesignSummary:
         shown = f"{self.n_distinct:,}" if few else f"{Decimal(self.n_distinct):.1e}"
         used = "all" if self.exhaustive else f"{self.n_used:,} random ones"
         text = f"{shown} distinct; {used} will be made"
-        if self.settings.stop_after is not None:
+        if self.settings.stop_after is not None and not self.exhaustive:
             text += f", fewer once {self.settings.stop_after} reach the strongest outcome"
         return text
 

@@ -55,7 +55,7 @@ class DosingLog:
     def _faults(self, row: DosingRow, file: str) -> list[Problem]:
         protocol, session = self.protocol, self._session_of(row)
         known: tuple[tuple[str, str | None, Collection[str]], ...] = (
-            ("participant_id", row.subject, set(map(str, self.index.participants.index))),
+            ("participant_id", row.subject, sorted(map(str, self.index.participants.index))),
             ("session_id", session, protocol.sessions),
             ("drug", row.drug, protocol.drugs),
             ("scan", row.scan, protocol.scans),

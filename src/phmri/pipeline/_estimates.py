@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Float32
 
-from phmri.dataset import read_mask, write_image, write_table
-from phmri.exceptions import PhmriError, Problem
+from phmri.dataset import write_image, write_table
 from phmri.firstlevel import RunEstimate
-from phmri.pipeline._job import measure_path, run_inputs, statistic_of
+from phmri.pipeline._job import grid_of, measure_path, run_inputs, statistic_of
 from phmri.pipeline._measures import Variant
 from phmri.pipeline._run_data import RunData
 
@@ -41,28 +40,32 @@ def write_estimate(data: RunData, variant: Variant, estimate: RunEstimate) -> tu
         path = measure_path(job, name, denoising=variant.denoising)
         write_table(path, pd.DataFrame({"name": estimate.names, **columns}), sidecar)
         return (path,)
+    inside = data.mask
     return tuple(
-        _write_map(data, variant, statistic, values, sidecar)
+        _write_map(data, variant, statistic, _fill(inside, values), sidecar)
         for statistic, values in columns.items()
     )
+
+
+def _fill(
+    inside: Bool[np.ndarray, "x y z"], values: Float[np.ndarray, " n_voxels"]
+) -> Float32[np.ndarray, "x y z"]:
+    volume = np.full(inside.shape, np.nan, np.float32)
+    volume[inside] = values
+    return volume
 
 
 def _write_map(
     data: RunData,
     variant: Variant,
     statistic: str,
-    values: Float[np.ndarray, " n_voxels"],
+    volume: Float32[np.ndarray, "x y z"],
     sidecar: dict[str, object],
 ) -> Path:
-    run = data.job.run
-    if run.mask is None or run.affine is None or run.shape is None:
-        raise PhmriError(Problem(what="the run has no brain mask", file=str(run.path)))
     path = measure_path(
         data.job, variant.measure, denoising=variant.denoising, statistic=statistic
     )
-    volume = np.full(run.shape, np.nan, np.float32)
-    volume[read_mask(run.mask).data] = values
-    write_image(path, volume, run.affine, {**sidecar, "Statistic": statistic})
+    write_image(path, volume, grid_of(data.job.run).affine, {**sidecar, "Statistic": statistic})
     return path
 
 

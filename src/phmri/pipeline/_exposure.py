@@ -137,6 +137,7 @@ class Exposures:
             )[0]
         return ExposureCurve(
             values_ng_ml=values,
+            typical_ng_ml=typical,
             peak_ng_ml=float(typical.max()),
             at_effect_site=exposure.ke0_per_min is not None,
             source=f"{model.name} ({model.site}), "

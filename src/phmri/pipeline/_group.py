@@ -40,6 +40,7 @@ from phmri.pipeline._asked import (
 )
 from phmri.pipeline._beside import other_denoisings, test_nuisance
 from phmri.pipeline._clusters import list_clusters
+from phmri.pipeline._course import load_course
 from phmri.pipeline._left_out import leave_out_untested
 from phmri.pipeline._loading import LoadedOutcomes, load_values
 from phmri.pipeline._measure_words import unit_of
@@ -176,6 +177,7 @@ def _compute(
         beside=BesideContent(
             variants=other_denoisings(inputs, asked[name], claim, outcomes, estimate),
             nuisance=test_nuisance(design, units.runs, settings.confidence),
+            course=load_course(inputs, question, outcomes, strongest),
         ),
     )
 

@@ -34,9 +34,11 @@ class ExposureCurve:
     ----------
     values_ng_ml : ndarray of shape (n_volumes,)
         At the middle of every volume.
+    typical_ng_ml : ndarray of shape (n_volumes,)
+        Of the typical participant under the planned doses, at the planned time of the run.
     peak_ng_ml : float
-        Of the typical participant under the planned doses, over the same volumes: what counts as
-        1, so that effects of people with curves of their own are in one unit.
+        The largest of these: what counts as 1, so that effects of people with curves of their
+        own are in one unit.
     at_effect_site : bool
         Behind plasma by ke0.
     source : str
@@ -44,6 +46,7 @@ class ExposureCurve:
     """
 
     values_ng_ml: Float[np.ndarray, " n_volumes"]
+    typical_ng_ml: Float[np.ndarray, " n_volumes"]
     peak_ng_ml: float
     at_effect_site: bool
     source: str

@@ -1,8 +1,9 @@
 """First-level results of many runs as one array, for the voxels or names that all of them have."""
 
+import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from phmri.exceptions import DatasetError, DesignError, Problem
 from phmri.pipeline._job import RunJob, manifest_path
 from phmri.pipeline._manifest import RunManifest, read_manifest
 from phmri.pipeline._outcome_files import outcome_column, outcome_path, read_values
+from phmri.pipeline._sound import few, is_as_measured, refuse_altered, refuse_odd_grids
 from phmri.protocol import Protocol, Question, RoiToRoi
 from phmri.signals import RegionOnGrid
 
@@ -25,8 +27,7 @@ __all__ = [
     "load_values",
 ]
 
-SAME_MM = 1e-3
-"""Affines that differ by less are the same grid."""
+OTHER_SETTINGS = "was measured with other settings (run the participant level)"
 RunKey = tuple[str, str, str]
 """Participant, session, scan."""
 
@@ -90,7 +91,8 @@ def gather_runs(jobs: Sequence[RunJob]) -> dict[RunKey, MeasuredRun]:
     Returns
     -------
     dict of (participant, session, scan) to MeasuredRun
-        Without runs that are not measured yet, or that were measured with other settings.
+        Without runs that are not measured yet; those that were measured with other settings are
+        left out by a manifest that says so.
     """
     runs: dict[RunKey, MeasuredRun] = {}
     for job in jobs:
@@ -102,10 +104,29 @@ def gather_runs(jobs: Sequence[RunJob]) -> dict[RunKey, MeasuredRun]:
         except DatasetError:  # damaged since: as good as not measured
             continue
         if manifest.step_key != job.key:
-            continue
-        run = MeasuredRun(job=job, manifest=manifest)
+            manifest = replace(manifest, excluded=OTHER_SETTINGS, cleaning={}, nuisance={})
+        run = MeasuredRun(job=job, manifest=_with_coverage_of(job, manifest))
         runs[run.key] = run
     return runs
+
+
+def _with_coverage_of(job: RunJob, manifest: RunManifest) -> RunManifest:
+    """Leave out the coverage of regions that questions look into, and that were others then."""
+    now = {region.name: _as_json(region.source) for region in job.regions}
+    known = {
+        name
+        for name, source in manifest.region_sources.items()
+        if now.get(name) == _as_json(source)
+    }
+    return replace(
+        manifest,
+        region_voxels={name: n for name, n in manifest.region_voxels.items() if name in known},
+        region_coverage={name: x for name, x in manifest.region_coverage.items() if name in known},
+    )
+
+
+def _as_json(source: dict[str, object]) -> str:
+    return json.dumps(source, sort_keys=True, default=str)
 
 
 def load_outcomes(
@@ -136,8 +157,11 @@ def load_outcomes(
 
     Notes
     -----
-    A `DesignError` says that runs do not fit together, or that nothing is left of a region.
+    A `DesignError` says that files were changed since they were measured, that runs do not fit
+    together, or that nothing is left of a region.
     """
+    everyone = [run for members in runs.values() for run in members]
+    refuse_altered([(run.job, run.manifest) for run in everyone], question)
     measure = protocol.measures[question.measure]
     if measure.is_map:
         averaged = question.where.mean_of is not None
@@ -155,6 +179,7 @@ def _load_maps(
     min_coverage: float,
 ) -> LoadedOutcomes:
     everyone = [run for role in runs.values() for run in role]
+    refuse_odd_grids([run.job for run in everyone])
     first = read_image(outcome_path(everyone[0].job, question), allow_nan=True)
     # With complete coverage no voxel outside the first map can be kept: less to hold in memory.
     allowed = np.isfinite(first.data) if min_coverage == 1 else np.ones(first.data.shape, bool)
@@ -164,22 +189,11 @@ def _load_maps(
         inside[region.voxels] = True
         allowed &= inside.reshape(first.data.shape)
     stacks: dict[str, Float[np.ndarray, "n_units n_voxels"]] = {}
-    problems: list[Problem] = []
     for role, members in runs.items():
         stack = np.full((len(members), int(allowed.sum())), np.nan, np.float32)
         for row, run in enumerate(members):
-            path = outcome_path(run.job, question)
-            image = read_image(path, allow_nan=True)
-            if (
-                image.data.shape != first.data.shape
-                or np.abs(image.affine - first.affine).max() > SAME_MM
-            ):
-                problems.append(_other_grid(path, image.data.shape, first.data.shape))
-                continue
-            stack[row] = image.data[allowed]
+            stack[row] = read_image(outcome_path(run.job, question), allow_nan=True).data[allowed]
         stacks[role] = stack
-    if problems:
-        raise DesignError(*problems)
     complete = np.logical_and.reduce(
         [
             np.isfinite(stack).mean(axis=0, dtype=np.float64) >= min_coverage - 1e-9
@@ -211,26 +225,17 @@ def _load_maps(
     )
 
 
-def _other_grid(path: Path, found: tuple[int, ...], expected: tuple[int, ...]) -> Problem:
-    return Problem(
-        what="the map lies on another grid than the others",
-        file=str(path),
-        found=f"shape {found}",
-        expected=f"shape {expected} and the same affine",
-    )
-
-
 def _coverage_note(n_voxels: int, n_lost: int, n_partial: int, min_coverage: float) -> str:
     if min_coverage < 1:
         return (
-            f"{n_voxels} voxels with data in at least {min_coverage:.0%} of the runs, {n_partial} "
-            "of them not in all."
+            f"{n_voxels:,} voxels with data in at least {100 * min_coverage:g} % of the runs, "
+            f"{n_partial:,} of them not in all."
         )
     if n_lost == 0:
-        return f"{n_voxels} voxels."
+        return f"{n_voxels:,} voxels, which every participant has."
     return (
-        f"{n_voxels} voxels that every participant has; {n_lost} further voxels lack data in at "
-        "least one and were not tested."
+        f"{n_voxels:,} voxels that every participant has; {n_lost:,} further voxels lack data in "
+        "at least one and were not tested."
     )
 
 
@@ -248,8 +253,8 @@ def _average(
             Problem(
                 what=f"region '{region.name}' has data in every participant for too small a part",
                 field="where.mean_of",
-                found=f"{coverage:.0%}",
-                expected=f"at least {min_coverage:.0%} (exclusions.min_region_coverage)",
+                found=f"{100 * coverage:.0f} %",
+                expected=f"at least {100 * min_coverage:g} % (exclusions.min_region_coverage)",
             )
         )
     weights /= coverage
@@ -263,36 +268,37 @@ def _average(
         mask=maps.mask,
         affine=maps.affine,
         weights=weights,
-        note=f"Mean over {weights.size} voxels, {coverage:.0%} of region '{region.name}'.",
+        note=f"Mean over {weights.size:,} voxels, {100 * coverage:.0f} % of region "
+        f"'{region.name}'.",
     )
 
 
 def _load_tables(
     protocol: Protocol, question: Question, runs: Mapping[str, Sequence[MeasuredRun]]
 ) -> LoadedOutcomes:
-    names: tuple[str, ...] | None = None
-    images: dict[str, Float[np.ndarray, "n_units n_outcomes"]] = {}
-    problems: list[Problem] = []
+    names_in: dict[str, tuple[str, ...]] = {}
+    rows: dict[str, list[Float[np.ndarray, " n_outcomes"]]] = {}
     for role, members in runs.items():
-        rows = []
         for run in members:
             path = outcome_path(run.job, question)
             found, values = read_values(path, outcome_column(run.job, question))
-            names = names or found
-            if found != names:
-                problems.append(
-                    Problem(
-                        what="the table names other outcomes than those of other participants",
-                        file=str(path),
-                        found=f"{len(found)} names, e.g. {found[0]}",
-                        expected=f"{len(names)} names, e.g. {names[0]}",
-                    )
-                )
-            rows.append(values)
-        if not problems:
-            images[role] = np.array(rows)
-    if names is None or problems:
-        raise DesignError(*(problems or [Problem(what="no participant has this measure")]))
+            names_in[path.name] = found
+            rows.setdefault(role, []).append(values)
+    if not names_in:
+        raise DesignError(Problem(what="no participant has this measure"))
+    ((names, n_alike),) = Counter(names_in.values()).most_common(1)
+    odd = [f"{file} ({len(found)} names)" for file, found in names_in.items() if found != names]
+    if odd:
+        raise DesignError(
+            Problem(
+                what="tables name other outcomes than most",
+                found=few(odd),
+                expected=f"{len(names)} names, as in the other {n_alike}, e.g. {names[0]}",
+            )
+        )
+    images: dict[str, Float[np.ndarray, "n_units n_outcomes"]] = {
+        role: np.array(found) for role, found in rows.items()
+    }
     kind: Literal["scalar", "parcels", "edges"] = _table_kind(protocol, question, names)
     if question.where.at is not None:
         names, images = _pick(question.where.at, names, images)
@@ -355,6 +361,8 @@ def load_values(
     values: dict[RunKey, float] = {}
     for key, run in runs.items():
         if run.manifest.excluded or question.measure not in run.job.measures:
+            continue
+        if not is_as_measured(run.job, run.manifest, question):
             continue
         path = outcome_path(run.job, question)
         if outcomes.mask is None:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from phmri.exceptions import PhmriError
+from phmri.exceptions import PhmriError, Problem
 
-__all__ = ["located"]
+__all__ = ["located", "tell_place"]
 
 
 @contextmanager
@@ -29,9 +29,25 @@ def located(*, file: str, field: str) -> Iterator[None]:
     try:
         yield
     except PhmriError as error:
-        raise type(error)(
-            *(
-                replace(problem, file=problem.file or file, field=problem.field or field)
-                for problem in error.problems
-            )
-        ) from error
+        problems = (tell_place(problem, file=file, field=field) for problem in error.problems)
+        raise type(error)(*problems) from error
+
+
+def tell_place(problem: Problem, *, file: str, field: str) -> Problem:
+    """Say which file and which part of the protocol a problem comes from.
+
+    Parameters
+    ----------
+    problem : Problem
+    file : str
+    field : str
+
+    Returns
+    -------
+    Problem
+        As it was where it knows its file; else its own field stands behind the one given.
+    """
+    if problem.file:
+        return replace(problem, field=problem.field or field)
+    own = f": {problem.field}" if problem.field else ""
+    return replace(problem, file=file, field=f"{field}{own}")

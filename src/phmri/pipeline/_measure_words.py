@@ -45,14 +45,14 @@ _UNITS = {
     "task": "% signal change",
     "ppi": "% per % of the seed",
     "beta_series": "Fisher z",
-    "alff": "% per √Hz",
-    "falff": "fraction",
+    "alff": "% signal change / sqrt(Hz)",
+    "falff": "fraction of amplitude",
     "reho": "Kendall's W",
-    "global_connectivity": "mean r",
-    "degree_centrality": "fraction of connections",
-    "dual_regression": "% per SD of the time course",
-    "receptor_maps": "% per SD of the time course",
-    "exposure_connectivity": "Fisher z per peak exposure",
+    "global_connectivity": "mean Pearson r",
+    "degree_centrality": "fraction of possible connections",
+    "dual_regression": "% signal change per SD of the network",
+    "receptor_maps": "% signal change per SD of the network",
+    "exposure_connectivity": "Fisher z per unit of exposure",
 }
 _UNITS_OF_MAPS = {
     "F": "F",
@@ -118,6 +118,8 @@ def unit_of(measure: Measure, question: Question) -> str:
     """
     if question.map in _UNITS_OF_MAPS:
         return _UNITS_OF_MAPS[question.map]
+    if measure.kind == "global_connectivity" and not measure.is_map:
+        return "mean Fisher z"
     return _UNITS[measure.kind]
 
 

@@ -5,7 +5,7 @@ only in seed or contrast come to their function together.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import TypeVar
 
@@ -135,7 +135,16 @@ def _seed_to_voxel(
     first = next(iter(members.values()))
     seeds = data.seeds(members, denoising)
     voxels = data.outcomes(first, denoising).series
-    return dict(zip(members, seed_to_voxel(data.cleaning(denoising), seeds, voxels), strict=True))
+    try:
+        found = seed_to_voxel(data.cleaning(denoising), seeds, voxels)
+    except FirstLevelError as error:
+        names = {f"seed {i}": member.seed for i, member in enumerate(members.values())}
+        told = (
+            replace(problem, field=names.get(problem.field or "", problem.field))
+            for problem in error.problems
+        )
+        raise FirstLevelError(*told) from error
+    return dict(zip(members, found, strict=True))
 
 
 @_alone.register
@@ -155,7 +164,7 @@ def _roi_to_roi(measure: RoiToRoi, data: RunData, denoising: str) -> RunEstimate
 
 @_alone.register
 def _alff(measure: Alff, data: RunData, denoising: str) -> RunEstimate:
-    found = data.outcomes(measure, denoising)
+    found = data.percent_outcomes(measure, denoising)
     cleaning = data.cleaning(denoising)
     estimate = alff(cleaning, found.series, t_r=data.t_r, band_hz=measure.band_hz, mean=found.mean)
     return found.named(estimate)
@@ -201,7 +210,7 @@ def _degree_centrality(measure: DegreeCentrality, data: RunData, denoising: str)
 
 @_alone.register
 def _dual_regression(measure: DualRegression, data: RunData, denoising: str) -> RunEstimate:
-    found = data.outcomes(measure, denoising)
+    found = data.percent_outcomes(measure, denoising)
     maps = data.maps(measure)
     names = tuple(f"network{i + 1}" for i in range(len(maps)))
     return dual_regression(
@@ -216,7 +225,7 @@ def _dual_regression(measure: DualRegression, data: RunData, denoising: str) -> 
 
 @_alone.register
 def _receptor_maps(measure: ReceptorMaps, data: RunData, denoising: str) -> RunEstimate:
-    found = data.outcomes(measure, denoising)
+    found = data.percent_outcomes(measure, denoising)
     maps = data.maps(measure)
     n_receptors = len(measure.maps)
     grey = maps[n_receptors] > 0 if len(maps) > n_receptors else np.ones(maps.shape[1], bool)

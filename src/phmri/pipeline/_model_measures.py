@@ -1,5 +1,6 @@
 """Measures that fit a linear model to a run: infusion response, task, PPI, beta series."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
@@ -23,6 +24,7 @@ from phmri.firstlevel import (
     Step,
     TaskDesign,
     TaskSettings,
+    TrialDesign,
     fit_beta_series,
     fit_glm,
     fit_infusion,
@@ -32,13 +34,23 @@ from phmri.firstlevel import (
     task_contrast,
     task_design,
     trial_design,
+    trial_estimator,
 )
 from phmri.pipeline._job import ExposureCurve
 from phmri.pipeline._located import located
-from phmri.pipeline._run_data import Outcomes, RunData
+from phmri.pipeline._outcomes import Outcomes
+from phmri.pipeline._run_data import RunData
 from phmri.protocol import BetaSeries, Infusion, Ppi, Task
 
-__all__ = ["beta_series", "infusion", "make_infusion_design", "ppi", "task"]
+__all__ = [
+    "beta_series",
+    "infusion",
+    "make_infusion_design",
+    "make_task_design",
+    "make_trial_design",
+    "ppi",
+    "task",
+]
 
 
 def make_infusion_design(data: RunData, measure: Infusion) -> InfusionDesign:
@@ -92,7 +104,7 @@ def infusion(data: RunData, measure: Infusion, denoising: str) -> RunEstimate:
     -------
     RunEstimate
     """
-    found = data.outcomes(measure, denoising)
+    found = data.percent_outcomes(measure, denoising)
     design = make_infusion_design(data, measure)
     estimate = fit_infusion(
         found.series,
@@ -151,7 +163,25 @@ def _settings(measure: Task) -> TaskSettings:
     )
 
 
-def _task_design(data: RunData, settings: TaskSettings) -> TaskDesign:
+def make_task_design(data: RunData, measure: Task | Ppi) -> TaskDesign:
+    """Make the task columns of a run.
+
+    Parameters
+    ----------
+    data : RunData
+    measure : Task or Ppi
+        An interaction has the canonical response, and no modulators.
+
+    Returns
+    -------
+    TaskDesign
+
+    Raises
+    ------
+    FirstLevelError
+        The events lack the column of a modulator.
+    """
+    settings = _settings(measure) if isinstance(measure, Task) else TaskSettings()
     events, scan = data.events, data.job.scan
     wanted = {item.name for items in settings.modulators.values() for item in items}
     missing = sorted(wanted - set(events.columns))
@@ -197,14 +227,21 @@ def task(data: RunData, members: Mapping[str, Task], denoising: str) -> dict[str
     dict of str to RunEstimate
     """
     measure = next(iter(members.values()))
-    design = _task_design(data, _settings(measure))
+    design = make_task_design(data, measure)
     X = np.hstack([design.X, data.design_nuisance(denoising)])
     contrasts = [
         task_contrast(design, member.contrast, name=name, n_columns=X.shape[1])
         for name, member in members.items()
     ]
-    found = data.outcomes(measure, denoising)
-    fit = fit_glm(found.series, X, contrasts, noise=_noise(measure))
+    found = data.percent_outcomes(measure, denoising)
+    others = (f"nuisance {k + 1}" for k in range(X.shape[1] - len(design.columns)))
+    fit = fit_glm(
+        found.series,
+        X,
+        contrasts,
+        noise=_noise(measure),
+        column_names=(*design.columns, *others),
+    )
     percent = _percent(found)
     return {
         name: found.named(
@@ -216,12 +253,23 @@ def task(data: RunData, members: Mapping[str, Task], denoising: str) -> dict[str
                 unit="% signal change",
                 variance_assumes=f"{_noise_words(measure)} and the model",
                 extras={"t": result.statistic},
-                facts={"hrf": measure.hrf, "columns": list(design.columns)},
+                facts={
+                    "hrf": measure.hrf,
+                    "columns": list(design.columns),
+                    "events_not_modelled": _not_modelled(data),
+                },
                 n_undefined=int(np.isnan(percent * result.effect[0]).sum()),
             )
         )
         for name, result in fit.contrasts.items()
     }
+
+
+def _not_modelled(data: RunData) -> list[str]:
+    """Count the events that are part of the baseline, because the protocol names them not."""
+    counts = Counter(data.events.trial_type)
+    known = data.job.scan.conditions
+    return [f"{name}: {count}" for name, count in sorted(counts.items()) if name not in known]
 
 
 def _noise_words(measure: Task) -> str:
@@ -255,13 +303,13 @@ def ppi(data: RunData, members: Mapping[str, Ppi], denoising: str) -> dict[str, 
     seeds = np.column_stack([data.region(measure, denoising, name) for name in names])
     design = ppi_design(
         seeds,
-        _task_design(data, TaskSettings()),
+        make_task_design(data, measure),
         names=names,
         nuisance=data.design_nuisance(denoising),
         method=measure.deconvolution,
     )
     contrasts = {name: member.contrast for name, member in members.items()}
-    found = data.outcomes(measure, denoising)
+    found = data.percent_outcomes(measure, denoising)
     fits = dict(
         zip(names, fit_ppi(found.series, design, contrasts, noise=_noise(measure)), strict=True)
     )
@@ -283,6 +331,32 @@ def ppi(data: RunData, members: Mapping[str, Ppi], denoising: str) -> dict[str, 
     return results
 
 
+def make_trial_design(data: RunData) -> TrialDesign:
+    """Make one regressor per trial, and see that every condition has enough of them.
+
+    Parameters
+    ----------
+    data : RunData
+
+    Returns
+    -------
+    TrialDesign
+    """
+    events = data.events
+    with located(file=str(data.job.run.events), field=f"scans.{data.job.scan_name}.conditions"):
+        trials = trial_design(
+            events.onset,
+            events.duration,
+            events.trial_type,
+            settings=TaskSettings(),
+            conditions=data.job.scan.conditions,
+            t_r=data.t_r,
+            n_volumes=data.n_volumes,
+        )
+        trial_estimator(trials, np.ones((data.n_volumes, 1)))
+    return trials
+
+
 def beta_series(
     data: RunData, members: Mapping[str, BetaSeries], denoising: str
 ) -> dict[str, RunEstimate]:
@@ -301,17 +375,7 @@ def beta_series(
     """
     measure = next(iter(members.values()))
     names = tuple(dict.fromkeys(member.seed for member in members.values()))
-    events = data.events
-    with located(file=str(data.job.run.events), field=f"scans.{data.job.scan_name}.conditions"):
-        trials = trial_design(
-            events.onset,
-            events.duration,
-            events.trial_type,
-            settings=TaskSettings(),
-            conditions=data.job.scan.conditions,
-            t_r=data.t_r,
-            n_volumes=data.n_volumes,
-        )
+    trials = make_trial_design(data)
     found = data.outcomes(measure, denoising)
     fits = fit_beta_series(
         found.series,

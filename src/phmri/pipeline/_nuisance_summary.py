@@ -58,7 +58,7 @@ def _columns(data: RunData) -> dict[str, Float[np.ndarray, " n_volumes"]]:
     columns = {}
     for name, column in zip(data.confounds.names, data.confounds.values.T, strict=True):
         known = np.isfinite(column)
-        if known.mean() > 0.9 and column[known].std() > 0:  # noqa: PLR2004 - a few are missing
+        if known.mean() > 0.9 and np.ptp(column[known]) > 0:  # noqa: PLR2004 - a few are missing
             columns[name] = np.where(known, column, column[known].mean())
     return columns
 
@@ -68,9 +68,7 @@ def _physiology(data: RunData) -> dict[str, float]:
         return {}
     try:
         found = physiology_summary(data.physio, t_r=data.t_r, n_volumes=data.n_volumes)
-    except (
-        PhmriError
-    ):  # a recording that does not cover the run; the denoisings that use it say so
+    except PhmriError:  # does not cover the run, say; a denoising that uses it says so
         return {}
     values = {
         "heart rate (per min)": found.heart_rate_per_min,
@@ -84,14 +82,14 @@ def _physiology(data: RunData) -> dict[str, float]:
 def _responses(data: RunData) -> dict[str, float]:
     """Fit the run's own model of the response to every regressor, each scaled to SD 1."""
     measures = [item for item in data.job.measures.values() if isinstance(item, Infusion)]
-    if not measures:
-        return {}
-    measure = measures[0]
+    # The peak of a fitted curve is no contrast.
+    linear = [item for item in measures if item.response.model != "response_family"]
     series = _regressors(data, sorted({name for item in measures for name in item.denoisings}))
-    design = make_infusion_design(data, measure)
-    contrast = next((item for item in design.contrasts if item.name == design.primary), None)
-    if not series or contrast is None:  # the peak of a fitted curve is no contrast
+    if not linear or not series:
         return {}
+    measure = linear[0]
+    design = make_infusion_design(data, measure)
+    contrast = next(item for item in design.contrasts if item.name == design.primary)
     Y = np.column_stack([(column - column.mean()) / column.std() for column in series.values()])
     fit = fit_glm(
         Y.astype(np.float32),
@@ -116,7 +114,7 @@ def _regressors(
         nuisance = data.nuisance(name)
         for label, column in zip(nuisance.names, nuisance.X.T, strict=True):
             is_own = label == "constant" or label.startswith(("dct", "censored_"))
-            if not is_own and column.std() > 0:
+            if not is_own and np.ptp(column) > 0:
                 found[label] = np.r_[np.full(nuisance.first_volume, column.mean()), column]
     columns = _columns(data)
     found |= {name: columns[name] for name in _ALWAYS if name in columns}

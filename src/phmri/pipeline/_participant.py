@@ -87,9 +87,10 @@ def _measure_run(job: RunJob) -> RunOutcome:
     if not reason:
         quality = _quality(data)
         reason = _coverage_reason(job, quality)
-    outputs: list[Path] = []
+    nuisance: dict[str, float] = {}
     if not reason:
-        estimates = measure_run(data)
+        estimates, nuisance = measure_run(data), summarise_nuisance(data)
+    outputs: list[Path] = []
     for variant, estimate in estimates.items():
         outputs += write_estimate(data, variant, estimate)
     manifest = RunManifest(
@@ -109,7 +110,7 @@ def _measure_run(job: RunJob) -> RunOutcome:
         region_coverage=quality.region_coverage,
         region_sources={region.name: region.source for region in job.regions},
         cleaning={name: describe_cleaning(item) for name, item in cleanings.items()},
-        nuisance={} if reason else summarise_nuisance(data),
+        nuisance=nuisance,
     )
     write_manifest(manifest_path(job), manifest)
     return RunOutcome(status="excluded" if reason else "done", reason=reason)

@@ -9,6 +9,7 @@ import numpy as np
 from phmri.dataset import AtlasStore, Cell, DatasetCheck, DatasetIndex, Run, read_series
 from phmri.exceptions import DatasetError, PhmriError, Problem, RegionError
 from phmri.pipeline._exposure import Exposures
+from phmri.pipeline._foresee import foresee
 from phmri.pipeline._job import RunJob, grid_of, job_key, parcel_key
 from phmri.pipeline._provenance import FileRecord
 from phmri.protocol import Measure, Protocol, SeriesRegion
@@ -48,7 +49,8 @@ def make_jobs(
     Raises
     ------
     DatasetError
-        With all doses, weights and files that keep a measure from being computed.
+        With all doses, weights, designs and files that keep a measure from being computed; where
+        the protocol leaves broken runs out, without what is wrong with single runs.
 
     Notes
     -----
@@ -83,9 +85,17 @@ def make_jobs(
             protocol_sha256=protocol_sha256,
             key="",
         )
-        jobs.append(replace(job, key=job_key(job)))
-    if exposures.problems:
-        raise DatasetError(*dict.fromkeys(exposures.problems))
+        # Regions that only questions look into change no map: their coverage alone is measured.
+        key = job_key(replace(job, regions=job.regions[: places.n_used]))
+        jobs.append(replace(job, key=key))
+    problems = [*dict.fromkeys(exposures.problems)]
+    problems += [
+        problem
+        for problem in foresee(jobs, protocol.questions)
+        if problem.subject is None or protocol.exclusions.broken_run == "stop"
+    ]
+    if problems:
+        raise DatasetError(*problems)
     return jobs
 
 
@@ -103,6 +113,7 @@ class _Places:
     """Where the series of a run come from, as `RunJob` describes it."""
 
     regions: tuple[RegionOnGrid, ...]
+    n_used: int  # regions that measures use; they come first
     series: dict[str, tuple[str, ...]]
     parcels: dict[str, tuple[str, ...]]
 
@@ -121,11 +132,13 @@ class _Placer:
     def places(self, measures: dict[str, Measure], run: Run) -> _Places:
         if run.kind == "series":
             series, parcels = _series_columns(self.protocol, measures, run)
-            return _Places(regions=(), series=series, parcels=parcels)
+            return _Places(regions=(), n_used=0, series=series, parcels=parcels)
         placed = self._on_grid(grid_of(run))
-        names = (*_needed(measures), *_asked_about(self.protocol, measures))
+        used = _unique(placed[name] for name in _needed(measures))
+        asked = (placed[name] for name in _asked_about(self.protocol, measures))
         return _Places(
-            regions=_unique(placed[name] for name in names if name in placed),
+            regions=_unique((used, *asked)),
+            n_used=len(used),
             series={},
             parcels={
                 name: tuple(region.name for region in placed[name])

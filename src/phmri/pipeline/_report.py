@@ -8,6 +8,7 @@ import numpy as np
 
 from phmri.dataset import Cell, DatasetCheck, DatasetIndex
 from phmri.pipeline._answers import QuestionAnswer
+from phmri.pipeline._drug import list_doses, list_exposures
 from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.pipeline._methods import write_methods
 from phmri.pipeline._provenance import now
@@ -68,6 +69,8 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
         versions=software_versions(),
         created=now(),
         command=command,
+        exposures=list_exposures(protocol, check, runs),
+        doses=list_doses(protocol, index, check),
     )
     return write_report(content, out_dir / "report" / "index.html")
 

@@ -1,7 +1,7 @@
 """What the measures of one run share: each thing is read, or computed, once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,11 @@ from phmri.dataset import (
     read_series,
 )
 from phmri.exceptions import PhmriError, Problem
-from phmri.firstlevel import RunEstimate, task_regressors
+from phmri.firstlevel import task_regressors
 from phmri.pipeline._job import RunJob, grid_of, parcel_name
 from phmri.pipeline._located import located
+from phmri.pipeline._outcomes import Outcomes
+from phmri.pipeline._regressors import Extra, join
 from phmri.protocol import Measure
 from phmri.signals import (
     Cleaning,
@@ -34,48 +36,7 @@ from phmri.signals import (
     place_maps,
 )
 
-__all__ = ["Outcomes", "RunData"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcomes:
-    """The series that a measure is computed for.
-
-    Parameters
-    ----------
-    series : ndarray of shape (n_volumes, n_outcomes)
-        Uncleaned.
-    mean : ndarray of shape (n_outcomes,)
-        Over time, of the signal itself.
-    names : tuple of str
-        Parcels; empty for voxels.
-    """
-
-    series: Float[np.ndarray, "n_volumes n_outcomes"]
-    mean: Float[np.ndarray, " n_outcomes"]
-    names: tuple[str, ...]
-
-    def named(self, estimate: RunEstimate) -> RunEstimate:
-        """Give an estimate of these outcomes their names.
-
-        Parameters
-        ----------
-        estimate : RunEstimate
-
-        Returns
-        -------
-        RunEstimate
-        """
-        return replace(estimate, names=self.names)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Extra:
-    """Regressors beside the confounds, and what they are."""
-
-    X: Float[np.ndarray, "n_volumes k"]
-    names: tuple[str, ...]
-    sentence: str
+__all__ = ["RunData"]
 
 
 @dataclass(slots=True)
@@ -145,7 +106,9 @@ class RunData:
         Cleaning
         """
         if denoising not in self._cleanings:
-            extra = self._join(self._task_columns(denoising), self._physiology(denoising))
+            extra = join(
+                [self.task_columns(denoising), self._physiology(denoising)], self.n_volumes
+            )
             self._cleanings[denoising] = make_cleaning(
                 self.job.denoising[denoising],
                 self.confounds,
@@ -169,7 +132,7 @@ class RunData:
         Nuisance
         """
         if denoising not in self._nuisance:
-            extra = self._join(self._physiology(denoising))
+            extra = join([self._physiology(denoising)], self.n_volumes)
             self._nuisance[denoising] = make_nuisance(
                 self.job.denoising[denoising],
                 self.confounds,
@@ -201,16 +164,18 @@ class RunData:
         X[first:, first:] = nuisance.X
         return X
 
-    def _join(self, *parts: _Extra | None) -> _Extra:
-        """Put further regressors side by side."""
-        given = [part for part in parts if part is not None]
-        return _Extra(
-            X=np.hstack([np.empty((self.n_volumes, 0)), *(part.X for part in given)]),
-            names=tuple(name for part in given for name in part.names),
-            sentence=". ".join(part.sentence.rstrip(".") for part in given),
-        )
+    def task_columns(self, denoising: str) -> Extra | None:
+        """Give the task regressors that a denoising takes out.
 
-    def _task_columns(self, denoising: str) -> _Extra | None:
+        Parameters
+        ----------
+        denoising : str
+
+        Returns
+        -------
+        Extra or None
+            None where the task stays.
+        """
         if self.job.denoising[denoising].task != "remove":
             return None
         events, scan = self.events, self.job.scan
@@ -228,13 +193,37 @@ class RunData:
             f"{len(names)} task regressors, convolved with the haemodynamic response, were "
             "removed in the same step"
         )
-        return _Extra(X=X, names=names, sentence=sentence)
+        return Extra(X=X, names=names, sentence=sentence)
 
-    def _physiology(self, denoising: str) -> _Extra | None:
+    def _physiology(self, denoising: str) -> Extra | None:
         asked = self.job.denoising[denoising].physiology
         if asked == "none":
             return None
-        if not self.job.run.physio:
+        self.refuse_without_recording(denoising)
+        with located(file=str(self.job.run.physio[0]), field=f"denoising.{denoising}.physiology"):
+            found = physiology_regressors(
+                self.physio,
+                t_r=self.t_r,
+                n_volumes=self.n_volumes,
+                settings=PhysiologySettings(rates=asked == "retroicor_rates"),
+            )
+        sentence = ". ".join(item.rstrip(".") for item in found.sentences)
+        return Extra(X=found.X, names=found.names, sentence=sentence)
+
+    def refuse_without_recording(self, denoising: str) -> None:
+        """See that the run has the recordings that a denoising asks for.
+
+        Parameters
+        ----------
+        denoising : str
+
+        Raises
+        ------
+        PhmriError
+            It has none.
+        """
+        asked = self.job.denoising[denoising].physiology
+        if asked != "none" and not self.job.run.physio:
             raise PhmriError(
                 Problem(
                     what="the denoising asks for physiology, and the run has no recording",
@@ -244,15 +233,6 @@ class RunData:
                     expected="a _physio.tsv.gz of this run",
                 )
             )
-        with located(file=str(self.job.run.physio[0]), field=f"denoising.{denoising}.physiology"):
-            found = physiology_regressors(
-                self.physio,
-                t_r=self.t_r,
-                n_volumes=self.n_volumes,
-                settings=PhysiologySettings(rates=asked == "retroicor_rates"),
-            )
-        sentence = ". ".join(item.rstrip(".") for item in found.sentences)
-        return _Extra(X=found.X, names=found.names, sentence=sentence)
 
     @property
     def physio(self) -> tuple[Physio, ...]:  # numpydoc ignore=RT01
@@ -326,6 +306,22 @@ class RunData:
         return np.column_stack(
             [self.region(member, denoising, member.used_regions[0]) for member in members.values()]
         )
+
+    def percent_outcomes(self, measure: Measure, denoising: str) -> Outcomes:
+        """Give the voxels or parcels of a measure that is told in % of their mean.
+
+        Parameters
+        ----------
+        measure : Measure
+        denoising : str
+
+        Returns
+        -------
+        Outcomes
+        """
+        found = self.outcomes(measure, denoising)
+        found.refuse_without_mean()
+        return found
 
     @property
     def mask(self) -> Bool[np.ndarray, "x y z"]:  # numpydoc ignore=RT01

@@ -11,6 +11,7 @@ from phmri.dataset import Cell, DatasetCheck, DatasetIndex, needed_cells
 from phmri.exceptions import DesignError, Problem
 from phmri.group import UnitTable
 from phmri.pipeline._loading import MeasuredRun, RunKey
+from phmri.pipeline._sound import few
 from phmri.protocol import Crossover, Protocol, inference_of
 
 __all__ = ["QuestionUnits", "find_units", "make_table", "present_periods"]
@@ -88,7 +89,8 @@ def find_units(
             Problem(
                 what="no participant has all runs that the question needs",
                 field=f"questions.{question_name}",
-                found="; ".join(f"sub-{name}: {why}" for name, why in left_out.items()) or None,
+                found=few([f"sub-{name}: {why}" for name, why in left_out.items()], joint="; ")
+                or None,
             )
         )
     used = {
@@ -212,7 +214,7 @@ def _covariate(
                 what=f"participants lack the covariate '{name}'",
                 file=str(index.root / "participants.tsv"),
                 field=name,
-                found=", ".join(f"sub-{subject}" for subject in missing),
+                found=few([f"sub-{subject}" for subject in missing]),
             )
         )
     if pd.api.types.is_numeric_dtype(column):

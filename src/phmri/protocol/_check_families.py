@@ -46,6 +46,23 @@ def check_families(raw: Raw) -> Iterator[Finding]:
             )
         elif family.get("correction") == "joint_maximum":
             yield from _check_joint_maximum(raw, (*path, "correction"), members)
+    yield from _check_strays(raw, questions)
+
+
+def _check_strays(raw: Raw, questions: dict[str, Raw]) -> Iterator[Finding]:
+    """Check that no question missed a family that is corrected jointly, by a slip of the pen."""
+    declared = entries(raw, "families")
+    joint = [name for name, own in declared.items() if own.get("correction") == "joint_maximum"]
+    families = {label: text(question.get("family")) for label, question in questions.items()}
+    for label, family in families.items():
+        alone = list(families.values()).count(family) == 1
+        if joint and family is not None and alone and family not in declared:
+            yield Finding(
+                path=("questions", label, "family"),
+                what="no other question belongs to this family, and it is not declared",
+                found=family,
+                expected=f"{one_of(joint, family)}, or '{family}' in 'families'",
+            )
 
 
 def _check_joint_maximum(raw: Raw, path: Path, members: dict[str, Raw]) -> Iterator[Finding]:

@@ -120,7 +120,7 @@ def _check_baseline(raw: Raw, path: Path, measure: Raw) -> Iterator[Finding]:
             continue
         yield Finding(
             path=("scans", name, "start_min", label),
-            what=f"the infusion starts before the scan: '{path[-1]}' has no baseline",
+            what="the infusion starts before the scan: its response has no baseline",
             found=f"{start:g} min",
             expected="a run that begins before time zero (negative minutes)",
         )

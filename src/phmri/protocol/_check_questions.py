@@ -68,7 +68,7 @@ def _check_variant(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
         (*path, "denoising"), "denoising of the measure", question.get("denoising"), known
     )
     name, maps = text(question.get("map")), _further_maps(measure)
-    if name is not None and _BIN.sub("bin01", name) not in maps:
+    if name is not None and name.isalnum() and _BIN.sub("bin01", name) not in maps:
         yield Finding(
             path=(*path, "map"),
             what="the measure has no such further map",

@@ -89,12 +89,12 @@ class Inference(Record):
     model."""
     tfce_extent_power: Annotated[float, Field(gt=0)] = 0.5
     tfce_height_power: Annotated[float, Field(gt=0)] = 2.0
-    cluster_z: Annotated[float, Field(gt=0, lt=40)] | None = None
-    """Cluster-forming threshold as a z value; give one of ``cluster_z``, ``cluster_t`` and
-    ``cluster_p``."""
+    cluster_z: Annotated[float, Field(gt=0, le=7)] | None = None
+    """Cluster-forming threshold as a z value, at most 7: beyond it no map has clusters. Give one
+    of ``cluster_z``, ``cluster_t`` and ``cluster_p``."""
     cluster_t: Annotated[float, Field(gt=0)] | None = None
     """Cluster-forming threshold in units of the statistic."""
-    cluster_p: Annotated[float, Field(gt=0, lt=0.5)] | None = None
+    cluster_p: Annotated[float, Field(ge=1e-12, lt=0.5)] | None = None
     """Cluster-forming threshold as a one-sided p-value."""
     cluster_mass: Literal["excess", "height"] = "excess"
     """Mass is the sum over voxels of the statistic above the threshold, or of all of it."""
@@ -109,7 +109,8 @@ class Inference(Record):
     """p-values beyond the shufflings made: not at all, from a generalised Pareto distribution
     fitted to the tail of the maxima, or a gamma distribution of their moments."""
     stop_after: Annotated[int, Field(ge=10)] | None = None
-    """Stop shuffling once this many maxima have reached the strongest outcome."""
+    """Stop shuffling once this many maxima have reached the strongest outcome; fewer than
+    ``n_permutations``. Without effect where all shufflings are enumerated."""
     fdr: Literal["bh", "by"] = "bh"
     """Benjamini-Hochberg (positive dependence) or Benjamini-Yekutieli (any dependence)."""
     shuffle: Literal["from_design", "permute", "sign_flip"] = "from_design"
@@ -224,6 +225,14 @@ def _check_shuffling(settings: Raw) -> Iterator[Finding]:
             what="a tail is fitted to all maxima, and this stops before they are made",
             found=f"stop_after {shown(settings['stop_after'])}, tail {settings['tail']}",
             expected="one of the two",
+        )
+    stop_after, n = number(settings["stop_after"]), number(settings["n_permutations"])
+    if stop_after is not None and n is not None and stop_after >= n:
+        yield Finding(
+            path=("stop_after",),
+            what="this can never stop: so many are not made",
+            found=f"stop_after {shown(settings['stop_after'])}, n_permutations {n:g}",
+            expected="less than 'n_permutations'",
         )
     if settings["shuffle"] == "sign_flip" and settings["shuffle_within"]:
         yield Finding(

@@ -220,12 +220,12 @@ class Drift(Record):
 
 
 class Infusion(_VoxelMeasure):
-    """Response of the signal to an infusion, in % of the mean before it."""
+    """Response of the signal to an infusion, in % of the run's mean signal."""
 
     kind: Literal["infusion"]
     response: InfusionModel
     drift: Drift
-    noise: Noise = Noise(order=3)
+    noise: Noise = Noise(kind="arma11")
     min_baseline_volumes: Annotated[int, Field(ge=5)] = 20
     shape_level: Annotated[float, Field(gt=0, lt=1)] = 0.001
     """Maps of onset, time to peak and duration are empty where the joint F of the response has

@@ -69,7 +69,7 @@ def reword(error: ErrorDetails) -> Finding:
 
 def _out_of_bounds(path: Path, error: ErrorDetails) -> Finding:
     key, words = _BOUNDS[error["type"]]
-    found, limit = error["input"], error["ctx"][key]
+    found, limit = error["input"], f"{error['ctx'][key]:g}"
     if "length" not in key:
         return Finding(
             path=path, what="out of range", found=shown(found), expected=words.format(limit)
@@ -78,7 +78,7 @@ def _out_of_bounds(path: Path, error: ErrorDetails) -> Finding:
         return Finding(
             path=path, what="this is too long", found=shown(found), expected=words.format(limit)
         )
-    unit = "entry" if limit == 1 else "entries"
+    unit = "entry" if limit == "1" else "entries"
     return Finding(
         path=path,
         what="too few entries" if key == "min_length" else "too many entries",

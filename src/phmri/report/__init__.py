@@ -16,6 +16,9 @@ from phmri.report._participants import plot_participants
 from phmri.report._quality import plot_coverage, plot_quality
 from phmri.report._records import (
     BesideContent,
+    CourseContent,
+    DoseContent,
+    ExposureContent,
     NuisanceContent,
     QuestionContent,
     RegionContent,
@@ -26,6 +29,9 @@ from phmri.report._records import (
 
 __all__ = [
     "BesideContent",
+    "CourseContent",
+    "DoseContent",
+    "ExposureContent",
     "NuisanceContent",
     "QuestionContent",
     "RegionContent",

@@ -17,6 +17,8 @@ from phmri.report._text import format_effect, format_number, format_pvalue, plur
 __all__ = ["ClusterRow", "ClusterTable", "make_cluster_table"]
 
 _LISTED = 20
+_LISTED_OF_NULL, _CHANCE = 10, 0.5
+"""Of a question in which nothing was found: how many, and below which p."""
 _BOUND = "[doi:10.1016/j.neuroimage.2018.07.060, doi:10.1093/biomet/asz041]"
 _SIGNS = {1: "↑ higher", -1: "↓ lower"}
 _PVALUES = {
@@ -69,6 +71,20 @@ class ClusterTable:
 _Cells = list[tuple[str, ...]]
 
 
+def _choose(claim: Claim) -> tuple[Cluster, ...]:
+    """Give the clusters to be listed; of a null result those that chance alone seldom gives."""
+    if claim.verdict == "found":
+        return claim.clusters[:_LISTED]
+    unlikely = [cluster for cluster in claim.clusters if _least_pvalue(cluster, claim) < _CHANCE]
+    return tuple(unlikely[:_LISTED_OF_NULL]) or claim.clusters[:1]
+
+
+def _least_pvalue(cluster: Cluster, claim: Claim) -> float:
+    field = verdict_pvalue(claim)
+    values = [getattr(cluster, name) for name in ([field] if field else _PVALUES)]
+    return min((value for value in values if value is not None), default=1.0)
+
+
 def make_cluster_table(protocol: Protocol, claim: Claim) -> ClusterTable | None:
     """Turn the clusters of a claim into text.
 
@@ -81,14 +97,12 @@ def make_cluster_table(protocol: Protocol, claim: Claim) -> ClusterTable | None:
     Returns
     -------
     ClusterTable or None
-        None when there are no clusters. Columns that no cluster fills are left out.
+        None when there are no clusters. What no cluster has is left out.
     """
     if not claim.clusters:
         return None
-    listed = claim.clusters[:_LISTED]
-    columns = (
-        _first_columns(claim, listed) | _pvalue_columns(listed) | _place_columns(claim, listed)
-    )
+    listed = _choose(claim)
+    columns = _columns(claim, listed)
     field = verdict_pvalue(claim)
     bold = [field is not None and _passes(getattr(c, field), claim) for c in listed]
     noun = cluster_word(claim)
@@ -102,7 +116,9 @@ def make_cluster_table(protocol: Protocol, claim: Claim) -> ClusterTable | None:
             ClusterRow(cells=cells, passes=passing)
             for cells, passing in zip(zip(*columns.values(), strict=True), bold, strict=True)
         ),
-        cut=f"{plural(n_more, f'further {noun}')} of less mass: see {file}." if n_more else "",
+        cut=f"{plural(n_more, f'further {noun}')}, of less mass or larger p: see {file}."
+        if n_more
+        else "",
     )
 
 
@@ -110,61 +126,65 @@ def _passes(pvalue: float | None, claim: Claim) -> bool:
     return pvalue is not None and bool(passes(pvalue, claim))
 
 
-def _first_columns(claim: Claim, clusters: tuple[Cluster, ...]) -> dict[str, _Cells]:
+def _columns(claim: Claim, clusters: tuple[Cluster, ...]) -> dict[str, _Cells]:
+    """Lay out clusters in few columns of several lines each, so that they fit a narrow page."""
     edges = claim.outcome == "edges"
-    sizes: _Cells = [(f"{cluster.n_outcomes:,}",) for cluster in clusters]
-    head = "Edges" if edges else "Voxels"
-    if not edges and clusters[0].volume_mm3 is not None:
-        head = "Voxels, mm³"
-        sizes = [
-            (*size, f"{cluster.volume_mm3 or 0:,.0f} mm³")
-            for size, cluster in zip(sizes, clusters, strict=True)
-        ]
-    return {
-        "No.": [(f"{cluster.number}", _SIGNS[cluster.sign]) for cluster in clusters],
-        "Strongest edge" if edges else "Label": [(c.label or "–",) for c in clusters],
-        head: sizes,
-        "Mass": [(f"{cluster.mass:,.1f}",) for cluster in clusters],
-    }
-
-
-def _pvalue_columns(clusters: tuple[Cluster, ...]) -> dict[str, _Cells]:
-    found = {
-        head: [getattr(cluster, field) for cluster in clusters] for field, head in _PVALUES.items()
-    }
-    return {
-        head: [("–" if value is None else format_pvalue(value),) for value in values]
-        for head, values in found.items()
-        if any(value is not None for value in values)
-    }
-
-
-def _place_columns(claim: Claim, clusters: tuple[Cluster, ...]) -> dict[str, _Cells]:
-    """Give true discoveries, centre, and the strongest outcome."""
     columns: dict[str, _Cells] = {
-        "True, at least": [(f"{cluster.true_discoveries:,}",) for cluster in clusters]
+        "No.": [(f"{cluster.number}", _SIGNS[cluster.sign]) for cluster in clusters],
+        "Strongest edge" if edges else "Place": [_place(cluster) for cluster in clusters],
+        "Size": [_size(cluster, "edge" if edges else "voxel") for cluster in clusters],
     }
-    if any(cluster.centre_mm for cluster in clusters):
-        columns["Centre (mm)"] = [(_position(cluster.centre_mm),) for cluster in clusters]
+    pvalues = _pvalue_lines(clusters)
+    if any(pvalues):
+        columns["p"] = pvalues
+    columns["True, at least"] = [(f"{cluster.true_discoveries:,}",) for cluster in clusters]
     peaks = [cluster.strongest for cluster in clusters]
     if any(peaks):
         columns["Strongest†"] = [_at_peak(peak, claim) for peak in peaks]
     return columns
 
 
-def _position(place: tuple[float, float, float] | None) -> str:
-    return ", ".join(format_number(value, 0) for value in place) if place else "–"
+def _place(cluster: Cluster) -> tuple[str, ...]:
+    centre = (f"centre {_position(cluster.centre_mm)} mm",) if cluster.centre_mm else ()
+    return (cluster.label or "–", *centre)
+
+
+def _size(cluster: Cluster, noun: str) -> tuple[str, ...]:
+    volume = () if cluster.volume_mm3 is None else (f"{cluster.volume_mm3:,.0f} mm³",)
+    return (plural(cluster.n_outcomes, noun), *volume, f"mass {cluster.mass:,.1f}")
+
+
+def _pvalue_lines(clusters: tuple[Cluster, ...]) -> _Cells:
+    """Write the p-values of each cluster, one per line; those that none has are left out."""
+    made = {
+        field: head
+        for field, head in _PVALUES.items()
+        if any(getattr(cluster, field) is not None for cluster in clusters)
+    }
+    return [
+        tuple(f"{head} {_shown(getattr(cluster, field))}" for field, head in made.items())
+        for cluster in clusters
+    ]
+
+
+def _shown(pvalue: float | None) -> str:
+    return "–" if pvalue is None else format_pvalue(pvalue)
+
+
+def _position(place: tuple[float, float, float]) -> str:
+    return ", ".join(format_number(value, 0) for value in place)
 
 
 def _at_peak(peak: Peak | None, claim: Claim) -> tuple[str, ...]:
     if peak is None:
         return ("–",)
     low, high = format_effect(peak.ci_low, peak), format_effect(peak.ci_high, peak)
-    place = (f"({_position(peak.position_mm)}) mm",) if peak.position_mm else ()
+    place = (f"{_position(peak.position_mm)} mm",) if peak.position_mm else ()
     return (
         *place,
         f"{statistic_symbol(claim)} = {format_number(peak.t)}",
-        f"{format_effect(peak.effect, peak)}† [{low}, {high}]",
+        f"{format_effect(peak.effect, peak)}†",
+        f"[{low}, {high}]",
     )
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "cluster_word",
     "headline",
     "height_words",
+    "is_single",
     "least_pvalue",
     "method_words",
     "passes",
@@ -41,6 +42,20 @@ _OF_CLUSTER = {
 }
 
 
+def is_single(claim: Claim) -> bool:
+    """Tell whether a claim is of one number, with an error rate of its own.
+
+    Parameters
+    ----------
+    claim : Claim
+
+    Returns
+    -------
+    bool
+    """
+    return claim.outcome == "scalar" and not claim.corrected_over
+
+
 def pvalue_word(claim: Claim) -> str:
     """Call the corrected p-values of a claim by what they are.
 
@@ -51,8 +66,11 @@ def pvalue_word(claim: Claim) -> str:
     Returns
     -------
     str
-        ``p (FWE)``, or ``q (FDR)`` for a false discovery rate.
+        ``p (FWE)``, ``q (FDR)`` for a false discovery rate, or ``p`` of one number, which is not
+        corrected.
     """
+    if is_single(claim):
+        return "p"
     return "q (FDR)" if claim.method == "fdr" else "p (FWE)"
 
 

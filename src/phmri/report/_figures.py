@@ -9,6 +9,7 @@ from phmri.inference import Claim
 from phmri.protocol import Parallel
 from phmri.report._anatomy import plot_regions
 from phmri.report._correction import beyond_words, statistic_word, threshold_marks
+from phmri.report._drug import plot_course, plot_exposures
 from phmri.report._flow import flow_texts, plot_completeness, plot_flow
 from phmri.report._maps import plot_statistic_map
 from phmri.report._outcomes import plot_outcomes
@@ -199,19 +200,50 @@ class Pictures:
                     f"{claim.sentence}",
                 )
             )
+        if question.beside.course is not None:
+            pictures.append(self._course(question))
         if question.values:
             pictures.append(self._participants(question))
         return tuple(pictures)
+
+    def _course(self, question: QuestionContent) -> Picture:
+        claim = question.claim
+        where = "" if claim.outcome == "scalar" else " The place was selected for its height."
+        return self._make(
+            plot_course(self._content, question),
+            "svg",
+            title=f"{claim.question}: course over the infusion.",
+            caption=f"Every bin against the minutes before the infusion, {question.values_label}."
+            f"{where} Bins of one treatment alone are not corrected for placebo.",
+            alternative=f"Mean course of each treatment over the infusion. {claim.sentence}",
+        )
+
+    def exposure(self) -> tuple[Picture, ...]:  # numpydoc ignore=RT01
+        """Draw the concentration curves."""
+        if not self._content.exposures:
+            return ()
+        names = ", ".join(exposure.name for exposure in self._content.exposures)
+        return (
+            self._make(
+                plot_exposures(self._content),
+                "svg",
+                title="Concentration of the drug during the runs.",
+                caption="Computed, not measured, from doses and a drug model. Thick: the typical "
+                "participant under the planned doses; thin: every run under the treatment. Runs "
+                "of other treatments are fitted with the same curve.",
+                alternative=f"Concentration over time: {names}.",
+            ),
+        )
 
     def _participants(self, question: QuestionContent) -> Picture:
         claim = question.claim
         parallel = isinstance(self._content.protocol.design, Parallel)
         drawn = (
             "Thin lines join the sessions of a participant; large marks are arm means with their "
-            f"{claim.confidence:.0%} intervals. "
+            f"{100 * claim.confidence:g} % intervals. "
             if parallel
             else "Lines join the two treatments of a participant; large marks are means with "
-            f"their {claim.confidence:.0%} intervals. "
+            f"their {100 * claim.confidence:g} % intervals. "
         )
         chosen = (
             "The place was selected for its height: the plot illustrates, it is no second test."

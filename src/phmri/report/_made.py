@@ -4,7 +4,13 @@ import math
 
 from phmri.inference import Claim
 from phmri.protocol import Inference, Protocol, inference_of
-from phmri.report._correction import cluster_word, height_words, pvalue_word, statistic_word
+from phmri.report._correction import (
+    cluster_word,
+    height_words,
+    is_single,
+    pvalue_word,
+    statistic_word,
+)
 from phmri.report._text import format_pvalue, join_sentences, plural, superscript
 
 __all__ = [
@@ -45,7 +51,9 @@ def correction_sentence(claim: Claim) -> str:
     if claim.verdict == "refused":
         return ""
     over = f" over {claim.corrected_over}" if claim.corrected_over else ""
-    if claim.method == "fdr":
+    if is_single(claim):
+        said = "is of one number, and nothing is corrected"
+    elif claim.method == "fdr":
         said = f"is the expected share of false discoveries{over}"
     elif claim.method == "random_field":
         said = f"is corrected{over} by random field theory"
@@ -83,7 +91,7 @@ def made_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], ...]:
     """
     if claim.verdict == "refused":
         return ()
-    corrected = ("Correction", correction_sentence(claim))
+    corrected = ("Correction", f"{correction_sentence(claim)}{_instead(protocol, claim)}")
     if not claim.n_permutations:
         basis = (
             "random field theory; Methods name its assumptions"
@@ -107,6 +115,17 @@ def made_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], ...]:
         ),
     )
     return tuple((term, text) for term, text in lines if text)
+
+
+def _instead(protocol: Protocol, claim: Claim) -> str:
+    """Say that one number was shuffled although the protocol's method is another."""
+    method, question = protocol.inference.method, protocol.questions.get(claim.question)
+    inherited = question is not None and question.inference is None
+    if not (is_single(claim) and inherited and method != claim.method):
+        return ""
+    return (
+        f" The protocol's method '{method}' is for several outcomes; this p comes from shuffling."
+    )
 
 
 def _sentence(text: str) -> str:

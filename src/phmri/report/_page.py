@@ -14,6 +14,7 @@ from phmri.report._anatomy import background_sentence
 from phmri.report._clusters import ClusterTable, make_cluster_table
 from phmri.report._correction import (
     headline,
+    is_single,
     least_pvalue,
     method_words,
     passes,
@@ -51,6 +52,8 @@ from phmri.report._words import (
 __all__ = ["write_report"]
 
 _LISTED = 12
+_LISTED_OF_NULL, _CHANCE = 10, 0.5
+"""Of a question in which nothing was found: how many outcomes, and below which p."""
 _VERDICTS = {"found": "Found", "not found": "Not found", "refused": "Refused"}
 
 
@@ -68,8 +71,11 @@ class _Block:
     pvalue_word: str
     method: str
     symbol: str
+    single: bool
     listed: tuple[Peak, ...]
     further: tuple[Peak, ...]
+    cut: str
+    sizes: str
     clusters: ClusterTable | None
     estimand: tuple[tuple[str, str], ...]
     made: tuple[tuple[str, str], ...]
@@ -116,12 +122,12 @@ def _render(content: ReportContent) -> str:
         "effect": format_effect,
         "pvalue": format_pvalue,
         "passes": passes,
-        "sizes": sizes,
         "plural": plural,
     }
     pictures = Pictures(content)
     front = {
-        name: getattr(pictures, name)() for name in ("flow", "completeness", "quality", "regions")
+        name: getattr(pictures, name)()
+        for name in ("flow", "completeness", "exposure", "quality", "regions")
     }
     bibliography = Bibliography()
     blocks = tuple(
@@ -129,7 +135,9 @@ def _render(content: ReportContent) -> str:
         for question in ranked_questions(content)
     )
     methods = _cited(bibliography, (*content.methods, *region_sentences(content)))
-    by_question = [(block, _cited(bibliography, block.claim.sentences)) for block in blocks]
+    question_methods = [
+        (of, _cited(bibliography, sentences)) for of, sentences in _said_once(blocks)
+    ]
     style = environment.get_template("report.css").render()
     return environment.get_template("report.html.j2").render(
         content=content,
@@ -142,7 +150,7 @@ def _render(content: ReportContent) -> str:
         motion_known=any(math.isfinite(run.mean_fd_mm) for run in content.runs)
         or not content.runs,
         methods=methods,
-        question_methods=by_question,
+        question_methods=question_methods,
         trial_references=tuple(content.protocol.references),
         references=bibliography.references,
         across=across_sentence(content),
@@ -166,6 +174,7 @@ def _make_block(
     if clusters is not None:
         clusters = replace(clusters, caption=bibliography.cite(clusters.caption))
     notes = tuple(note for note in claim.notes if not is_warning(note))
+    listed, further, cut = _choose_peaks(claim)
     return _Block(
         anchor=question_anchor(claim.question),
         content=question,
@@ -177,8 +186,11 @@ def _make_block(
         pvalue_word=pvalue_word(claim),
         method=method_words(claim),
         symbol=statistic_symbol(claim),
-        listed=claim.peaks[:_LISTED],
-        further=claim.peaks[_LISTED:],
+        single=is_single(claim),
+        listed=listed,
+        further=further,
+        cut=cut,
+        sizes=sizes(content.protocol, claim),
         clusters=clusters,
         estimand=estimand_lines(content.protocol, claim),
         made=made_lines(content.protocol, claim),
@@ -187,6 +199,38 @@ def _make_block(
         notes=tuple(bibliography.cite(note) for note in notes),
         pictures=pictures.of_question(question),
     )
+
+
+def _choose_peaks(claim: Claim) -> tuple[tuple[Peak, ...], tuple[Peak, ...], str]:
+    """Give the outcomes to be listed, those behind a click, and what is said of the rest."""
+    if claim.verdict == "found":
+        return claim.peaks[:_LISTED], claim.peaks[_LISTED:], ""
+    unlikely = tuple(peak for peak in claim.peaks if peak.pvalue_corrected < _CHANCE)
+    listed = unlikely[:_LISTED_OF_NULL] or claim.peaks[:1]
+    n_more = len(claim.peaks) - len(listed)
+    file = f"question-{claim.question.replace('_', '')}_peaks.tsv"
+    cut = f"{plural(n_more, 'further outcome')}, of larger p: see {file}." if n_more else ""
+    return listed, (), cut
+
+
+def _said_once(blocks: tuple[_Block, ...]) -> list[tuple[str, tuple[str, ...]]]:
+    """Sort the sentences of all questions by the questions they are said of, each said once."""
+    answered = [block for block in blocks if block.claim.verdict != "refused"]
+    said_of: dict[str, list[str]] = {}
+    for block in answered:
+        for sentence in join_sentences((*block.claim.sentences, block.correction)):
+            said_of.setdefault(sentence, []).append(block.claim.question)
+    grouped: dict[tuple[str, ...], list[str]] = {}
+    for sentence, questions in said_of.items():
+        grouped.setdefault(tuple(questions), []).append(sentence)
+    widest_first = sorted(grouped.items(), key=lambda item: -len(item[0]))
+    return [
+        (
+            "All questions" if len(answered) == len(questions) > 1 else ", ".join(questions),
+            tuple(sentences),
+        )
+        for questions, sentences in widest_first
+    ]
 
 
 def _cited(bibliography: Bibliography, sentences: tuple[str, ...]) -> tuple[Markup, ...]:

@@ -117,7 +117,7 @@ def _plot_parallel(content: ReportContent, question: QuestionContent) -> Figure:
         panel_title(axes, f"{group}\nn = {len(subjects)}", colour=looks[group].colour)
     axes = figure.add_subplot(grid[len(own)], sharey=first)
     _draw_means(axes, values, own, sessions, looks=looks, confidence=question.claim.confidence)
-    panel_title(axes, f"Arm means\n± {question.claim.confidence:.0%} CI")
+    panel_title(axes, f"Arm means\n± {100 * question.claim.confidence:g} % CI")
     (first or axes).set_ylabel(_two_lines(question.values_label))
     for other in figure.axes[1:]:
         other.tick_params(labelleft=False)
@@ -320,7 +320,7 @@ def _draw_estimate(axes: Axes, claim: Claim) -> None:
     axes.yaxis.set_label_position("right")
     axes.spines["right"].set_visible(True)
     axes.spines["left"].set_visible(False)
-    panel_title(axes, f"Estimate with\n{claim.confidence:.0%} CI")
+    panel_title(axes, f"Estimate with\n{100 * claim.confidence:g} % CI")
     axes.set_ylabel(f"Effect ({claim.unit})")
     if claim.peaks:
         peak = claim.peaks[0]

@@ -11,6 +11,9 @@ from phmri.protocol import Protocol
 
 __all__ = [
     "BesideContent",
+    "CourseContent",
+    "DoseContent",
+    "ExposureContent",
     "NuisanceContent",
     "QuestionContent",
     "RegionContent",
@@ -126,6 +129,64 @@ class NuisanceContent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExposureContent:
+    """A concentration curve of the protocol, as the runs have it.
+
+    Parameters
+    ----------
+    name : str
+        Of the exposure.
+    model : str
+        In words: drug model, where blood was drawn, how many by what doses.
+    typical : tuple of (times, values)
+        Of the typical participant, minutes from time zero and ng/mL.
+    curves : tuple of (times, values)
+        One per run under the treatment.
+    """
+
+    name: str
+    model: str
+    typical: tuple[tuple[float, ...], tuple[float, ...]]
+    curves: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoseContent:
+    """A dose as it was given, beside the one that was planned.
+
+    Parameters
+    ----------
+    subject, session, drug : str
+    given, planned : str
+        Amount, start and duration in words; empty where there is none.
+    """
+
+    subject: str
+    session: str
+    drug: str
+    given: str
+    planned: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseContent:
+    """The course of an infusion response at one place.
+
+    Parameters
+    ----------
+    edges_min : tuple of float
+        Of the bins, minutes from time zero.
+    unit : str
+    values : dict of str to dict of str to tuple of float
+        Treatment -> participant -> one value per bin.
+    """
+
+    edges_min: tuple[float, ...]
+    unit: str
+    values: dict[str, dict[str, tuple[float, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BesideContent:
     """What is shown beside an answer, and decides nothing.
 
@@ -134,10 +195,13 @@ class BesideContent:
     variants : tuple of VariantContent
         The question's own denoising first; empty where there is no other.
     nuisance : tuple of NuisanceContent
+    course : CourseContent or None
+        Of an infusion response with bins, at the strongest place.
     """
 
     variants: tuple[VariantContent, ...] = ()
     nuisance: tuple[NuisanceContent, ...] = ()
+    course: CourseContent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +261,10 @@ class ReportContent:
     created : str
         ISO 8601, UTC.
     command : str
+    exposures : tuple of ExposureContent
+        Concentration curves that measures use.
+    doses : tuple of DoseContent
+        What was given, where the data set says so.
     """
 
     protocol: Protocol
@@ -211,3 +279,5 @@ class ReportContent:
     versions: dict[str, str]
     created: str
     command: str
+    exposures: tuple[ExposureContent, ...] = ()
+    doses: tuple[DoseContent, ...] = ()

@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from phmri.inference import Claim
 from phmri.protocol import Parallel, Protocol
 from phmri.report._records import QuestionContent, ReportContent, RunContent
 
@@ -12,6 +13,7 @@ __all__ = [
     "FinalCell",
     "LeftOut",
     "final_cells",
+    "group_names",
     "group_order",
     "group_treatments",
     "left_out",
@@ -179,6 +181,28 @@ def treatment_names(protocol: Protocol) -> dict[str, str]:
     return {name: record.label or name for name, record in protocol.treatments.items()}
 
 
+def group_names(protocol: Protocol) -> dict[str, str]:
+    """Map arms to what the report's sentences call them.
+
+    Parameters
+    ----------
+    protocol : Protocol
+
+    Returns
+    -------
+    dict of str to str
+        Keys with an underscore go by the label of their treatment, where no other arm has the
+        same; keys that read as they are, and sequences, have no entry.
+    """
+    design = protocol.design
+    if not isinstance(design, Parallel):
+        return {}
+    labels = treatment_names(protocol)
+    said = {arm: labels[own.treatment] for arm, own in design.arms.items()}
+    taken = list(said.values())
+    return {arm: name for arm, name in said.items() if "_" in arm and taken.count(name) == 1}
+
+
 def session_order(content: ReportContent) -> tuple[str, ...]:
     """List sessions: the protocol's in its order, then others that the data hold.
 
@@ -306,21 +330,23 @@ def _say(kind: str, members: list[FinalCell]) -> str:
     return re.split(r"\s*[=:>(]?\s*#", kind)[0] or members[0].status
 
 
-def sizes(counts: dict[str, int]) -> str:
-    """Write group sizes in one line.
+def sizes(protocol: Protocol, claim: Claim) -> str:
+    """Write a question's group sizes in one line.
 
     Parameters
     ----------
-    counts : dict of str to int
+    protocol : Protocol
+    claim : Claim
 
     Returns
     -------
     str
         Like ``ketamine 25, placebo 24``; the number alone where the order is unknown.
     """
+    counts, names = claim.n_per_group, group_names(protocol)
     if list(counts) == [UNKNOWN]:
         return str(counts[UNKNOWN])
-    return ", ".join(f"{group} {count}" for group, count in counts.items())
+    return ", ".join(f"{names.get(group, group)} {count}" for group, count in counts.items())
 
 
 def ranked_questions(content: ReportContent) -> tuple[QuestionContent, ...]:

@@ -13,7 +13,7 @@ from phmri.protocol import (
     Where,
 )
 from phmri.report._records import ReportContent
-from phmri.report._trial import sizes, treatment_names
+from phmri.report._trial import group_names, sizes, treatment_names
 
 __all__ = [
     "across_sentence",
@@ -50,8 +50,9 @@ def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], .
     if question is not None:
         labels = treatment_names(protocol)
         first, second = question.contrast
-        if not isinstance(protocol.design, Parallel):
-            first, second = labels.get(first, first), labels.get(second, second)
+        if isinstance(protocol.design, Parallel):
+            labels = group_names(protocol)
+        first, second = labels.get(first, first), labels.get(second, second)
         measure = protocol.measures.get(question.measure)
         scan = f", scan {measure.scan}, denoising {measure.denoising}" if measure else ""
         lines += [
@@ -65,7 +66,7 @@ def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], .
         lines.append(("Where", "one number per participant" if one else _where(question.where)))
     lines.append(("Estimator", _ESTIMATORS.get(claim.estimator, claim.estimator)))
     total = sum(claim.n_per_group.values())
-    split = f" ({sizes(claim.n_per_group)})" if len(claim.n_per_group) > 1 else ""
+    split = f" ({sizes(protocol, claim)})" if len(claim.n_per_group) > 1 else ""
     lines.append(("Population", f"n = {total}{split}" if total else "–"))
     lines.append(("Alternative", claim.alternative))
     return tuple(lines)
@@ -226,7 +227,8 @@ def across_sentence(content: ReportContent) -> str:
         if claim.family and family is not None and family.correction == "joint_maximum":
             joint.setdefault(claim.family, []).append(claim.question)
         else:
-            single.append(claim.question)
+            of_family = f" of family {claim.family}" if claim.family else ""
+            single.append(f"{claim.question}{of_family}")
             named |= {claim.family} if claim.family else set()
     if len(joint) + len(single) < 2:  # noqa: PLR2004 - one error rate
         return ""

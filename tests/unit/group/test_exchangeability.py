@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from phmri.exceptions import DesignError
-from phmri.group import exchange_repeated, exchange_within
+from phmri.group import UnitDesign, exchange_repeated, exchange_within, override_kind
 
 SUBJECTS = ["b", "b", "a", "a", "c", "c"]
 VISITS = ["pre", "post", "post", "pre", "pre", "post"]
@@ -70,3 +70,46 @@ def test_rows_that_contradict_each_other_are_refused():
     assert "sub-a: participant belongs to more than one group or site; found s, t" in str(
         caught.value
     )
+
+
+def overridden(columns, contrast, groups, fixed, kind="sign_flip"):
+    n = len(groups)
+    design = UnitDesign(
+        estimator="post",
+        subjects=tuple(f"{k}" for k in range(n)),
+        groups=tuple(groups),
+        X=np.random.default_rng(1).normal(size=(n, len(columns))),
+        columns=columns,
+        contrast=np.array(contrast),
+        voxelwise_baseline=False,
+        exchangeability=exchange_within(
+            np.where(fixed, -1, 0), null="they are the same", words="Participants move."
+        ),
+        notes=(),
+        sentences=(),
+    )
+    return override_kind(design, kind).exchangeability
+
+
+@pytest.mark.parametrize(
+    ("columns", "contrast", "compared"),
+    [
+        (("arm:A", "arm:B", "arm:C"), [1.0, -1.0, 0.0], "A and B have the same mean"),
+        (("A first", "B first"), [1.0, -1.0], "A and B have the same mean"),
+        (("treatment:A", "treatment:B", "period:2"), [1.0, -1.0, 0.0], "A and B have the same"),
+    ],
+)
+def test_flipped_signs_test_means(columns, contrast, compared):
+    tree = overridden(columns, contrast, "AABBCC", [False] * 4 + [True] * 2)
+    assert tree.kind == "sign_flip"
+    assert tree.null.startswith(compared)
+    assert tree.null.endswith("errors are symmetric about zero; variances may differ")
+    assert tree.words == (
+        "Residuals of participants change sign instead of place, as the protocol asks, which "
+        "takes errors to be symmetric about zero; those of C stay."
+    )
+
+
+def test_the_kind_of_the_design_keeps_its_words():
+    tree = overridden(("arm:A", "arm:B"), [1.0, -1.0], "AABB", [False] * 4, kind="permute")
+    assert (tree.null, tree.words) == ("they are the same", "Participants move.")

@@ -5,16 +5,24 @@ import numpy as np
 import pytest
 
 from phmri.exceptions import InferenceError
-from phmri.group import UnitTable, fit_contrast, make_unit_design
+from phmri.group import (
+    UnitDesign,
+    UnitTable,
+    exchange_within,
+    fit_contrast,
+    make_unit_design,
+)
 from phmri.inference import (
     Outcomes,
+    Volume,
     claim_from_dict,
     claim_to_dict,
+    infer,
     make_claim,
     make_refusal,
     permute,
 )
-from phmri.inference.claims._wording import format_interval, format_p
+from phmri.inference.claims._wording import format_interval, format_p, signed
 from phmri.protocol import Crossover, Inference, Parallel, Question
 
 SETTINGS = Inference(n_permutations=400)
@@ -72,7 +80,7 @@ def test_scalar_found_up_and_down():
     assert f"t(18) = {up.peaks[0].t:.2f}" in up.sentence
     assert "p = 0.0025, the smallest that 400 shufflings can give" in up.sentence
     assert up.n_per_group == {"KET": 10, "PLA": 10}
-    assert (up.n_significant, up.n_outcomes, up.corrected_over) == (1, 1, "one outcome")
+    assert (up.n_significant, up.n_outcomes, up.corrected_over) == (1, 1, "")
     assert any("Standardised effect d = +" in note for note in up.notes)
     assert any("not adjusted across questions" in sentence for sentence in up.sentences)
 
@@ -196,4 +204,72 @@ def test_p_is_never_written_as_zero_or_rounded_over_alpha():
 
 def test_intervals_get_the_digits_they_deserve():
     assert format_interval(0.0312, 0.0294, 0.033, 0.95) == "+0.0312, 95 % CI 0.0294 to 0.0330"
-    assert format_interval(-46.6, -70.3, -22.9, 0.9) == "-46.60, 90 % CI -70.30 to -22.90"
+    assert format_interval(-46.6, -70.3, -22.9, 0.9) == "−46.60, 90 % CI −70.30 to −22.90"
+
+
+def test_numbers_in_sentences_have_one_format():
+    assert [signed(value) for value in (-0.254, -0.001, 1.0)] == ["−0.25", "0.00", "1.00"]
+    assert signed(0.0, plus=True) == "+0.00"
+    positions = np.tile([-4.2, 33.8, -0.3], (1200, 1))
+    settings = Inference(n_permutations=2000)
+    claim = answer(
+        -5.0, kind="map", n_outcomes=1200, positions_mm=positions, peaks=(0,), settings=settings
+    )
+    assert "of 1,200 voxels" in claim.sentence
+    assert "(−4, 34, 0) mm" in claim.sentence
+    assert "2,000 random permutations" in " ".join(claim.sentences)
+    assert "-" not in claim.sentence.replace("family-wise", "")
+    assert claim.corrected_over == "1,200 voxels"
+
+
+def test_joint_correction_of_one_number_is_named():
+    assert "; p_FWE = " in answer(3.0, corrected_over="1 outcome and the question q2").sentence
+    assert "; p = " in answer(3.0).sentence
+
+
+HELD = UnitDesign(
+    estimator="post",
+    subjects=tuple(f"{k:02d}" for k in range(24)),
+    groups=("A", "B", "C") * 8,
+    X=np.tile(np.eye(3), (8, 1)),
+    columns=("arm:A", "arm:B", "arm:C"),
+    contrast=np.array([1.0, -1.0, 0.0]),
+    voxelwise_baseline=False,
+    exchangeability=exchange_within(np.tile([0, 0, -1], 8)),
+    notes=(),
+    sentences=(),
+)
+
+
+def notes_of(method, **settings):
+    """Answer a rough map that responds nowhere, with an arm that is held."""
+    volume = Volume(mask=np.ones((6, 6, 6), dtype=bool), connectivity=18)
+    Y = np.random.default_rng(4).normal(size=(24, 216))
+    settings = Inference(method=method, n_permutations=200, **settings)
+    question = Question(
+        text="q", role="primary", measure="m", contrast=("A", "B"), session="s", estimator="post"
+    )
+    result = infer(HELD, Y, None, settings, space=volume)
+    outcomes = Outcomes(kind="map", unit="u", measure="m", labels=("A", "B"))
+    return make_claim(
+        "q", question, HELD, fit_contrast(HELD, Y), result, outcomes=outcomes, settings=settings
+    )
+
+
+def test_nothing_is_said_of_shufflings_that_were_not_made():
+    for method in ("fdr", "random_field"):
+        notes = " ".join(notes_of(method).notes)
+        assert "huffling" not in notes
+        assert "p-value, interval, d and q-value rest on one residual variance" in notes
+    assert "p-values by shuffling hold either way" in " ".join(notes_of("voxel").notes)
+
+
+def test_doubts_of_random_fields_name_the_columns_they_concern():
+    claim = notes_of("voxel", cluster_p=0.01)
+    assert not any("Warning" in text for text in (*claim.notes, *claim.sentences))
+    doubts = [note for note in claim.notes if note.startswith("p random field and q topological")]
+    assert len(doubts) == 2
+    assert "on which the answer does not rest: clusters were formed at p = 0.01" in doubts[0]
+    warned = notes_of("random_field", cluster_p=0.01)
+    assert sum(text.startswith("Warning: ") for text in warned.sentences) == 2
+    assert not any("does not rest" in note for note in warned.notes)

@@ -222,7 +222,8 @@ def test_p_of_one_in_a_thousand_at_22_degrees_of_freedom():
         ({}, "exactly one.*none"),
         ({"cluster_z": 3.1, "cluster_p": 0.001}, "exactly one.*cluster_z, cluster_p"),
         ({"cluster_t": 3.1, "height": "z"}, "in units of t does not apply"),
-        ({"cluster_z": 39.0}, "no finite number"),
+        ({"cluster_t": 60.0}, "no map has clusters.*60, a one-sided p of 2.3e-24 at 20 degrees"),
+        ({"cluster_z": 39.0}, "no map has clusters.*expected a one-sided p of 1e-12 or more"),
     ],
 )
 def test_thresholds_that_contradict_each_other_are_refused(chosen, words):

@@ -351,21 +351,19 @@ def test_nothing_above_the_threshold(touching):
 
 
 def test_warns_of_what_is_broken(touching):
-    sound = judge(touching, T, threshold=4.5).assumptions
-    assert not any("Warning" in sentence for sentence in sound)
+    assert judge(touching, T, threshold=4.5).doubts == ()
     few = StatisticField(kind="t", df=10.0)
-    doubtful = judge(touching, few, threshold=2.0, fwhm=2.0).assumptions
-    warnings = [sentence for sentence in doubtful if sentence.startswith("Warning")]
+    doubtful = judge(touching, few, threshold=2.0, fwhm=2.0)
     words = ("formed at p = 0.037", "less than 3 voxels", "10 residual degrees")
-    assert len(warnings) == len(words)
-    assert all(word in text for word, text in zip(words, warnings, strict=True))
-    assert all("[doi:10." in sentence for sentence in doubtful)
+    assert len(doubtful.doubts) == len(words)
+    assert all(word in text for word, text in zip(words, doubtful.doubts, strict=True))
+    assert all("[doi:10." in said for said in (*doubtful.assumptions, *doubtful.doubts))
 
 
 def test_formed_exactly_at_the_limit_is_sound(touching):
     threshold = float(stats.t.isf(1e-3, 22.0))
     for field in (T, BOTH):
-        assert not any("formed" in s for s in judge(touching, field, threshold).assumptions)
+        assert not any("formed" in s for s in judge(touching, field, threshold).doubts)
 
 
 def test_refuses_all_at_once(touching):

@@ -133,6 +133,26 @@ def test_sequential_p_is_h_over_l():
     assert "10th shuffling" in result.tests["voxel"].sentences[-1]
 
 
+def test_an_enumeration_is_counted_to_its_end():
+    design, Y = make_design(12), make_data(12)
+    whole = ask(design, Y, n_permutations=5000)
+    early = ask(design, Y, n_permutations=5000, stop_after=10)
+    assert early.n_permutations == whole.n_permutations == early.n_distinct == comb(12, 6)
+    assert early.exhaustive
+    assert_array_equal(early.pvalue_corrected, whole.pvalue_corrected)
+    assert early.threshold == whole.threshold
+    assert early.sentences == whole.sentences
+    said = " ".join(early.sentences)
+    assert "all 924 distinct permutations" in said
+    assert "A test ends" not in said
+
+
+def test_what_stops_early_is_not_called_exhaustive():
+    result = ask(n_permutations=3000, stop_after=10)
+    assert not result.exhaustive
+    assert "distinct permutations" not in " ".join(result.sentences)
+
+
 def test_a_test_that_is_never_reached_so_often_keeps_its_count():
     Y = make_data(effect=6.0)
     result = ask(Y=Y, stop_after=10)

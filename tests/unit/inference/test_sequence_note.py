@@ -19,7 +19,7 @@ def make_terms(t, pvalue):
 def test_one_outcome_gets_its_numbers():
     note = sequence_note(make_terms([-2.5], [0.0203]), unit="Fisher z", confidence=0.95)
     assert note.startswith(
-        "Period 1 minus period 2: Fisher z -0.25, 95 % CI -0.46 to -0.04; t(22) = -2.50; p = 0.02."
+        "Period 1 minus period 2: Fisher z −0.25, 95 % CI −0.46 to −0.04; t(22) = −2.50; p = 0.02."
     )
     assert "Difference in carry-over" in note
     assert note.endswith("Neither decided how the treatment was tested.")

@@ -295,7 +295,9 @@ def test_enough_says_how_many_would_decide():
     close = enough(0.043, 1000, 0.05)
     assert not close.decided
     assert close.interval[0] < 0.05 < close.interval[1]
-    assert f"about {close.n_needed} would" in close.sentence
+    assert f"1,000 do not settle the verdict at 0.05; about {close.n_needed:,} would" in (
+        close.sentence
+    )
     assert enough(0.043, close.n_needed + 100, 0.05).decided
     assert not enough(0.043, close.n_needed - 100, 0.05).decided
     far = enough(0.2, 1000, 0.05)

@@ -246,6 +246,7 @@ def parallel():
         QuestionContent(
             claim=make_claim(
                 "single", role="secondary", outcome="scalar", verdict="not found",
+                corrected_over="",
                 peaks=(make_peak("mean", t=-1.234, effect=-0.0567, p=0.4321),),
             ),
             **common,

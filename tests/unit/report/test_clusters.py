@@ -31,16 +31,17 @@ def test_only_filled_columns_are_shown(protocol_of, make_claim, make_cluster):
     protocol = protocol_of(method="cluster_mass", cluster_z=3.1)
     table = make_cluster_table(protocol, claim)
     assert table.head == (
-        "No.", "Label", "Voxels, mm³", "Mass", "p mass", "p extent", "True, at least",
-        "Centre (mm)", "Strongest†",
+        "No.", "Place", "Size", "p", "True, at least", "Strongest†",
     )  # fmt: skip
     first, second = table.rows
     assert first.cells == (
-        ("1", "↑ higher"), ("area 24",), ("40", "2,560 mm³"), ("123.4",), ("0.010",), ("0.200",),
-        ("17",), ("1, 4, −6",), ("(0, 4, 6) mm", "t = 6.50", "+0.20† [+0.08, +0.32]"),
+        ("1", "↑ higher"), ("area 24", "centre 1, 4, −6 mm"),
+        ("40 voxels", "2,560 mm³", "mass 123.4"), ("p mass 0.010", "p extent 0.200"), ("17",),
+        ("0, 4, 6 mm", "t = 6.50", "+0.20†", "[+0.08, +0.32]"),
     )  # fmt: skip
     assert second.cells[0] == ("2", "↓ lower")
-    assert second.cells[5] == ("–",)
+    assert second.cells[1] == ("–", "centre 1, 4, −6 mm")
+    assert second.cells[3] == ("p mass 0.300", "p extent –")
     assert second.cells[-1] == ("–",)
     assert (first.passes, second.passes) == (True, False)
     assert "beyond the cluster-forming threshold of z = 3.1." in table.caption
@@ -58,8 +59,9 @@ def test_components_of_edges(protocol_of, make_claim, make_cluster):
     table = make_cluster_table(protocol, claim)
     assert table.title == "Components of whole."
     assert table.head == (
-        "No.", "Strongest edge", "Edges", "Mass", "p extent", "True, at least"
+        "No.", "Strongest edge", "Size", "p", "True, at least"
     )  # fmt: skip
+    assert table.rows[0].cells[1:4] == (("a~b",), ("40 edges", "mass 123.4"), ("p extent 0.500",))
     assert "Connected edges of one sign beyond the cluster-forming threshold of t = 3." in (
         table.caption
     )
@@ -78,7 +80,7 @@ def test_random_field_judges_peaks_and_clusters_apart(protocol_of, make_claim, m
     cluster = make_cluster(pvalue_random_field=0.01, qvalue_topological=0.02)
     claim = make_claim("whole", method="random_field", clusters=(cluster,))
     table = make_cluster_table(protocol_of(method="random_field"), claim)
-    assert {"p random field", "q topological"} <= set(table.head)
+    assert table.rows[0].cells[3] == ("p random field 0.010", "q topological 0.020")
     assert "The answer rests on p (FWE) of each voxel." in table.caption
     assert not table.rows[0].passes
 
@@ -88,4 +90,17 @@ def test_long_tables_are_cut(parallel, make_claim, make_cluster):
     claim = make_claim("the_whole", clusters=clusters)
     table = make_cluster_table(parallel.protocol, claim)
     assert len(table.rows) == 20
-    assert table.cut == "1 further cluster of less mass: see question-thewhole_clusters.tsv."
+    assert table.cut == (
+        "1 further cluster, of less mass or larger p: see question-thewhole_clusters.tsv."
+    )
+
+
+def test_of_nothing_found_only_what_is_unlikely_is_listed(parallel, make_claim, make_cluster):
+    pvalues = [0.6, *(0.07 + 0.03 * k for k in range(12)), 1.0]
+    clusters = tuple(make_cluster(k, pvalue_mass=p) for k, p in enumerate(pvalues, start=1))
+    claim = make_claim("q", verdict="not found", method="cluster_mass", clusters=clusters)
+    table = make_cluster_table(parallel.protocol, claim)
+    assert [row.cells[0][0] for row in table.rows] == [str(k) for k in range(2, 12)]
+    assert table.cut.startswith("4 further clusters, of less mass or larger p")
+    chance = make_claim("q", verdict="not found", method="cluster_mass", clusters=clusters[:1])
+    assert len(make_cluster_table(parallel.protocol, chance).rows) == 1

@@ -10,6 +10,7 @@ from phmri.report._correction import (
     headline,
     least_pvalue,
     passes,
+    pvalue_word,
     statistic_axis,
     threshold_marks,
 )
@@ -67,6 +68,28 @@ def test_discoveries_are_told_as_such(make_claim):
         "where |t| ≥ 4.50."
     )
     assert correction_sentence(make_claim("q", verdict="refused")) == ""
+
+
+def test_one_number_is_not_called_corrected(parallel, make_claim):
+    single = make_claim("single", outcome="scalar", corrected_over="", threshold=2.09)
+    assert pvalue_word(single) == "p"
+    assert correction_sentence(single) == (
+        "p is of one number, and nothing is corrected; it is at most 0.05 where |t| ≥ 2.09."
+    )
+    joint = dataclasses.replace(single, corrected_over="1 outcome and the questions a, b")
+    assert pvalue_word(joint) == "p (FWE)"
+    assert "corrected over 1 outcome and the questions a, b" in correction_sentence(joint)
+
+
+@pytest.mark.parametrize(("method", "said"), [("fdr", True), ("voxel", False)])
+def test_one_number_is_shuffled_whatever_the_method(parallel, make_claim, method, said):
+    inference = parallel.protocol.inference.model_copy(update={"method": method})
+    protocol = parallel.protocol.model_copy(update={"inference": inference})
+    single = make_claim("single", outcome="scalar", corrected_over="")
+    told = dict(made_lines(protocol, single))["Correction"]
+    assert (
+        f"The protocol's method '{method}' is for several outcomes; this p comes" in told
+    ) == said
 
 
 def test_marks_stand_where_a_height_decides(make_claim):
@@ -177,6 +200,19 @@ def test_limits_know_joint_families(parallel):
     part = told("joint_maximum", {"whole", "single"})
     assert "family acute (whole, single) share one error rate" in part
     assert "Each other question (network) has an error rate of its own." in part
+    claims = [dataclasses.replace(q.claim, family="acuet") for q in parallel.questions[:1]]
+    strayed = dataclasses.replace(parallel.questions[0], claim=claims[0])
+    families = {"acute": Family(correction="joint_maximum")}
+    single = dataclasses.replace(
+        parallel.questions[2],
+        claim=dataclasses.replace(parallel.questions[2].claim, family="acute"),
+    )
+    content = dataclasses.replace(
+        parallel,
+        protocol=parallel.protocol.model_copy(update={"families": families}),
+        questions=(strayed, parallel.questions[1], single),
+    )
+    assert "Each other question (network of family acuet) has" in " ".join(limits(content))
     assert "across questions of a family" not in part
     assert "error rate" not in told("joint_maximum", {"whole", "single", "network", "refused"})
 

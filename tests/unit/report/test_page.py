@@ -122,7 +122,10 @@ def test_every_method_has_its_words(parallel, make_cluster, tmp_path):
     assert "Close to the limit" in blocks["tfce"]
     assert "p (FWE)<br>by TFCE</th>" in blocks["tfce"]
     assert blocks["cluster_mass"].count("↑ higher") == 20
-    assert "3 further clusters of less mass: see question-clustermass_clusters.tsv." in text
+    assert (
+        "3 further clusters, of less mass or larger p: see question-clustermass_clusters.tsv."
+        in text
+    )
     assert "of the heaviest cluster in every shuffling" in blocks["cluster_mass"]
     assert 'class="warning">Warning: not smooth <a class="cite"' in blocks["random_field"]
     assert "Nothing. p-values rest on random field theory" in blocks["random_field"]
@@ -210,3 +213,36 @@ def test_crossover_and_missing_parts(crossover, tmp_path):
     )
     page = Page(write_report(empty, tmp_path / "y.html").read_text(encoding="utf-8"))
     assert "have not been answered" in page.text
+
+
+def test_methods_say_every_sentence_once(written):
+    methods = Page(written.split('<section id="methods">')[1].split("</section>")[0]).text
+    shared = "All questions. Shuffled"
+    assert shared in methods
+    assert methods.count("Shuffled") == 1
+    assert methods.count("nothing is corrected") == 1
+    assert methods.index(shared) < methods.index("whole, network.") < methods.index("single.")
+
+
+def test_one_number_has_no_corrected_p(written):
+    block = written.split('id="question-single"')[1].split("</article>")[0]
+    heads = re.findall(r'<th scope="col"[^>]*>([^<]*)', block)
+    assert heads == ["Outcome", "t(5)", "Effect (Fisher z)", "95 % CI", "d", "p"]
+    assert "FWE" not in block
+
+
+def test_of_nothing_found_few_outcomes_are_listed(parallel, make_claim, tmp_path):
+    peak = make_claim("q").peaks[0]
+    peaks = tuple(
+        dataclasses.replace(peak, index=k, pvalue_corrected=0.2 + 0.025 * k) for k in range(15)
+    )
+    whole = next(q for q in parallel.questions if q.claim.question == "whole")
+    claim = dataclasses.replace(whole.claim, verdict="not found", peaks=peaks)
+    content = dataclasses.replace(
+        parallel, questions=(dataclasses.replace(whole, claim=claim, values={}),)
+    )
+    text = write_report(content, tmp_path / "x.html").read_text(encoding="utf-8")
+    block = text.split('id="question-whole"')[1].split("</article>")[0]
+    assert block.count("<td>cingulate</td>") == 10
+    assert "5 further outcomes, of larger p: see question-whole_peaks.tsv." in block
+    assert "further row" not in block

@@ -29,6 +29,7 @@ __all__ = ["fit_ppi"]
 _BLOCK = 4096  # columns: a block of 300 float64 volumes and its products stay in cache
 _STEPS = 100  # per unit of the autoregressive coefficient
 _TOLERANCE = 1e-7  # of a column's length: rounding, not a direction of its own
+_ROUNDING = 1e-14  # of a series' sum of squares: what float64 leaves of a difference that is 0
 _NO_VARIANCE = 1e-12  # of a series' sum of squares: rounding of float32 data, not signal
 
 
@@ -187,8 +188,9 @@ def _fit_together(
             residual = total - np.einsum("rv,rv->v", a, a)
             residual[residual <= _NO_VARIANCE * total] = np.nan
             left = residual - np.einsum("srv,srv->sv", b, b)
+            left[left <= _ROUNDING * total] = np.nan  # the seed itself, explained whole
             effect = np.matmul(reading, b)
-            effect[:, :, np.isnan(residual)] = np.nan
+            effect[np.broadcast_to(np.isnan(left)[:, None], effect.shape)] = np.nan
             maps.effect[:, :, voxels] = effect
             maps.variance[:, :, voxels] = spread * left[:, None, :] / df
 

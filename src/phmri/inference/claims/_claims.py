@@ -323,5 +323,5 @@ def _position(outcomes: Outcomes, index: int) -> tuple[float, float, float] | No
 
 def _covered(outcomes: Outcomes, n_outcomes: int) -> str:
     if outcomes.kind == "scalar":
-        return "one outcome"
-    return f"{n_outcomes} {NOUNS[outcomes.kind]}s"
+        return ""
+    return f"{n_outcomes:,} {NOUNS[outcomes.kind]}s"

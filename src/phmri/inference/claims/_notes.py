@@ -13,6 +13,9 @@ from phmri.protocol import Inference
 
 __all__ = ["counted", "notes_beside"]
 
+DOUBTED = (
+    "p random field and q topological of clusters, on which the answer does not rest: {doubt}"
+)
 UNEVEN = 1.5
 """Ratio of the compared arms' sizes from which the claim says what that may do to p."""
 
@@ -62,10 +65,14 @@ def notes_beside(
     tuple of str
         Sentences for the notes of a claim.
     """
-    notes = [*_held_notes(design, settings), *_uneven_notes(design, settings)]
-    if not np.isfinite(result.threshold):
+    shuffled = result.n_permutations > 0
+    notes = [
+        *_held_notes(design, settings, shuffled=shuffled),
+        *_uneven_notes(design, settings, shuffled=shuffled),
+    ]
+    if shuffled and not np.isfinite(result.threshold):
         notes.append(
-            f"With {result.n_permutations} shufflings no statistic, however large, can reach "
+            f"With {result.n_permutations:,} shufflings no statistic, however large, can reach "
             f"p = {settings.alpha:g}: read the interval, not the verdict."
         )
     if counted(result, settings) and settings.stop_after is None:
@@ -79,6 +86,8 @@ def notes_beside(
         )
         if not settled.decided:
             notes.append(settled.sentence)
+    if shuffled and result.random_field is not None:
+        notes += [DOUBTED.format(doubt=doubt) for doubt in result.random_field.doubts]
     if outcomes.kind == "scalar":
         notes.extend(_scalar_notes(design, estimate, result, settings))
     else:
@@ -89,8 +98,8 @@ def notes_beside(
     return tuple(notes)
 
 
-def _uneven_notes(design: UnitDesign, settings: Inference) -> list[str]:
-    """Say what shuffling cannot repair when the compared arms differ in size."""
+def _uneven_notes(design: UnitDesign, settings: Inference, *, shuffled: bool) -> list[str]:
+    """Say what unequal variances do to p when the compared arms differ in size."""
     moved = zip(design.groups, design.exchangeability.fixed, strict=True)
     counts = sorted(Counter(group for group, fixed in moved if not fixed).items())
     parallel = design.estimator in {"ancova", "change", "post"}
@@ -101,6 +110,8 @@ def _uneven_notes(design: UnitDesign, settings: Inference) -> list[str]:
         return []
     numbers = " and ".join(f"{n} participants of {arm}" for arm, n in counts)
     if settings.statistic == "v":
+        if not shuffled:
+            return []
         signs = design.exchangeability.kind != "permute"
         cure = (
             "flipping signs keeps p-values right for errors that are symmetric about zero"
@@ -119,7 +130,7 @@ def _uneven_notes(design: UnitDesign, settings: Inference) -> list[str]:
     ]
 
 
-def _held_notes(design: UnitDesign, settings: Inference) -> list[str]:
+def _held_notes(design: UnitDesign, settings: Inference, *, shuffled: bool) -> list[str]:
     """Say what one residual variance means when arms beside the compared ones lend to it."""
     compared = np.any(np.atleast_2d(design.contrast) != 0, axis=0)
     held = [
@@ -130,13 +141,12 @@ def _held_notes(design: UnitDesign, settings: Inference) -> list[str]:
     if not held or settings.statistic == "v":
         return []
     names = ", ".join(held)
-    return [
-        (
-            "Interval, d and q-value rest on one residual variance of all arms: they are too "
-            f"sure where {names} varies less than the compared arms, not sure enough where it "
-            "varies more. p-values by shuffling hold either way."
-        )
-    ]
+    what = "Interval, d and q-value" if shuffled else "p-value, interval, d and q-value"
+    said = (
+        f"{what} rest on one residual variance of all arms: they are too sure where {names} "
+        "varies less than the compared arms, not sure enough where it varies more."
+    )
+    return [f"{said} p-values by shuffling hold either way." if shuffled else said]
 
 
 def _scalar_notes(

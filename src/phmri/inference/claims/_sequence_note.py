@@ -3,7 +3,7 @@
 import numpy as np
 
 from phmri.group import Estimate, SequenceTest, confidence_interval
-from phmri.inference.claims._wording import format_interval, format_p
+from phmri.inference.claims._wording import format_interval, format_p, signed
 
 __all__ = ["sequence_note"]
 
@@ -34,9 +34,9 @@ def sequence_note(terms: SequenceTest, *, unit: str, confidence: float) -> str:
         period = int((terms.period_pvalue <= NOMINAL).sum())
         carried = int((terms.carry_over_pvalue <= NOMINAL).sum())
         return (
-            f"Uncorrected p at most {NOMINAL:g} in {period} of {n_outcomes} outcomes for the "
-            f"period effect and in {carried} for a difference in carry-over, where about "
-            f"{NOMINAL * n_outcomes:.0f} are expected by chance. {end}"
+            f"Uncorrected p at most {NOMINAL:g} in {period:,} of {n_outcomes:,} outcomes for the "
+            f"period effect and in {carried:,} for a difference in carry-over, where about "
+            f"{NOMINAL * n_outcomes:,.0f} are expected by chance. {end}"
         )
     period_words = _term(terms.period, float(terms.period_pvalue[0]), unit, confidence)
     carried_words = _term(terms.carry_over, float(terms.carry_over_pvalue[0]), unit, confidence)
@@ -51,4 +51,4 @@ def _term(estimate: Estimate, pvalue: float, unit: str, confidence: float) -> st
     effect, t = float(estimate.effect[0]), float(estimate.t[0])
     interval = format_interval(effect, float(low[0]), float(high[0]), confidence)
     df = float(np.ravel(estimate.df)[0])
-    return f"{unit} {interval}; t({df:g}) = {t:.2f}; p {format_p(pvalue)}"
+    return f"{unit} {interval}; t({df:g}) = {signed(t)}; p {format_p(pvalue)}"

@@ -6,7 +6,7 @@ from typing import Literal
 
 from phmri.inference._records import Method, Outcomes, Peak, StatisticName
 
-__all__ = ["Words", "format_interval", "format_p", "found_sentence", "missing_sentence"]
+__all__ = ["Words", "format_interval", "format_p", "found_sentence", "missing_sentence", "signed"]
 
 LEVELS: dict[Method, str] = {
     "voxel": "family-wise p at most {alpha:g}",
@@ -45,7 +45,7 @@ def format_p(pvalue: float, *, smallest: float | None = None) -> str:
     >>> format_p(1e-12)
     '< 0.0001'
     >>> format_p(0.0002, smallest=0.0002)
-    '= 0.0002, the smallest that 5000 shufflings can give'
+    '= 0.0002, the smallest that 5,000 shufflings can give'
     """
     if pvalue < SMALLEST_SHOWN * (1 - 1e-9):
         text = "< 0.0001"
@@ -56,8 +56,36 @@ def format_p(pvalue: float, *, smallest: float | None = None) -> str:
     else:
         text = f"= {pvalue:.2g}" if pvalue >= SMALLEST_SHOWN * 10 else f"= {pvalue:.4f}"
     if smallest and pvalue <= smallest * (1 + 1e-9):
-        text += f", the smallest that {round(1 / smallest)} shufflings can give"
+        text += f", the smallest that {round(1 / smallest):,} shufflings can give"
     return text
+
+
+def signed(value: float, digits: int = 2, *, plus: bool = False) -> str:
+    """Write a number with a true minus.
+
+    Parameters
+    ----------
+    value : float
+        As computed.
+    digits : int, default 2
+        Decimals.
+    plus : bool, default False
+        Give positive numbers their sign too.
+
+    Returns
+    -------
+    str
+        Ready to stand in a sentence; what rounds to zero has no minus.
+
+    Examples
+    --------
+    >>> signed(-0.251), signed(-0.001), signed(0.25, plus=True)
+    ('−0.25', '0.00', '+0.25')
+    """
+    text = f"{value:+.{digits}f}" if plus else f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
 
 
 def format_interval(effect: float, low: float, high: float, confidence: float) -> str:
@@ -81,7 +109,8 @@ def format_interval(effect: float, low: float, high: float, confidence: float) -
     '+0.31, 95 % CI 0.12 to 0.50'
     """
     digits = _digits(high - low)
-    return f"{effect:+.{digits}f}, {100 * confidence:g} % CI {low:.{digits}f} to {high:.{digits}f}"
+    ends = f"{signed(low, digits)} to {signed(high, digits)}"
+    return f"{signed(effect, digits, plus=True)}, {100 * confidence:g} % CI {ends}"
 
 
 def _digits(width: float) -> int:
@@ -154,13 +183,13 @@ def found_sentence(words: Words, strongest: Peak, *, n_outcomes: int, up: int, d
             )
         return _upper(f"{text} ({_statistics(words, strongest)}).")
     noun = NOUNS[outcomes.kind]
-    many = f"{up + down} of {n_outcomes} {noun}s"
+    many = f"{up + down:,} of {n_outcomes:,} {noun}s"
     if words.randomised:
         text = f"{first} changed {outcomes.measure} compared with {second} in {many}"
-        directions = (f"raised in {up}", f"lowered in {down}")
+        directions = (f"raised in {up:,}", f"lowered in {down:,}")
     else:
         text = f"{outcomes.measure} differed between {first} and {second} in {many}"
-        directions = (f"higher in {up}", f"lower in {down}")
+        directions = (f"higher in {up:,}", f"lower in {down:,}")
     said = ", ".join(d for d, n in zip(directions, (up, down), strict=True) if n)
     return _upper(
         f"{text} ({said}; {LEVELS[words.method].format(alpha=words.alpha)}). The strongest, "
@@ -194,7 +223,8 @@ def missing_sentence(words: Words, strongest: Peak, *, n_outcomes: int) -> str:
         "less": f"No decrease of {outcomes.measure} under {first} below {second} was found",
     }[words.alternative]
     digits = _digits(strongest.ci_high - strongest.ci_low)
-    interval = f"from {strongest.ci_low:.{digits}f} to {strongest.ci_high:.{digits}f}"
+    ends = (signed(strongest.ci_low, digits), signed(strongest.ci_high, digits))
+    interval = f"from {ends[0]} to {ends[1]}"
     if outcomes.kind == "scalar":
         beyond = {"greater": strongest.ci_high < 0, "less": strongest.ci_low > 0}
         if beyond.get(words.alternative, False):
@@ -209,32 +239,36 @@ def missing_sentence(words: Words, strongest: Peak, *, n_outcomes: int) -> str:
         )
     noun = NOUNS[outcomes.kind]
     pvalue = format_p(strongest.pvalue_corrected, smallest=words.smallest)
-    label = "q" if words.method == "fdr" else "p_FWE"
     return (
-        f"{what} in any of {n_outcomes} {noun}s (smallest {label} {pvalue}); {NOT_ABSENT}: at the "
-        f"strongest, {_place(words, strongest)}, chosen for its height, the interval reaches "
-        f"{interval} {outcomes.unit}."
+        f"{what} in any of {n_outcomes:,} {noun}s (smallest {_label(words)} {pvalue}); "
+        f"{NOT_ABSENT}: at the strongest, {_place(words, strongest)}, chosen for its height, the "
+        f"interval reaches {interval} {outcomes.unit}."
     )
 
 
 def _statistics(words: Words, peak: Peak) -> str:
     """Write effect, interval, t and p of a peak."""
-    corrected = "q" if words.method == "fdr" else "p_FWE"
-    label = "p" if words.outcomes.kind == "scalar" else corrected
     interval = format_interval(peak.effect, peak.ci_low, peak.ci_high, words.confidence)
     pvalue = format_p(peak.pvalue_corrected, smallest=words.smallest)
-    statistic = f"{words.statistic}({words.df:.4g}) = {peak.t:.2f}"
-    return f"{words.outcomes.unit} {interval}; {statistic}; {label} {pvalue}"
+    statistic = f"{words.statistic}({words.df:.4g}) = {signed(peak.t)}"
+    return f"{words.outcomes.unit} {interval}; {statistic}; {_label(words)} {pvalue}"
+
+
+def _label(words: Words) -> str:
+    """Call the p-value by what it is corrected for."""
+    if words.outcomes.kind == "scalar" and not words.outcomes.corrected_over:
+        return "p"
+    return "q" if words.method == "fdr" else "p_FWE"
 
 
 def _place(words: Words, peak: Peak) -> str:
     """Write where a peak is."""
     where = ""
     if peak.position_mm is not None:
-        where = "({:.0f}, {:.0f}, {:.0f}) mm".format(*peak.position_mm)
+        where = f"({', '.join(signed(mm, 0) for mm in peak.position_mm)}) mm"
     if peak.name:
         return f"{peak.name} {where}".strip()
-    return where or f"{NOUNS[words.outcomes.kind]} {peak.index + 1}"
+    return where or f"{NOUNS[words.outcomes.kind]} {peak.index + 1:,}"
 
 
 def _upper(text: str) -> str:

@@ -24,6 +24,9 @@ from phmri.protocol import Inference
 __all__ = ["ClusterFinder", "ClusterWorkspace", "Labelling", "cluster_threshold", "make_clusters"]
 
 THRESHOLDS = ("cluster_z", "cluster_t", "cluster_p")
+LEAST_P = 1e-12
+"""One-sided p of the highest cluster-forming threshold, as the protocol has it; so small a p is
+good to four digits in 1 - p, and no map reaches much beyond it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,8 +301,8 @@ def cluster_threshold(
     Raises
     ------
     InferenceError
-        When none or several thresholds are given, the one given does not fit the heights, or it
-        has no finite counterpart at these degrees of freedom.
+        When none or several thresholds are given, the one given does not fit the heights, or its
+        one-sided p at these degrees of freedom is below 1e-12, where no map has clusters.
 
     Notes
     -----
@@ -328,20 +331,21 @@ def cluster_threshold(
                 expected="cluster_z or cluster_p, or height: t",
             )
         )
-    if name == f"cluster_{settings.height}":
-        return float(value)
-    tail = float(value if name == "cluster_p" else stats.norm.sf(value))
     of_statistic = stats.f(df1, df) if statistic in {"F", "G"} else stats.t(df)
-    height = float((stats.norm if settings.height == "z" else of_statistic).isf(tail))
-    if not isfinite(height):
+    tails = {"cluster_p": lambda p: p, "cluster_z": stats.norm.sf, "cluster_t": of_statistic.sf}
+    tail = float(tails[name](value))
+    if not tail >= LEAST_P * (1 - 1e-9):
         raise InferenceError(
             Problem(
-                what="the cluster-forming threshold is no finite number in units of the statistic",
+                what="no map has clusters beyond so high a threshold",
                 field=f"inference.{name}",
-                found=f"{value:g} at {df:g} degrees of freedom",
+                found=f"{value:g}, a one-sided p of {tail:.2g} at {df:g} degrees of freedom",
+                expected=f"a one-sided p of {LEAST_P:g} or more",
             )
         )
-    return height
+    if name == f"cluster_{settings.height}":
+        return float(value)
+    return float((stats.norm if settings.height == "z" else of_statistic).isf(tail))
 
 
 def _rounded_down(threshold: float, dtype: np.dtype) -> np.floating:

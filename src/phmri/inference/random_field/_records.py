@@ -92,8 +92,9 @@ class RandomField:
     peaks : FieldPeaks
         Table of the peaks.
     assumptions : tuple of str
-        What was computed and taken on trust, with citations as ``[doi:...]``; what is doubtful
-        begins with ``Warning:``.
+        What was computed and taken on trust, with citations as ``[doi:...]``.
+    doubts : tuple of str
+        Which of them these data strain, and what follows; empty when none.
     """
 
     field: StatisticField
@@ -112,3 +113,4 @@ class RandomField:
     clusters: FieldClusters
     peaks: FieldPeaks
     assumptions: tuple[str, ...]
+    doubts: tuple[str, ...]

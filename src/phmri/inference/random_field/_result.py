@@ -99,7 +99,8 @@ def random_field_result(
         set_pvalue=set_pvalue(clusters.extent.size, 0.0, *about_clusters),
         clusters=clusters,
         peaks=peaks,
-        assumptions=_assumptions(smoothness, field, forming_pvalue),
+        assumptions=_assumptions(smoothness),
+        doubts=_doubts(smoothness, field, forming_pvalue),
     )
 
 
@@ -178,12 +179,9 @@ def _least(passed: Float[np.ndarray, " n"] | Int[np.ndarray, " n"]) -> float:
     return float(passed.min()) if passed.size else float("inf")
 
 
-def _assumptions(
-    smoothness: Smoothness, field: StatisticField, forming_pvalue: float
-) -> tuple[str, ...]:
+def _assumptions(smoothness: Smoothness) -> tuple[str, ...]:
     widths = " x ".join(f"{width:.1f}" for width in smoothness.fwhm_voxels)
-    one_sided = forming_pvalue / field.sides
-    said = [
+    return (
         (
             "Heights of peaks were judged by Gaussian random field theory, or by Bonferroni's "
             f"bound where that is smaller [doi:{WORSLEY}]: errors are taken as Gaussian with one "
@@ -191,7 +189,7 @@ def _assumptions(
         ),
         (
             f"Smoothness was estimated from the model's residuals [doi:{KIEBEL}]: FWHM {widths} "
-            f"voxels, {smoothness.resels[3]:.1f} resels in {smoothness.n_voxels} voxels."
+            f"voxels, {smoothness.resels[3]:.1f} resels in {smoothness.n_voxels:,} voxels."
         ),
         (
             "Extents of clusters were judged by their distribution in Gaussian fields "
@@ -202,22 +200,29 @@ def _assumptions(
             "The false discovery rate is that of peaks, and that of clusters, above the "
             f"cluster-forming height [doi:{CHUMBLEY}]."
         ),
-    ]
+    )
+
+
+def _doubts(
+    smoothness: Smoothness, field: StatisticField, forming_pvalue: float
+) -> tuple[str, ...]:
+    one_sided = forming_pvalue / field.sides
+    said = []
     if one_sided > CLUSTER_FORMING_P * (1 + 1e-6):
         said.append(
-            f"Warning: clusters were formed at p = {one_sided:.2g}"
+            f"clusters were formed at p = {one_sided:.2g}"
             + (" on each side" if field.two_sided else "")
             + f", above {CLUSTER_FORMING_P:g}, where their p-values were found far too small in "
             f"real data [doi:{EKLUND}]."
         )
     if smoothness.fwhm_voxels[smoothness.fwhm_voxels != 1].min(initial=np.inf) < LEAST_FWHM:
         said.append(
-            f"Warning: the errors are less than {LEAST_FWHM:g} voxels FWHM smooth; p-values of "
+            f"the errors are less than {LEAST_FWHM:g} voxels FWHM smooth; p-values of "
             f"peaks are then too large and those of clusters unreliable [doi:{NICHOLS}]."
         )
     if field.kind != "z" and field.df < FEW_DF:
         said.append(
-            f"Warning: {field.df:g} residual degrees of freedom are few; p-values of peaks are "
+            f"{field.df:g} residual degrees of freedom are few; p-values of peaks are "
             f"then too large and those of clusters unreliable [doi:{NICHOLS}]."
         )
     return tuple(said)

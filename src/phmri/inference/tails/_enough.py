@@ -140,7 +140,7 @@ def enough(
         )
     low, high = monte_carlo_interval(pvalue, n, confidence, exhaustive=exhaustive)
     if exhaustive:
-        sentence = f"All {n} shufflings that there are have been made: p = {pvalue:.4g} is exact."
+        sentence = f"All {n:,} shufflings there are have been made: p = {pvalue:.4g} is exact."
         return Enough(decided=True, interval=(low, high), n_needed=n, sentence=sentence)
 
     def decides(n: int) -> bool:
@@ -154,11 +154,11 @@ def enough(
         f"{low:.3g} and {high:.3g} [doi:10.1093/biomet/26.4.404]: "
     )
     if decided:
-        ending = f"more than the {n} made would not change the verdict at {alpha:g}."
+        ending = f"more than the {n:,} made would not change the verdict at {alpha:g}."
     elif n_needed is None:
         ending = f"no feasible number of them would tell which side of {alpha:g} it is on."
     else:
-        ending = f"{n} do not settle the verdict at {alpha:g}; about {n_needed} would."
+        ending = f"{n:,} do not settle the verdict at {alpha:g}; about {n_needed:,} would."
     return Enough(
         decided=decided, interval=(low, high), n_needed=n_needed, sentence=known + ending
     )

@@ -168,3 +168,15 @@ def test_without_deconvolution_the_product_is_of_bold_and_convolved_task():
     centred = task.X[:, 0] - task.X[:, 0].mean()
     product = centred * (seeds[:, 0] - seeds[:, 0].mean())
     np.testing.assert_allclose(plain.interaction[:, 0, 0], product - product.mean(), atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", ["white", "ar"])
+def test_a_voxel_that_is_the_seed_is_undefined_not_certain(run, kind):
+    design, noise = run
+    Y = np.column_stack([design.physiological[:, 1], noise[:, 0]])
+    fits = fit_ppi(Y, design, LOAD, noise=Noise(kind=kind))
+    of_itself, of_another = fits[1]["load"], fits[0]["load"]
+    assert np.isnan(of_itself.values[0])
+    assert np.isnan(of_itself.variance[0])
+    assert of_itself.n_undefined == 1
+    assert np.isfinite([of_itself.values[1], of_another.values[0], of_another.variance[0]]).all()
