@@ -214,8 +214,8 @@ def _add_random_field(
     except InferenceError as error:
         said = f"Random field theory could not be applied: {error}."
         return replace(result, sentences=(*result.sentences, said))
-    said = (*result.sentences, BESIDE, *field.assumptions)
-    return replace(result, random_field=field, sentences=said)
+    sentences = (*result.sentences, BESIDE, *field.assumptions)
+    return replace(result, random_field=field, sentences=sentences)
 
 
 def _rows(design: UnitDesign) -> slice | Bool[np.ndarray, " n_units"]:

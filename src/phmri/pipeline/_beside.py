@@ -77,7 +77,8 @@ def test_nuisance(
             continue
         estimate, n = found
         effect, low, high = _interval_at(estimate, 0, confidence)
-        pvalue = float(2 * scipy.stats.t.sf(abs(float(estimate.t[0])), _df_at(estimate, 0)))
+        tail = scipy.stats.t.sf(abs(float(estimate.t[0])), _df_at(estimate, 0))
+        pvalue = max(float(2 * tail), np.finfo(float).tiny)  # no p is 0
         rows.append(
             NuisanceContent(name=name, effect=effect, ci_low=low, ci_high=high, pvalue=pvalue, n=n)
         )

@@ -114,7 +114,7 @@ class Exposures:
             raise PharmacokineticsError(
                 Problem(what="there is no drug during the run", found="a curve of 0")
             )
-        given = self._given(cell, exposure)
+        given = self._log.doses(cell, exposure.drug)
         weight = self._weight(cell.subject, exposure, model, given or planned)
         person = self._person(cell, exposure, model, weight)
         doses = resolve_doses(given or planned, weight_kg=weight)
@@ -144,12 +144,6 @@ class Exposures:
             + ("doses as given" if given else "doses as planned")
             + ("" if person is None else ", fitted to this participant's samples"),
         )
-
-    def _given(self, cell: Cell, exposure: Exposure) -> tuple[Dose, ...]:
-        """Give the actual doses of the drug; none where it was another treatment's session."""
-        if cell.treatment != exposure.treatment:
-            return ()
-        return self._log.doses(cell, exposure.drug)
 
     def _weight(
         self, subject: str, exposure: Exposure, model: CompartmentModel, doses: Sequence[Dose]
@@ -187,7 +181,7 @@ class Exposures:
         if session is not None:
             treatment = treatment_of(self.protocol, cell.group, session)
             there = replace(cell, session=session, treatment=treatment)
-        given = self._given(there, exposure)
+        given = self._log.doses(there, exposure.drug)
         return fit_individual(
             model,
             resolve_doses(given or _planned(self.protocol, exposure), weight_kg=weight),

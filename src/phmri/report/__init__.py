@@ -8,6 +8,7 @@ without an answer keeps its place.
 """
 
 from phmri.report._anatomy import plot_regions
+from phmri.report._drug import plot_course, plot_exposures
 from phmri.report._flow import plot_completeness, plot_flow
 from phmri.report._maps import plot_statistic_map
 from phmri.report._outcomes import plot_outcomes
@@ -39,7 +40,9 @@ __all__ = [
     "RunContent",
     "VariantContent",
     "plot_completeness",
+    "plot_course",
     "plot_coverage",
+    "plot_exposures",
     "plot_flow",
     "plot_outcomes",
     "plot_participants",

@@ -49,7 +49,9 @@ def plot_exposures(content: ReportContent) -> Figure:
     n = len(content.exposures)
     n_rows = math.ceil(n / _IN_A_ROW)
     figure = new_figure(_WIDTH, _HEIGHT * n_rows)
-    panels = figure.subplots(n_rows, min(n, _IN_A_ROW), squeeze=False)
+    panels = figure.subplots(
+        n_rows, min(n, _IN_A_ROW), squeeze=False, gridspec_kw={"hspace": 0.12}
+    )
     for axes in panels.flat[n:]:
         axes.remove()
     for axes, exposure in zip(panels.flat, content.exposures, strict=False):
@@ -105,8 +107,8 @@ def plot_course(content: ReportContent, question: QuestionContent) -> Figure:
         look = looks.get(name, replace(plain, label=name))
         _draw_mean(panels[0], course, course.values[name], confidence, look)
     panels[0].set_ylabel(course.unit)
-    panels[0].legend(loc="best")
-    panel_title(panels[0], f"Mean of each treatment ± {confidence:.0%} CI")
+    figure.legend(loc="outside lower left", ncols=len(course.values))
+    panel_title(panels[0], f"Mean of each treatment ± {100 * confidence:g} % CI")
     if difference:
         first, second = (looks[name].label for name in sides)
         _draw_mean(panels[1], course, difference, confidence, plain)
@@ -140,7 +142,7 @@ def _draw_mean(
         marker=look.marker,
         markersize=3.5,
         linewidth=1.2,
-        label=f"{look.label} ({_count(values)})",
+        label=f"{look.label} ({_count(values)})" if look.label else None,
     )
     axes.fill_between(middles, low, high, color=look.colour, alpha=0.18, linewidth=0)
     axes.vlines(middles, low, high, color=look.colour, alpha=0.35, linewidth=0.8)

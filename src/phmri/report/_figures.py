@@ -208,13 +208,12 @@ class Pictures:
 
     def _course(self, question: QuestionContent) -> Picture:
         claim = question.claim
-        where = "" if claim.outcome == "scalar" else " The place was selected for its height."
         return self._make(
             plot_course(self._content, question),
             "svg",
             title=f"{claim.question}: course over the infusion.",
             caption=f"Every bin against the minutes before the infusion, {question.values_label}."
-            f"{where} Bins of one treatment alone are not corrected for placebo.",
+            " Bins of one treatment alone are not corrected for placebo.",
             alternative=f"Mean course of each treatment over the infusion. {claim.sentence}",
         )
 

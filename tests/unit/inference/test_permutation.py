@@ -209,6 +209,7 @@ def test_public_names():
         "Volume",
         "claim_from_dict",
         "claim_to_dict",
+        "cluster_threshold",
         "correct_jointly",
         "find_clusters",
         "find_extrema",

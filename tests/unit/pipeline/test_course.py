@@ -32,7 +32,7 @@ SESSIONS = ("before", "one", "two", "three", "four", "day", "week")
 def value(subject: str, session: str, denoising: str, statistic: str) -> float:
     """Give a number that tells where it comes from."""
     place = 10 * SESSIONS.index(session) + (5 if denoising == "gsr" else 0)
-    return float(int(subject) + place / 100 + int(f"0{statistic[3:]}" or 0) / 1000)
+    return float(int(subject) + place / 100 + int(f"0{statistic[3:]}") / 1000)
 
 
 def voxels(subject: str, session: str, denoising: str, statistic: str) -> np.ndarray:

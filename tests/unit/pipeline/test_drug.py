@@ -178,7 +178,8 @@ def test_curves_of_runs_under_the_treatment(tmp_path: Path) -> None:
     (found,) = list_exposures(protocol, trial.inputs.check, runs)
     assert found.name == "plasma"
     assert found.model == (
-        "x in plasma; mine (venous), doses as given: 1 run; mine (venous), doses as planned: 2 runs"
+        "x in plasma; mine (venous), doses as given: 1 run; "
+        "mine (venous), doses as planned: 2 runs"
     )
     assert len(found.curves) == 3
     times, values = zip(*found.curves, strict=True)

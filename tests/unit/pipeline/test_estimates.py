@@ -176,7 +176,7 @@ def test_censored_volumes_are_not_counted_as_kept(data: RunData) -> None:
     longer = replace(
         confounds,
         names=(*confounds.names, "framewise_displacement"),
-        values=np.column_stack([confounds.values, displacement]),
+        values=np.column_stack([*confounds.values.T, displacement]),  # noqa: PD011
     )
     motion = data.job.denoising["motion"]
     censor = motion.model_copy(update={"censor": motion.censor.model_copy(update={"fd_mm": 0.5})})

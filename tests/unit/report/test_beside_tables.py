@@ -64,9 +64,11 @@ def page_of(content, tmp_path):
 
 def table_with(text, caption):
     """Give head and rows of the table with this in its caption, as plain text."""
-    (table,) = [item for item in re.findall(r"<table.*?</table>", text, re.S) if caption in item]
-    rows = re.findall(r"<tr.*?>(.*?)</tr>", table, re.S)
-    cells = [re.findall(r"<t[dh].*?>(.*?)</t[dh]>", row, re.S) for row in rows]
+    (table,) = [
+        item for item in re.findall(r"<table.*?</table>", text, re.DOTALL) if caption in item
+    ]
+    rows = re.findall(r"<tr.*?>(.*?)</tr>", table, re.DOTALL)
+    cells = [re.findall(r"<t[dh].*?>(.*?)</t[dh]>", row, re.DOTALL) for row in rows]
     return [[html.unescape(re.sub("<.*?>", "", cell)) for cell in row] for row in cells], table
 
 
