@@ -427,7 +427,7 @@ def test_recorded_order_gives_exactly_the_treatment_effect(
     assert_allclose(result["pvoxel"], 1 / 56, rtol=1e-9)
     claim = claim_of(tmp_path / "out", "pair")
     assert claim["verdict"] == "found"
-    assert ("Period 1 minus period 2: Fisher z -0.49" in " ".join(claim["notes"])) == (
+    assert ("Period 1 minus period 2: Fisher z −0.49" in " ".join(claim["notes"])) == (
         period_effect > 0
     )
 

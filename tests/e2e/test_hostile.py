@@ -475,7 +475,7 @@ def test_every_arm_stays_in_the_model_of_a_parallel_question(trial: Trial) -> No
     code, printed = trial.run("all")
     assert code == 0, printed
     claim = (trial.out / "group" / "question-nbackacute" / "claim.json").read_text()
-    assert "held all arms (ketamine, placebo, lamotrigine_ketamine)" in claim
+    assert "held all arms (placebo, ketamine, lamotrigine then ketamine)" in claim
     assert json.loads(claim)["claim"]["n_per_group"]["lamotrigine_ketamine"] == 2
 
 

@@ -36,7 +36,7 @@ examples:
 
 what it says of each question:
   shuffled      who changes places, or sign, under the null hypothesis; strata stay apart
-  tests that    the hypothesis that a small p speaks against: no more than this is tested
+  null hypothesis  what a small p speaks against: no more than this is tested
   moves         how many rows of the model shuffling moves, and who stays
   shufflings    how many distinct ones exist; all are made when n_permutations allows it,
                 else that many random ones

@@ -77,7 +77,9 @@ def test_voxels_parcels_and_regions_agree(options):
     assert edges.names == edge_names(list("abcde"))
     assert edges.names[:5] == ("a~b", "a~c", "a~d", "a~e", "b~c")
     nodes = roi_to_roi(cleaning, series, list("abcde"), "nodes")
-    np.testing.assert_allclose(nodes.values, [np.delete(z[i], i).mean() for i in range(5)], atol=1e-10)
+    np.testing.assert_allclose(
+        nodes.values, [np.delete(z[i], i).mean() for i in range(5)], atol=1e-10
+    )
     whole = roi_to_roi(cleaning, series, list("abcde"), "global")
     assert whole.names == ("mean",)
     assert whole.values[0] == pytest.approx(edges.values.mean())
