@@ -471,10 +471,14 @@ HOSTILE = [
         foreseen=False,
     ),
     Hostile(
+        "an event of an unknown condition",
+        events(set_entry("trial_type", "two_bakc")),
+        ("sub-04", "scans.nback.conditions", "two_bakc", "events.tsv"),
+    ),
+    Hostile(
         "recording shorter than the scan",
         physio(100.0),
         ("sub-03", "physio.tsv.gz", "denoising.motion.physiology", "100.0 s", "(1 problem)"),
-        foreseen=False,
     ),
     Hostile(
         "no recording",
@@ -498,9 +502,7 @@ def test_one_clear_message(trial: InfusionTrial, hostile: Hostile) -> None:
     assert list(trial.root.rglob("*.part")) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["still seed", "mean taken out", "recording shorter than the scan"]
-)
+@pytest.mark.parametrize("name", ["still seed", "mean taken out"])
 def test_broken_run_leaves_nothing_and_the_others_are_kept(
     trial: InfusionTrial, name: str
 ) -> None:
@@ -542,9 +544,12 @@ def test_networks_of_another_grid_are_interpolated(trial: InfusionTrial) -> None
     assert_allclose(np.asarray(nib.load(there).dataobj), before, atol=1e-5)
 
 
-def test_events_of_other_conditions_join_the_baseline_and_are_told(trial: InfusionTrial) -> None:
-    events(set_entry("trial_type", "two_bakc"))(trial)
+def test_events_that_the_protocol_leaves_out_join_the_baseline_and_are_told(
+    trial: InfusionTrial,
+) -> None:
+    events(set_entry("trial_type", "pause"))(trial)
+    protocol(lambda document: document["scans"]["nback"].update(other_conditions=["pause"]))(trial)
     run_of(trial, "03", "04")
-    for subject, told in (("03", []), ("04", ["two_bakc: 1"])):
+    for subject, told in (("03", []), ("04", ["pause: 1"])):
         path = trial.results(subject, "load", "stat-effect_statmap.json")
         assert json.loads(path.read_text())["Model"]["events_not_modelled"] == told

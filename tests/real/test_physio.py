@@ -11,7 +11,6 @@ import pytest
 from phmri.dataset import read_physio
 from phmri.signals import (
     find_beats,
-    find_breaths,
     physiology_regressors,
     physiology_summary,
 )
@@ -41,10 +40,8 @@ def test_rates_are_those_of_the_spectra(physio):
     assert 52 <= summary.heart_rate_per_min <= 75
     peak = spectral_peak(physio.cardiac, 0.7, 1.6)
     assert summary.heart_rate_per_min == pytest.approx(peak, abs=3.0)
-    breaths = find_breaths(physio.respiratory, physio.sampling_hz)
-    # The typical breath; one recording also has pauses, which lower the mean rate to 16.7.
-    assert 17 <= 60.0 / np.median(np.diff(breaths.times_s)) <= 19
-    assert 16.5 <= summary.breathing_rate_per_min <= 19
+    # Of the typical breath: one recording has pauses, which lower its mean rate to 16.7.
+    assert 17 <= summary.breathing_rate_per_min <= 19
 
 
 def test_the_recordings_are_clean(physio):

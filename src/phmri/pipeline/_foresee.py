@@ -1,6 +1,7 @@
 """What cannot be computed of a run, told by its design alone, before any computing starts.
 
-Protocol, header, events and the images of networks are looked at; neither confounds nor data.
+Protocol, header, events, recordings of pulse and breathing and the images of networks are looked
+at; neither confounds nor data.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,7 @@ import numpy as np
 from phmri.exceptions import FirstLevelError, PhmriError, Problem
 from phmri.firstlevel import InfusionDesign, Noise, fit_glm, task_contrast
 from phmri.pipeline._job import RunJob, grid_of
-from phmri.pipeline._located import tell_place
+from phmri.pipeline._located import located, tell_place
 from phmri.pipeline._model_measures import (
     make_infusion_design,
     make_task_design,
@@ -29,7 +30,7 @@ from phmri.protocol import (
     ReceptorMaps,
     Task,
 )
-from phmri.signals import place_maps
+from phmri.signals import pick_recordings, place_maps
 
 __all__ = ["foresee"]
 
@@ -143,10 +144,17 @@ def _of_denoisings(data: RunData) -> list[Problem]:
     for name in data.job.denoising:
         try:
             data.refuse_without_recording(name)
+            if data.job.denoising[name].physiology != "none":
+                _look_at_recordings(data, f"denoising.{name}.physiology")
             data.task_columns(name)
         except PhmriError as error:
             problems += error.problems
     return problems
+
+
+def _look_at_recordings(data: RunData, field: str) -> None:
+    with located(file=str(data.job.run.physio[0]), field=field):
+        pick_recordings(data.physio, t_r=data.t_r, n_volumes=data.n_volumes)
 
 
 def _look_at_maps(job: RunJob, measure: DualRegression | ReceptorMaps) -> None:

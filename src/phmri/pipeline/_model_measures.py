@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
+from phmri.dataset import Events
 from phmri.exceptions import FirstLevelError, Problem
 from phmri.firstlevel import (
     Drift,
@@ -154,12 +155,26 @@ def _noise(measure: Infusion | Task | Ppi) -> Noise:
 
 def _settings(measure: Task) -> TaskSettings:
     return TaskSettings(
+        strict=True,
         hrf=measure.hrf,
         fir_duration_s=measure.fir_duration_s,
         modulators={
             condition: tuple(Modulator(name=column) for column in columns)
             for condition, columns in measure.modulators.items()
         },
+    )
+
+
+def _modelled(data: RunData) -> Events:
+    """Give the events without those that the protocol leaves in the baseline."""
+    events, others = data.events, data.job.scan.other_conditions
+    kept = np.array([kind not in others for kind in events.trial_type], bool)
+    return replace(
+        events,
+        onset=events.onset[kept],
+        duration=events.duration[kept],
+        trial_type=tuple(kind for kind in events.trial_type if kind not in others),
+        columns={name: column[kept] for name, column in events.columns.items()},
     )
 
 
@@ -181,8 +196,8 @@ def make_task_design(data: RunData, measure: Task | Ppi) -> TaskDesign:
     FirstLevelError
         The events lack the column of a modulator.
     """
-    settings = _settings(measure) if isinstance(measure, Task) else TaskSettings()
-    events, scan = data.events, data.job.scan
+    settings = _settings(measure) if isinstance(measure, Task) else TaskSettings(strict=True)
+    events, scan = _modelled(data), data.job.scan
     wanted = {item.name for items in settings.modulators.values() for item in items}
     missing = sorted(wanted - set(events.columns))
     file, field = str(data.job.run.events), f"scans.{data.job.scan_name}.conditions"
@@ -266,7 +281,7 @@ def task(data: RunData, members: Mapping[str, Task], denoising: str) -> dict[str
 
 
 def _not_modelled(data: RunData) -> list[str]:
-    """Count the events that are part of the baseline, because the protocol names them not."""
+    """Count the events that the protocol leaves in the baseline."""
     counts = Counter(data.events.trial_type)
     known = data.job.scan.conditions
     return [f"{name}: {count}" for name, count in sorted(counts.items()) if name not in known]
@@ -342,13 +357,13 @@ def make_trial_design(data: RunData) -> TrialDesign:
     -------
     TrialDesign
     """
-    events = data.events
+    events = _modelled(data)
     with located(file=str(data.job.run.events), field=f"scans.{data.job.scan_name}.conditions"):
         trials = trial_design(
             events.onset,
             events.duration,
             events.trial_type,
-            settings=TaskSettings(),
+            settings=TaskSettings(strict=True),
             conditions=data.job.scan.conditions,
             t_r=data.t_r,
             n_volumes=data.n_volumes,

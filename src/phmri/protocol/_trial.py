@@ -130,6 +130,9 @@ class Scan(Record):
     """A run with fewer volumes is too short to be used."""
     conditions: tuple[str, ...] = ()
     """``trial_type`` values of ``events.tsv``; empty for rest."""
+    other_conditions: tuple[str, ...] = ()
+    """Further ``trial_type`` values, which task measures leave in the baseline (instructions,
+    pauses). A run with a value that stands in neither list is refused by them."""
     notes: str | None = None
 
 

@@ -157,7 +157,9 @@ def test_events_that_are_not_modelled_are_counted(
     jobs: dict[str, RunJob], nback: dict[Variant, RunEstimate]
 ) -> None:
     assert nback[Variant("load", "motion")].facts["events_not_modelled"] == []
-    scan = jobs["nback"].scan.model_copy(update={"conditions": ("two_back",)})
+    scan = jobs["nback"].scan.model_copy(
+        update={"conditions": ("two_back",), "other_conditions": ("zero_back",)}
+    )
     job = replace(jobs["nback"], scan=scan, measures={"two": jobs["nback"].measures["two"]})
     (found,) = measure_run(open_run(job)).values()
     assert found.facts["events_not_modelled"] == ["zero_back: 8"]

@@ -23,7 +23,11 @@ from phmri.signals.physiology._records import (
     RecordingLimits,
     RecordingQuality,
 )
-from phmri.signals.physiology._regressors import physiology_regressors, physiology_summary
+from phmri.signals.physiology._regressors import (
+    physiology_regressors,
+    physiology_summary,
+    pick_recordings,
+)
 from phmri.signals.physiology._retroicor import cardiac_phase, respiratory_phase, retroicor
 
 __all__ = [
@@ -43,6 +47,7 @@ __all__ = [
     "heart_rate",
     "physiology_regressors",
     "physiology_summary",
+    "pick_recordings",
     "respiration_response",
     "respiratory_phase",
     "respiratory_volume_per_time",

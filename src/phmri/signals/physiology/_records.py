@@ -193,7 +193,7 @@ class PhysiologySummary:
     heart_rate_per_min, heart_rate_sd_per_min : float
         60 over the mean interval during the scan; SD of 60 over each interval between beats seen.
     breathing_rate_per_min : float
-        60 over the mean period.
+        60 over the median period: the typical breath, whatever pauses there were.
     breathing_volume_per_s : float
         Mean depth over period, in the device's units per second: comparable only where belt and
         gain were the same.

@@ -31,7 +31,7 @@ from phmri.signals.physiology._records import (
 )
 from phmri.signals.physiology._retroicor import cardiac_phase, respiratory_phase, retroicor
 
-__all__ = ["physiology_regressors", "physiology_summary"]
+__all__ = ["physiology_regressors", "physiology_summary", "pick_recordings"]
 
 _DEFAULT = PhysiologySettings()
 _GLOVER = "10.1002/1522-2594(200007)44:1<162::AID-MRM23>3.0.CO%3B2-E"  # %3B: see report
@@ -85,7 +85,7 @@ def physiology_regressors(
     Birn et al. 2008, doi:10.1016/j.neuroimage.2007.11.059.
     Chang et al. 2009, doi:10.1016/j.neuroimage.2008.09.029.
     """
-    pulse, breathing = _recordings(physio, t_r=t_r, n_volumes=n_volumes, settings=settings)
+    pulse, breathing = pick_recordings(physio, t_r=t_r, n_volumes=n_volumes, settings=settings)
     beats, breaths = _beats_of(pulse, settings), _breaths_of(breathing, settings)
     problems = _poor(pulse, beats, "pulse") + _poor(breathing, breaths, "breathing")
     if problems:
@@ -147,7 +147,7 @@ def physiology_summary(
     `SignalsError` tells that a recording does not cover the scan, or that two hold the same
     signal.
     """
-    pulse, breathing = _recordings(physio, t_r=t_r, n_volumes=n_volumes, settings=settings)
+    pulse, breathing = pick_recordings(physio, t_r=t_r, n_volumes=n_volumes, settings=settings)
     flags: list[str] = []
     beats = breaths = None
     try:
@@ -174,10 +174,30 @@ def physiology_summary(
     )
 
 
-def _recordings(
-    physio: Sequence[Physio], *, t_r: float, n_volumes: int, settings: PhysiologySettings
+def pick_recordings(
+    physio: Sequence[Physio],
+    *,
+    t_r: float,
+    n_volumes: int,
+    settings: PhysiologySettings = _DEFAULT,
 ) -> tuple[Physio | None, Physio | None]:
     """Give the recording of the pulse and that of breathing; each must cover the scan.
+
+    Parameters
+    ----------
+    physio : sequence of Physio
+        One recording, or one of the pulse and one of breathing.
+    t_r : float
+        Repetition time in seconds.
+    n_volumes : int
+        Volumes in the file.
+    settings : PhysiologySettings
+        How long a recording may go on.
+
+    Returns
+    -------
+    pulse, breathing : Physio or None
+        The same one where it holds both.
 
     Raises
     ------
@@ -342,6 +362,6 @@ def _breathing_numbers(breaths: Breaths | None, scan_s: float) -> tuple[float, f
     if breaths is None:
         return float("nan"), float("nan")
     times = breaths.times_s[(breaths.times_s >= 0.0) & (breaths.times_s <= scan_s)]
-    rate = float(60.0 / np.diff(times).mean()) if times.size > 1 else float("nan")
+    rate = float(60.0 / np.median(np.diff(times))) if times.size > 1 else float("nan")
     grid = np.arange(0.0, scan_s, 1.0)
     return rate, float(respiratory_volume_per_time(grid, breaths).mean())
