@@ -1,6 +1,5 @@
 """Measures that fit a linear model to a run: infusion response, task, PPI, beta series."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal
@@ -8,7 +7,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from phmri.dataset import Events
 from phmri.exceptions import FirstLevelError, Problem
 from phmri.firstlevel import (
     Drift,
@@ -37,6 +35,7 @@ from phmri.firstlevel import (
     trial_design,
     trial_estimator,
 )
+from phmri.pipeline._events import events_in_baseline, modelled_events
 from phmri.pipeline._job import ExposureCurve
 from phmri.pipeline._located import located
 from phmri.pipeline._outcomes import Outcomes
@@ -165,19 +164,6 @@ def _settings(measure: Task) -> TaskSettings:
     )
 
 
-def _modelled(data: RunData) -> Events:
-    """Give the events without those that the protocol leaves in the baseline."""
-    events, others = data.events, data.job.scan.other_conditions
-    kept = np.array([kind not in others for kind in events.trial_type], bool)
-    return replace(
-        events,
-        onset=events.onset[kept],
-        duration=events.duration[kept],
-        trial_type=tuple(kind for kind in events.trial_type if kind not in others),
-        columns={name: column[kept] for name, column in events.columns.items()},
-    )
-
-
 def make_task_design(data: RunData, measure: Task | Ppi) -> TaskDesign:
     """Make the task columns of a run.
 
@@ -197,7 +183,7 @@ def make_task_design(data: RunData, measure: Task | Ppi) -> TaskDesign:
         The events lack the column of a modulator.
     """
     settings = _settings(measure) if isinstance(measure, Task) else TaskSettings(strict=True)
-    events, scan = _modelled(data), data.job.scan
+    events, scan = modelled_events(data), data.job.scan
     wanted = {item.name for items in settings.modulators.values() for item in items}
     missing = sorted(wanted - set(events.columns))
     file, field = str(data.job.run.events), f"scans.{data.job.scan_name}.conditions"
@@ -271,20 +257,13 @@ def task(data: RunData, members: Mapping[str, Task], denoising: str) -> dict[str
                 facts={
                     "hrf": measure.hrf,
                     "columns": list(design.columns),
-                    "events_not_modelled": _not_modelled(data),
+                    "events_not_modelled": events_in_baseline(data),
                 },
                 n_undefined=int(np.isnan(percent * result.effect[0]).sum()),
             )
         )
         for name, result in fit.contrasts.items()
     }
-
-
-def _not_modelled(data: RunData) -> list[str]:
-    """Count the events that the protocol leaves in the baseline."""
-    counts = Counter(data.events.trial_type)
-    known = data.job.scan.conditions
-    return [f"{name}: {count}" for name, count in sorted(counts.items()) if name not in known]
 
 
 def _noise_words(measure: Task) -> str:
@@ -357,7 +336,7 @@ def make_trial_design(data: RunData) -> TrialDesign:
     -------
     TrialDesign
     """
-    events = _modelled(data)
+    events = modelled_events(data)
     with located(file=str(data.job.run.events), field=f"scans.{data.job.scan_name}.conditions"):
         trials = trial_design(
             events.onset,
