@@ -125,3 +125,4 @@ def test_highpass_of_128_s(spm, key, t_r):
     np.testing.assert_allclose(
         clean(cleaning, series), expected - expected.mean(axis=0), atol=1e-10
     )
+    assert cleaning.df == series.shape[0] - 1 - spm[f"tr{key}_dct_128"].shape[1]
