@@ -462,7 +462,9 @@ HOSTILE = [
         ("sub-01", "questions.response.map", "found bin06", "bin01 to bin05", "5 further runs"),
     ),
     Hostile(
-        "still seed", still_seed, ("sub-05", "measures.rest: seed", "no variance"), foreseen=False
+        "still seed",
+        still_seed,
+        ("sub-05", "measures.rest: seed", "no variance", "found 900 in all 120", "(1 problem)"),
     ),
     Hostile(
         "mean taken out",
@@ -502,11 +504,8 @@ def test_one_clear_message(trial: InfusionTrial, hostile: Hostile) -> None:
     assert list(trial.root.rglob("*.part")) == []
 
 
-@pytest.mark.parametrize("name", ["still seed", "mean taken out"])
-def test_broken_run_leaves_nothing_and_the_others_are_kept(
-    trial: InfusionTrial, name: str
-) -> None:
-    (hostile,) = (item for item in HOSTILE if item.name == name)
+def test_broken_run_leaves_nothing_and_the_others_are_kept(trial: InfusionTrial) -> None:
+    (hostile,) = (item for item in HOSTILE if item.name == "mean taken out")
     hostile.damage(trial)
     run(trial)
     label = hostile.says[0]

@@ -15,7 +15,7 @@ from phmri.cli._progress import ProgressBars
 from phmri.cli._tables import claims_table, completeness_table, design_table, questions_table
 from phmri.dataset import check_dataset, index_dataset
 from phmri.exceptions import Problem, ProtocolError
-from phmri.pipeline import DesignSummary, RunSummary, describe_designs, run
+from phmri.pipeline import DesignSummary, RunSummary, describe_designs, look_ahead, run
 from phmri.protocol import Protocol, read_protocol, write_template
 
 __all__ = ["run_command"]
@@ -58,12 +58,20 @@ def _check(arguments: argparse.Namespace) -> int:
     check = check_dataset(protocol, index, _labels(arguments))
     _OUT.print(completeness_table(protocol, check))
     _OUT.print(questions_table(check))
-    for line in problem_lines(check.problems):
+    with ProgressBars() as progress:
+        stopping, tolerated = look_ahead(
+            arguments.protocol,
+            index,
+            check,
+            atlas_dirs=tuple(arguments.atlas_dir),
+            on_progress=progress.update,
+        )
+    for line in problem_lines(dict.fromkeys((*check.problems, *stopping, *tolerated))):
         _say(f"  - {line}")
     unanswerable = [
         item for item in check.questions if item.role == "primary" and not item.answerable
     ]
-    if check.problems and protocol.exclusions.broken_run == "stop":
+    if stopping or (check.problems and protocol.exclusions.broken_run == "stop"):
         _OUT.print(
             "phmri run will stop at these problems: mend them, or let the protocol leave them "
             "out (exclusions.broken_run: exclude; exclusions.participants).",

@@ -115,13 +115,16 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description=(
             "Print participants x sessions x scans with what is missing, doubled, too short, in "
             "another space, broken or excluded and why, and whether each question can be "
-            "answered. Exit code 1 when a primary question cannot."
+            "answered; then all that a run would stop at before it computes anything: files, "
+            "doses, weights, designs, regions, seeds. Writes nothing. Exit code 1 when a run "
+            "would stop, or a primary question cannot be answered."
         ),
     )
     command.add_argument("protocol", type=Path, metavar="PROTOCOL", help="trial.yaml")
     command.add_argument("bids_dir", type=Path, metavar="BIDS_DIR")
     _add_derivatives(command)
     _add_participants(command)
+    _add_atlases(command)
 
 
 def _add_design(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -182,14 +185,7 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         metavar="M",
         help="use at most this much memory in all (default: what is free now)",
     )
-    command.add_argument(
-        "--atlas-dir",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="DIR",
-        help="folder with atlas files (also: PHMRI_ATLAS_DIR); else they are downloaded and kept",
-    )
+    _add_atlases(command)
 
 
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -227,6 +223,17 @@ def _add_participants(command: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="LABEL",
         help="only these participants, with or without sub-",
+    )
+
+
+def _add_atlases(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--atlas-dir",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder with atlas files (also: PHMRI_ATLAS_DIR); else they are downloaded and kept",
     )
 
 

@@ -11,9 +11,11 @@ from phmri.dataset._atlas import AtlasStore
 from phmri.dataset._atlas_labels import AtlasLabels
 from phmri.dataset._check import check_dataset
 from phmri.dataset._dosing import read_dosing
+from phmri.dataset._dosing_sidecar import read_run_dosing
 from phmri.dataset._index import index_dataset
+from phmri.dataset._parquet import write_parquet
 from phmri.dataset._physio import read_physio
-from phmri.dataset._questions import needed_cells, unit_groups
+from phmri.dataset._questions import REPEATED, needed_cells, source_of, unit_groups
 from phmri.dataset._read_events import read_events
 from phmri.dataset._read_files import file_sha256, read_json
 from phmri.dataset._read_images import read_image, read_mask
@@ -31,6 +33,8 @@ from phmri.dataset._records import (
     Run,
     Series,
 )
+from phmri.dataset._scales import read_scale
+from phmri.dataset._tissues import find_tissues
 from phmri.dataset._volumes import VolumeReader, open_volumes
 from phmri.dataset._write import (
     sidecar_path,
@@ -43,6 +47,7 @@ from phmri.dataset._write import (
 )
 
 __all__ = [
+    "REPEATED",
     "AtlasLabels",
     "AtlasStore",
     "Cell",
@@ -59,6 +64,7 @@ __all__ = [
     "VolumeReader",
     "check_dataset",
     "file_sha256",
+    "find_tissues",
     "index_dataset",
     "needed_cells",
     "open_volumes",
@@ -70,14 +76,18 @@ __all__ = [
     "read_json",
     "read_mask",
     "read_physio",
+    "read_run_dosing",
+    "read_scale",
     "read_series",
     "read_table",
     "sidecar_path",
+    "source_of",
     "unit_groups",
     "write_arrays",
     "write_bytes",
     "write_image",
     "write_json",
+    "write_parquet",
     "write_table",
     "write_text",
     "write_volumes",

@@ -10,6 +10,7 @@ import numpy as np
 
 from phmri.dataset._choose import Choice, Wanted, choose_run, wanted_runs
 from phmri.dataset._questions import OTHER_SESSIONS, check_question
+from phmri.dataset._rating_cells import rating_cells
 from phmri.dataset._records import Cell, DatasetCheck, DatasetIndex, Run
 from phmri.exceptions import Problem
 from phmri.protocol import Crossover, Parallel, Protocol, treatment_of
@@ -66,14 +67,23 @@ def check_dataset(
                     replace(empty, status=choice.status, reason=choice.reason, run=choice.run)
                 )
     cells, grid_problems = _one_grid(cells, protocol)
-    problems += grid_problems
+    ratings, rating_problems = rating_cells(
+        protocol, index, subjects, groups=groups, excluded=excluded
+    )
+    problems += grid_problems + rating_problems
     return DatasetCheck(
         cells=tuple(cells),
         questions=tuple(
-            check_question(protocol, name, tuple(cells), index.participants)
-            for name in protocol.questions
+            check_question(
+                protocol,
+                name,
+                tuple(ratings if question.measure in protocol.scales else cells),
+                index.participants,
+            )
+            for name, question in protocol.questions.items()
         ),
         problems=tuple(dict.fromkeys(problems)),
+        ratings=tuple(ratings),
     )
 
 

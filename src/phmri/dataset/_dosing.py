@@ -14,7 +14,7 @@ from phmri.dataset._records import DosingRow
 from phmri.exceptions import DatasetError, Problem
 from phmri.protocol import Dose
 
-__all__ = ["read_dosing"]
+__all__ = ["ROUTES", "UNITS", "read_dosing"]
 
 _COLUMNS = (
     "participant_id",
@@ -27,8 +27,8 @@ _COLUMNS = (
     "duration",
     "scan",
 )
-_ROUTES: tuple[str, ...] = get_args(Dose.model_fields["route"].annotation)
-_UNITS: tuple[str, ...] = get_args(Dose.model_fields["unit"].annotation)
+ROUTES: tuple[str, ...] = get_args(Dose.model_fields["route"].annotation)
+UNITS: tuple[str, ...] = get_args(Dose.model_fields["unit"].annotation)
 
 _Check = tuple[str, Callable[[str], bool], str]
 """Column, what makes a field right, and how that reads."""
@@ -36,9 +36,9 @@ _Check = tuple[str, Callable[[str], bool], str]
 _CHECKS: tuple[_Check, ...] = (
     ("participant_id", lambda text: text not in MISSING, "a participant"),
     ("drug", lambda text: text not in MISSING, "a drug"),
-    ("route", lambda text: text in _ROUTES, ", ".join(_ROUTES)),
+    ("route", lambda text: text in ROUTES, ", ".join(ROUTES)),
     ("amount", lambda text: _number(text) > 0, "a number above 0"),
-    ("unit", lambda text: text in _UNITS, ", ".join(_UNITS)),
+    ("unit", lambda text: text in UNITS, ", ".join(UNITS)),
     ("start", lambda text: math.isfinite(_number(text)), "a number"),
     ("duration", lambda text: _number(text) >= 0, "a number, 0 or more"),
 )

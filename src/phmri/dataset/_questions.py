@@ -3,7 +3,8 @@
 A parallel question needs the outcome session and, for ANCOVA and change, the baseline session. It
 takes participants of every arm: the arms beside the contrast stay in the model, where they add to
 the estimate of the residual variance. A crossover question needs one session under each of its two
-treatments; where its sequences have more than two periods, all sessions that there are.
+treatments; where its sequences have more than two periods, all sessions that there are. A model of
+all sessions together (`REPEATED`) takes what there is of them.
 """
 
 from collections import Counter
@@ -15,7 +16,17 @@ from phmri.dataset._records import Cell, DatasetCheck, QuestionCheck
 from phmri.exceptions import DatasetError, Problem
 from phmri.protocol import Crossover, Parallel, Protocol, Question, treatment_of
 
-__all__ = ["OTHER_SESSIONS", "check_question", "needed_cells", "unit_groups"]
+__all__ = [
+    "OTHER_SESSIONS",
+    "REPEATED",
+    "check_question",
+    "needed_cells",
+    "source_of",
+    "unit_groups",
+]
+
+REPEATED = frozenset({"mixed", "mmrm", "clda"})
+"""Estimators that model all sessions, or periods, together."""
 
 OTHER_SESSIONS = "the data have"
 """In the reason of a cell whose session nobody has, before the sessions that there are."""
@@ -51,7 +62,8 @@ def needed_cells(
         order; roles ``outcome`` and ``baseline`` (parallel; no baseline for
         ``post``), ``first`` and ``second`` (crossover: the treatments of the contrast in its
         order), or ``period1``, ``period2``, ... (crossover of more periods: those at hand, two
-        at least). All cells are ``ok``.
+        at least); of a model of all sessions, ``visit-SESSION`` or ``periodN`` for those at hand.
+        All cells are ``ok``.
 
     Raises
     ------
@@ -63,7 +75,9 @@ def needed_cells(
         raise DatasetError(
             Problem(what=what, field=question, expected=", ".join(protocol.questions))
         )
-    usable, _ = _sort(protocol, protocol.questions[question], check.cells, participants)
+    asked = protocol.questions[question]
+    cells = check.ratings if asked.measure in protocol.scales else check.cells
+    usable, _ = _sort(protocol, asked, cells, participants)
     return usable
 
 
@@ -95,6 +109,24 @@ def unit_groups(
     return {
         subject: next(iter(roles.values())).group or _UNKNOWN for subject, roles in found.items()
     }
+
+
+def source_of(protocol: Protocol, measure: str) -> str:
+    """Name what a measure is taken from, as cells call it.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        The trial as declared.
+    measure : str
+        A measure, or a scale.
+
+    Returns
+    -------
+    str
+        The measure's scan; of a scale, the scale itself.
+    """
+    return measure if measure in protocol.scales else protocol.measures[measure].scan
 
 
 def check_question(
@@ -150,6 +182,12 @@ def _groups_of(protocol: Protocol, question: Question) -> tuple[str, ...]:
         return tuple(question.contrast)
     if design.order == _UNKNOWN:
         return (_UNKNOWN,)
+    if question.estimator in REPEATED:  # one treatment of the contrast tells between people
+        return tuple(
+            name
+            for name, sequence in design.sequences.items()
+            if set(question.contrast) & set(sequence.treatments)
+        )
     return tuple(
         name
         for name, sequence in design.sequences.items()
@@ -160,7 +198,9 @@ def _groups_of(protocol: Protocol, question: Question) -> tuple[str, ...]:
 def _too_few(protocol: Protocol, question: Question, counts: dict[str, int]) -> list[str]:
     needed = max(_MIN_UNITS, protocol.exclusions.min_participants_per_group)
     design = protocol.design
-    if isinstance(design, Crossover) and design.order == "recorded":
+    if question.estimator in REPEATED and isinstance(design, Crossover):
+        counts = {"any sequence": sum(counts.values())}
+    elif isinstance(design, Crossover) and design.order == "recorded":
         counts = _per_order(design, question, counts)
     return [
         f"{group}: {n} of at least {needed} participants have all that the question needs"
@@ -187,7 +227,7 @@ def _sort(
     participants: pd.DataFrame | None,
 ) -> tuple[dict[str, dict[str, Cell]], Counter[str]]:
     """Part the participants of the question's model into usable and lost, with the reason."""
-    scan = protocol.measures[question.measure].scan
+    scan = source_of(protocol, question.measure)
     by_subject: dict[str, dict[str, Cell]] = {}
     for cell in cells:
         if cell.scan == scan:
@@ -212,6 +252,8 @@ def _sort(
 def _roles(
     protocol: Protocol, question: Question, group: str | None, visits: dict[str, Cell]
 ) -> tuple[dict[str, Cell], str]:
+    if question.estimator in REPEATED:
+        return _repeated_roles(protocol, question, group, visits)
     if isinstance(protocol.design, Parallel):
         sessions = {"outcome": question.session}
         if question.estimator in {"ancova", "change"}:
@@ -238,16 +280,38 @@ def _roles(
     return roles, ""
 
 
-def _period_roles(
-    protocol: Protocol, treatments: Sequence[str], group: str, visits: dict[str, Cell]
+def _repeated_roles(
+    protocol: Protocol, question: Question, group: str | None, visits: dict[str, Cell]
 ) -> tuple[dict[str, Cell], str]:
-    """Take every period that has its run; one alone cannot be compared with anything."""
+    """Take every session, or period, that has its run."""
+    if isinstance(protocol.design, Crossover):
+        if group is None:
+            return {}, "without a recorded sequence"
+        treatments = protocol.design.sequences[group].treatments
+        return _period_roles(protocol, treatments, group, visits, least=1)
+    roles = {f"visit-{session}": cell for session, cell in visits.items() if cell.status == "ok"}
+    if question.estimator == "mmrm" and f"visit-{question.baseline}" not in roles:
+        return {}, f"without the baseline in ses-{question.baseline}"
+    if not roles:
+        return {}, "without any session"
+    return roles, ""
+
+
+def _period_roles(
+    protocol: Protocol,
+    treatments: Sequence[str],
+    group: str,
+    visits: dict[str, Cell],
+    *,
+    least: int = _MIN_PERIODS,
+) -> tuple[dict[str, Cell], str]:
+    """Take every period that has its run; one alone cannot be compared within the person."""
     roles = {}
     for number, treatment in enumerate(treatments, start=1):
         session = _session_under(protocol, treatment, group, visits)
         if session is not None and visits[session].status == "ok":
             roles[f"period{number}"] = visits[session]
-    if len(roles) < _MIN_PERIODS:
+    if len(roles) < least:
         return {}, f"with {len(roles)} of {len(treatments)} periods"
     return roles, ""
 

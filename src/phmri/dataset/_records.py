@@ -57,6 +57,10 @@ class Run:
         All that is wrong with these files as far as their headers tell.
     physio : tuple of Path
         Pulse and breathing recordings of the raw run, unread; empty where there are none.
+    dosing : tuple of Path
+        Sidecars of the raw run with ``Pharmaceutical…`` fields, unread, the most general first.
+    tissues : tuple of Path
+        From `find_tissues`, where noise is by tissue; else empty.
     """
 
     subject: str
@@ -78,6 +82,8 @@ class Run:
     affine: Float[np.ndarray, "4 4"] | None
     problems: tuple[Problem, ...] = ()
     physio: tuple[Path, ...] = ()
+    dosing: tuple[Path, ...] = ()
+    tissues: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,12 +187,15 @@ class DatasetCheck:
     questions : tuple of QuestionCheck
         One per question of the protocol.
     problems : tuple of Problem
-        Everything wrong, of the tree and of single runs.
+        Everything wrong, of the tree, of single runs and of scales.
+    ratings : tuple of Cell
+        Participants x sessions x the scales that are asked about.
     """
 
     cells: tuple[Cell, ...]
     questions: tuple[QuestionCheck, ...]
     problems: tuple[Problem, ...]
+    ratings: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,8 +321,8 @@ class DosingRow:
         where `scan` is None.
     scan : str or None
         Scan of the protocol that the clock belongs to.
-    line : int
-        Line of the file, for messages.
+    line : int or None
+        Line of the log, for messages; None where the sidecar of a run tells of it.
     """
 
     subject: str
@@ -325,4 +334,4 @@ class DosingRow:
     start: float
     duration: float
     scan: str | None
-    line: int
+    line: int | None

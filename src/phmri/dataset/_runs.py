@@ -7,6 +7,7 @@ from typing import Literal, TypeGuard
 import numpy as np
 from jaxtyping import Float
 
+from phmri.dataset._dosing_sidecar import find_dosing
 from phmri.dataset._headers import (
     ImageHeader,
     find_affine_fault,
@@ -136,6 +137,7 @@ def _make_run(
             for problem in (*found.problems, *event_problems)
         ),
         physio=find_physio(file, raw.root),
+        dosing=find_dosing(file, raw),
     )
 
 

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 __all__ = [
     "AdjustedOutcomes",
     "ContrastPartition",
     "Estimate",
     "Exchangeability",
+    "JointEstimate",
     "SequenceTest",
     "UnitDesign",
     "UnitTable",
@@ -86,11 +87,12 @@ class UnitDesign:
 
     Parameters
     ----------
-    estimator : {"ancova", "change", "post", "crossover", "paired", "periods"}
+    estimator : {"ancova", "change", "post", "crossover", "paired", "periods", "mixed", ...}
         How the outcome is made of a participant's images: the image at the session (ancova,
         post), minus the baseline session (change), half of period 1 minus period 2 (crossover),
         first minus second treatment (paired: order unknown), or every period's image as a row of
-        its own (periods: crossover of more than two periods, or with cells missing).
+        its own (periods: crossover of more than two periods, or with cells missing; mixed, mmrm,
+        clda: sessions too, with correlated errors, nothing in them changes places).
     subjects : tuple of str
         Participant of each row.
     groups : tuple of str
@@ -119,7 +121,9 @@ class UnitDesign:
         The model in words, for the methods text, with citations as ``[doi:...]``.
     """
 
-    estimator: Literal["ancova", "change", "post", "crossover", "paired", "periods"]
+    estimator: Literal[
+        "ancova", "change", "post", "crossover", "paired", "periods", "mixed", "mmrm", "clda"
+    ]
     subjects: tuple[str, ...]
     groups: tuple[str, ...]
     X: Float[np.ndarray, "n_units n_columns"]
@@ -154,6 +158,32 @@ class Estimate:
     t: Float[np.ndarray, " n_outcomes"]
     df: float | Float[np.ndarray, " n_outcomes"]
     d: Float[np.ndarray, " n_outcomes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointEstimate:
+    """Several contrasts of one fitted model, for every outcome.
+
+    Parameters
+    ----------
+    names : tuple of str
+        What each contrast is.
+    effect : ndarray of shape (n_contrasts, n_outcomes)
+        In the measure's unit; NaN where ``status`` is 3.
+    covariance : ndarray of shape (n_outcomes, n_contrasts, n_contrasts)
+        Sampling covariance of the effects; NaN where ``status`` is 3.
+    df : ndarray of shape (n_contrasts, n_outcomes)
+        Degrees of freedom of each contrast's t.
+    status : ndarray of shape (n_outcomes,)
+        0 fitted; 1 fitted, with a variance component at its boundary; 2 not converged; 3 not
+        estimable, or the outcome does not vary.
+    """
+
+    names: tuple[str, ...]
+    effect: Float[np.ndarray, "n_contrasts n_outcomes"]
+    covariance: Float[np.ndarray, "n_outcomes n_contrasts n_contrasts"]
+    df: Float[np.ndarray, "n_contrasts n_outcomes"]
+    status: UInt8[np.ndarray, " n_outcomes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

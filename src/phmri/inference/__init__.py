@@ -15,9 +15,11 @@ no shuffling. A claim says what was found and what was not; "not found" is never
 
 from phmri.inference._infer import infer, match_estimate, restrict_result
 from phmri.inference._joint import correct_jointly
+from phmri.inference._parametric import judge_estimate
 from phmri.inference._permutation import permute
 from phmri.inference._pvalues import Alternative
 from phmri.inference._records import (
+    UNSHUFFLED,
     Claim,
     Cluster,
     CorrectedTest,
@@ -30,15 +32,18 @@ from phmri.inference._space import Graph, Space, Volume
 from phmri.inference.claims._claims import make_claim, make_refusal
 from phmri.inference.claims._sequence_note import sequence_note
 from phmri.inference.claims._serialise import claim_from_dict, claim_to_dict
+from phmri.inference.claims._wording import format_p
 from phmri.inference.clusters._clusters import cluster_threshold
 from phmri.inference.clusters._edges import make_edge_graph, region_pairs
 from phmri.inference.clusters._found import find_clusters
 from phmri.inference.clusters._peaks import find_extrema, find_peaks
 from phmri.inference.clusters._table import Places
+from phmri.inference.multiplicity import adjust_by_graph, adjust_pvalues, make_alpha_graph
 from phmri.inference.shuffling._attainable import smallest_pvalue
 from phmri.inference.shuffling._source import ShufflingSource, make_source
 
 __all__ = [
+    "UNSHUFFLED",
     "Alternative",
     "Claim",
     "Cluster",
@@ -52,6 +57,8 @@ __all__ = [
     "ShufflingSource",
     "Space",
     "Volume",
+    "adjust_by_graph",
+    "adjust_pvalues",
     "claim_from_dict",
     "claim_to_dict",
     "cluster_threshold",
@@ -59,7 +66,10 @@ __all__ = [
     "find_clusters",
     "find_extrema",
     "find_peaks",
+    "format_p",
     "infer",
+    "judge_estimate",
+    "make_alpha_graph",
     "make_claim",
     "make_edge_graph",
     "make_refusal",

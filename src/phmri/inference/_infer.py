@@ -8,10 +8,10 @@ from jaxtyping import Bool, Float
 
 from phmri.exceptions import InferenceError, Problem
 from phmri.group import Estimate, UnitDesign
-from phmri.inference._fdr import qvalues_of
+from phmri.inference._parametric import Statistics, false_discoveries, parametric_result
 from phmri.inference._permutation import BATCH, permute
-from phmri.inference._pvalues import Alternative, orient, parametric_pvalue
-from phmri.inference._records import CorrectedTest, InferenceResult, PermutationState
+from phmri.inference._pvalues import Alternative
+from phmri.inference._records import UNSHUFFLED, CorrectedTest, InferenceResult, PermutationState
 from phmri.inference._space import Space, Volume
 from phmri.inference.clusters._clusters import cluster_threshold
 from phmri.inference.random_field._euler import StatisticField
@@ -30,12 +30,6 @@ BESIDE = (
     "Random field theory judged the clusters as well, for comparison: the answer does not rest on "
     "it."
 )
-FDR = {
-    "bh": "q-values are Benjamini and Hochberg's over parametric p-values "
-    "[doi:10.1111/j.2517-6161.1995.tb02031.x].",
-    "by": "q-values are Benjamini and Yekutieli's over parametric p-values "
-    "[doi:10.1214/aos/1013699998].",
-}
 
 
 def infer(  # noqa: PLR0913 - what is asked, and four about how the work is cut
@@ -86,7 +80,7 @@ def infer(  # noqa: PLR0913 - what is asked, and four about how the work is cut
         Clusters beyond a cluster-forming threshold of a map of t are judged by random field
         theory as well.
     """
-    if settings.method not in {"random_field", "fdr"}:
+    if settings.method not in UNSHUFFLED:
         result = permute(
             design,
             Y,
@@ -101,11 +95,11 @@ def infer(  # noqa: PLR0913 - what is asked, and four about how the work is cut
         )
         return _add_random_field(result, design, Y, baseline, settings, alternative, space)
     result = _test_parametrically(design, Y, baseline, settings, alternative)
-    if settings.method == "fdr":
+    if settings.method != "random_field":
         return result
     region = result.tested if searched is None else result.tested & searched
     field = _random_field(result, design, Y, baseline, settings, alternative, space, region)
-    fdr = _false_discoveries(
+    fdr = false_discoveries(
         result.statistic, result.pvalue_parametric, region, settings, alternative
     )
     said = (*field.assumptions, *(f"Warning: {doubt}" for doubt in field.doubts))
@@ -138,58 +132,16 @@ def _test_parametrically(
     settings: Inference,
     alternative: Alternative,
 ) -> InferenceResult:
-    """Give p-values of the statistic's own distribution, and q-values.
-
-    Raises
-    ------
-    InferenceError
-        When nothing varies.
-    """
     model = make_statistic(design, Y, baseline, settings, single=False)
-    if not model.tested.any():
-        raise InferenceError(Problem(what="no outcome varies between participants"))
-    df = np.broadcast_to(np.asarray(model.df, dtype=np.float64), model.observed.shape).copy()
-    pvalue = parametric_pvalue(model.observed, df, alternative, df1=model.df1, name=model.name)
-    pvalue[~model.tested] = 1.0
-    test = _false_discoveries(model.observed, pvalue, model.tested, settings, alternative)
-    return InferenceResult(
-        statistic_name=model.name,
-        statistic=model.observed,
+    found = Statistics(
+        name=model.name,
+        observed=model.observed,
         df1=model.df1,
-        df=df,
+        df=np.broadcast_to(np.asarray(model.df, np.float64), model.observed.shape).copy(),
         tested=model.tested,
         n_per_outcome=model.n_per_outcome,
-        pvalue_uncorrected=pvalue,
-        pvalue_parametric=pvalue,
-        qvalue_fdr=test.pvalue,
-        method=settings.method,
-        tests={"fdr": test},
-        n_permutations=0,
-        exhaustive=False,
-        n_distinct=0,
-        shufflings_key="",
-        sentences=test.sentences,
     )
-
-
-def _false_discoveries(
-    statistic: Float[np.ndarray, " n_outcomes"],
-    pvalue: Float[np.ndarray, " n_outcomes"],
-    tested: Bool[np.ndarray, " n_outcomes"],
-    settings: Inference,
-    alternative: Alternative,
-) -> CorrectedTest:
-    """Adjust parametric p-values for the false discovery rate over the tested outcomes."""
-    qvalue = qvalues_of(tested, pvalue, settings.fdr)
-    passed = orient(statistic, alternative)[qvalue <= settings.alpha]
-    return CorrectedTest(
-        method="fdr",
-        value=statistic,
-        pvalue=qvalue,
-        threshold=float(passed.min(initial=np.inf)),
-        null_maximum=np.empty(0),
-        sentences=(FDR[settings.fdr],),
-    )
+    return parametric_result(found, settings, alternative)
 
 
 def _add_random_field(

@@ -15,7 +15,7 @@ from phmri.group import UnitDesign
 from phmri.inference._count import count_exceeding, largest_values
 from phmri.inference._enhance import Enhancer, EnhancerWorkspace, make_enhancer
 from phmri.inference._pvalues import Alternative, least_reaching, orient
-from phmri.inference._records import InferenceResult, Method, PermutationState
+from phmri.inference._records import UNSHUFFLED, InferenceResult, Method, PermutationState
 from phmri.inference._result import Shuffled, make_result
 from phmri.inference._space import Graph, Space, Volume
 from phmri.inference.shuffling._attainable import smallest_pvalue
@@ -318,7 +318,7 @@ def _refuse_arguments(
         for name, value in (("n_threads", n_threads), ("batch", batch))
         if value < 1
     ]
-    if settings.method in {"random_field", "fdr"}:
+    if settings.method in UNSHUFFLED:
         problems.append(
             Problem(
                 what="this method does not shuffle",

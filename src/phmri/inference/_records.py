@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from phmri.inference.random_field._records import RandomField
 
 __all__ = [
+    "UNSHUFFLED",
     "Claim",
     "Cluster",
     "CorrectedTest",
@@ -22,7 +23,9 @@ __all__ = [
 
 
 StatisticName = Literal["t", "F", "v", "G"]
-Method = Literal["voxel", "tfce", "cluster_mass", "cluster_extent", "random_field", "fdr"]
+Method = Literal["voxel", "tfce", "cluster_mass", "cluster_extent", "random_field", "fdr", "holm"]
+UNSHUFFLED: frozenset[Method] = frozenset({"random_field", "fdr", "holm"})
+"""Methods whose p-values come from a distribution, not from shuffling."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """An answer as it was computed, and the maps and tables that are written of it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,8 @@ class Answer:
         Runs that the answer rests on.
     beside : BesideContent
         What is shown beside it.
+    extras : dict of str to ndarray of shape (n_outcomes,)
+        Further statistics of the model, by what follows ``stat-`` in the names of files.
     """
 
     claim: Claim
@@ -55,6 +57,7 @@ class Answer:
     run_values: dict[RunKey, float]
     used: frozenset[RunKey]
     beside: BesideContent
+    extras: dict[str, Float[np.ndarray, " n_outcomes"]] = field(default_factory=dict)
 
 
 def name_statistics(answer: Answer) -> dict[str, Float[np.ndarray, " n_outcomes"]]:
@@ -87,7 +90,7 @@ def name_statistics(answer: Answer) -> dict[str, Float[np.ndarray, " n_outcomes"
             maps[f"p{label}"] = test.pvalue
     if not (result.n_per_outcome == result.n_per_outcome[0]).all():
         maps["n"] = result.n_per_outcome.astype(np.float64)
-    return maps
+    return maps | answer.extras
 
 
 def units_table(answer: Answer) -> pd.DataFrame:

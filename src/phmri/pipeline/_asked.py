@@ -4,14 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from phmri.dataset import DatasetCheck, DatasetIndex
+from phmri.dataset import REPEATED, DatasetCheck, DatasetIndex
 from phmri.group import UnitDesign, UnitTable, make_unit_design, override_kind
 from phmri.pipeline._labels import PeakLabels
 from phmri.pipeline._loading import MeasuredRun, RunKey
-from phmri.pipeline._measure_words import name_outcome
+from phmri.pipeline._long_model import LongModel, make_long_model, unit_design_of
+from phmri.pipeline._measure_words import name_outcome, name_score
 from phmri.pipeline._outcome_files import outcome_path
+from phmri.pipeline._populations import count_in
 from phmri.pipeline._provenance import hash_parameters
-from phmri.pipeline._units import QuestionUnits, find_units
+from phmri.pipeline._ratings import Rating, scale_file
+from phmri.pipeline._units import QuestionUnits, Visit, find_units, is_number, periods_of
 from phmri.protocol import (
     Inference,
     Parallel,
@@ -27,6 +30,7 @@ __all__ = [
     "ask",
     "contrast_labels",
     "corrected_with",
+    "long_model",
     "measure_paths",
     "measure_words",
     "model_question",
@@ -45,6 +49,10 @@ class GroupInputs:
     index : DatasetIndex
     check : DatasetCheck
     runs : dict of RunKey to MeasuredRun
+    ratings : dict of RunKey to Rating
+        Of the scales that are asked about.
+    happened : dict of str to frozenset of (str, str)
+        Intercurrent event -> participants and sessions that it counts in.
     regions : dict of str to RegionOnGrid
         Regions that questions name, on the grid of the maps.
     grid : Grid or None
@@ -59,6 +67,8 @@ class GroupInputs:
     index: DatasetIndex
     check: DatasetCheck
     runs: dict[RunKey, MeasuredRun]
+    ratings: dict[RunKey, Rating]
+    happened: dict[str, frozenset[tuple[str, str]]]
     regions: dict[str, RegionOnGrid]
     grid: Grid | None
     labels: PeakLabels
@@ -77,6 +87,8 @@ class Asked:
     settings : Inference
     units : QuestionUnits
     design : UnitDesign
+    long : LongModel or None
+        Where all sessions or periods are modelled together; ``design`` then describes it.
     """
 
     name: str
@@ -84,6 +96,7 @@ class Asked:
     settings: Inference
     units: QuestionUnits
     design: UnitDesign
+    long: LongModel | None = None
 
 
 def question_folder(inputs: GroupInputs, name: str) -> Path:
@@ -126,7 +139,7 @@ def model_question(
     name: str,
     table: UnitTable,
     *,
-    present: Mapping[str, frozenset[int]] | None,
+    present: Mapping[str, frozenset[Visit]] | None,
 ) -> UnitDesign:
     """Make the model of a question for the participants at hand.
 
@@ -152,7 +165,7 @@ def model_question(
         protocol.design,
         table,
         min_per_group=protocol.exclusions.min_participants_per_group,
-        present=present,
+        present=periods_of(present),
         moved=tuple(sorted(moved)),
     )
     if settings.shuffle == "from_design":
@@ -160,7 +173,7 @@ def model_question(
     return override_kind(design, settings.shuffle)
 
 
-def ask(inputs: GroupInputs, name: str) -> Asked:
+def ask(inputs: GroupInputs, name: str, population: str | None = None) -> Asked:
     """Find the participants of a question and make its model.
 
     Questions corrected together are answered by the same participants, and the arms of all their
@@ -170,6 +183,8 @@ def ask(inputs: GroupInputs, name: str) -> Asked:
     ----------
     inputs : GroupInputs
     name : str
+    population : str, optional
+        In place of the question's own.
 
     Returns
     -------
@@ -180,8 +195,17 @@ def ask(inputs: GroupInputs, name: str) -> Asked:
     together = corrected_with(protocol, name)
 
     def units_of(member: str, only: frozenset[str] | None = None) -> QuestionUnits:
+        asked = protocol.questions[member]
+        counted = count_in(
+            protocol,
+            asked.measure,
+            inputs.check,
+            inputs.happened,
+            population or next(iter(asked.populations), None),
+        )
+        sources = inputs.ratings if asked.measure in protocol.scales else inputs.runs
         return find_units(
-            protocol, member, index=inputs.index, check=inputs.check, runs=inputs.runs, only=only
+            protocol, member, index=inputs.index, counted=counted, sources=sources, only=only
         )
 
     only = None
@@ -189,8 +213,41 @@ def ask(inputs: GroupInputs, name: str) -> Asked:
         members = (frozenset(units_of(member).table.subjects) for member in together)
         only = frozenset.intersection(*members)
     units = units_of(name, only)
-    design = model_question(protocol, name, units.table, present=units.present)
-    return Asked(name=name, question=question, settings=settings, units=units, design=design)
+    long = long_model(protocol, name, units.table, units.present)
+    if long is not None:
+        design = unit_design_of(question, long)
+    else:
+        design = model_question(protocol, name, units.table, present=units.present)
+    return Asked(
+        name=name, question=question, settings=settings, units=units, design=design, long=long
+    )
+
+
+def long_model(
+    protocol: Protocol,
+    name: str,
+    table: UnitTable,
+    present: Mapping[str, frozenset[Visit]] | None,
+) -> LongModel | None:
+    """Make the model of all sessions or periods of a question that asks for one.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    name : str
+    table : UnitTable
+    present : mapping of str to frozenset of (str or int), or None
+        Participant -> sessions or periods at hand.
+
+    Returns
+    -------
+    LongModel or None
+        None for estimators that reduce to one row per participant.
+    """
+    question = protocol.questions[name]
+    if question.estimator not in REPEATED or present is None:
+        return None
+    return make_long_model(protocol, name, table, present, number=is_number(protocol, question))
 
 
 def question_key(inputs: GroupInputs, asked: Asked) -> str:
@@ -218,7 +275,8 @@ def question_key(inputs: GroupInputs, asked: Asked) -> str:
             "strata": table.strata,
             "covariates": {label: values.tolist() for label, values in table.covariates.items()},
             "left_out": asked.units.left_out,
-            "runs": [run.manifest.step_key for run in used],
+            "runs": [run.step_key for run in used],
+            "measure": _measured_by(inputs.protocol, asked.question.measure),
             "regions": [region.source for region in inputs.regions.values()],
             "labels": inputs.labels.source,
             "words": [
@@ -227,6 +285,12 @@ def question_key(inputs: GroupInputs, asked: Asked) -> str:
             ],
         }
     )
+
+
+def _measured_by(protocol: Protocol, name: str) -> object:
+    # What a run was measured with is in its own key; a score depends on its scale.
+    scale = protocol.scales.get(name)
+    return None if scale is None else scale.model_dump(mode="json")
 
 
 def measure_paths(inputs: GroupInputs, question: Question) -> tuple[Path, ...]:
@@ -241,6 +305,8 @@ def measure_paths(inputs: GroupInputs, question: Question) -> tuple[Path, ...]:
     -------
     tuple of Path
     """
+    if question.measure in inputs.protocol.scales:
+        return (scale_file(inputs.protocol, inputs.index, question.measure),)
     return tuple(
         outcome_path(run.job, question)
         for run in inputs.runs.values()
@@ -282,6 +348,8 @@ def measure_words(protocol: Protocol, question: Question) -> str:
     -------
     str
     """
+    if question.measure in protocol.scales:
+        return name_score(protocol, question)
     measure = protocol.measures[question.measure]
     scan = protocol.scans[measure.scan]
     when = f" (task {scan.task}" + (f", session {question.session})" if question.session else ")")

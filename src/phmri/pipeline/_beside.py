@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from phmri.exceptions import DesignError, InferenceError
 from phmri.group import Estimate, UnitDesign, fit_covered
-from phmri.inference import Claim, InferenceResult, correct_jointly, match_estimate
+from phmri.inference import Claim, InferenceResult, correct_jointly
 from phmri.pipeline._asked import Asked, GroupInputs, ask, corrected_with, question_folder
 from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun
 from phmri.pipeline._shuffle import KeptState
@@ -19,14 +19,26 @@ from phmri.pipeline._stack import stack_outcomes
 from phmri.pipeline._tested import test_question
 from phmri.report import NuisanceContent, VariantContent
 
-__all__ = ["other_denoisings", "test_nuisance"]
+__all__ = ["interval_at", "other_denoisings", "same_place", "test_nuisance"]
 
 _LEAST = 3
 """Rows beyond the columns of the model that a difference is told from."""
 
 
-def _interval_at(estimate: Estimate, index: int, confidence: float) -> tuple[float, float, float]:
-    """Give one outcome's effect with its interval."""
+def interval_at(estimate: Estimate, index: int, confidence: float) -> tuple[float, float, float]:
+    """Give one outcome's effect with its interval.
+
+    Parameters
+    ----------
+    estimate : Estimate
+    index : int
+    confidence : float
+
+    Returns
+    -------
+    tuple of float
+        Effect, lower and upper end.
+    """
     effect, se = float(estimate.effect[index]), float(estimate.se[index])
     reach = float(scipy.stats.t.ppf(0.5 + confidence / 2, _df_at(estimate, index))) * se
     return effect, effect - reach, effect + reach
@@ -36,8 +48,20 @@ def _df_at(estimate: Estimate, index: int) -> float:
     return float(np.broadcast_to(estimate.df, estimate.effect.shape)[index])
 
 
-def _same_place(outcomes: LoadedOutcomes, index: int, other: LoadedOutcomes) -> int | None:
-    """Find an outcome of one data set in another of the same grid or names."""
+def same_place(outcomes: LoadedOutcomes, index: int, other: LoadedOutcomes) -> int | None:
+    """Find an outcome of one data set in another of the same grid or names.
+
+    Parameters
+    ----------
+    outcomes : LoadedOutcomes
+    index : int
+    other : LoadedOutcomes
+
+    Returns
+    -------
+    int or None
+        None where the other lacks it.
+    """
     if outcomes.weights is not None or outcomes.mask is None or other.mask is None:
         name = outcomes.names[index]
         return other.names.index(name) if name in other.names else None
@@ -76,7 +100,7 @@ def test_nuisance(
         if found is None:
             continue
         estimate, n = found
-        effect, low, high = _interval_at(estimate, 0, confidence)
+        effect, low, high = interval_at(estimate, 0, confidence)
         tail = scipy.stats.t.sf(abs(float(estimate.t[0])), _df_at(estimate, 0))
         pvalue = max(float(2 * tail), np.finfo(float).tiny)  # no p is 0
         rows.append(
@@ -145,7 +169,7 @@ def other_denoisings(
     if question.denoising is not None or not others or not claim.peaks:
         return ()
     own = claim.peaks[0]
-    effect, low, high = _interval_at(estimate, own.index, asked.settings.confidence)
+    effect, low, high = interval_at(estimate, own.index, asked.settings.confidence)
     first = VariantContent(
         denoising=inputs.protocol.measures[question.measure].denoising,
         effect=effect,
@@ -164,7 +188,8 @@ def _variant(
 ) -> VariantContent:
     other = replace(asked, question=asked.question.model_copy(update={"denoising": denoising}))
     runs = [run for members in asked.units.runs.values() for run in members]
-    refuse_altered([(run.job, run.manifest) for run in runs], other.question)
+    measured = [(run.job, run.manifest) for run in runs if isinstance(run, MeasuredRun)]
+    refuse_altered(measured, other.question)
     try:
         tested = test_question(inputs, other, None)
     except (DesignError, InferenceError):  # none of its data can be tested: the answer stands
@@ -181,12 +206,10 @@ def _variant(
     result = tested.result
     searched = result.tested if tested.searched is None else result.tested & tested.searched
     corrected = _corrected(inputs, asked, result)[searched]
-    place = _same_place(outcomes, index, tested.outcomes)
+    place = same_place(outcomes, index, tested.outcomes)
     values: tuple[float | None, ...] = (None,) * 4
     if place is not None and result.tested[place]:
-        fitted = fit_covered(asked.design, tested.Y, tested.baseline, result.tested)
-        estimate = match_estimate(fitted, result)
-        effect, low, high = _interval_at(estimate, place, asked.settings.confidence)
+        effect, low, high = interval_at(tested.estimate, place, asked.settings.confidence)
         values = effect, low, high, float(result.pvalue_uncorrected[place])
     return VariantContent(
         denoising=denoising,

@@ -13,7 +13,14 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool
 
-from phmri.dataset import DatasetCheck, DatasetIndex, check_dataset, needed_cells
+from phmri.dataset import (
+    REPEATED,
+    DatasetCheck,
+    DatasetIndex,
+    check_dataset,
+    needed_cells,
+    source_of,
+)
 from phmri.exceptions import DesignError, InferenceError, Problem
 from phmri.group import (
     Exchangeability,
@@ -21,10 +28,12 @@ from phmri.group import (
     UnitTable,
 )
 from phmri.inference import Alternative, cluster_threshold, make_source, smallest_pvalue
-from phmri.pipeline._asked import model_question
+from phmri.pipeline._asked import long_model, model_question
 from phmri.pipeline._design_summary import UNSHUFFLED, DesignSummary
+from phmri.pipeline._design_words import contrast_words, covariance_words
+from phmri.pipeline._long_model import unit_design_of
 from phmri.pipeline._treatment_words import treatment_words
-from phmri.pipeline._units import make_table, present_periods
+from phmri.pipeline._units import make_table, present_visits
 from phmri.protocol import Inference, Parallel, Protocol, Question, RoiToRoi, inference_of
 
 __all__ = ["describe_designs"]
@@ -81,7 +90,12 @@ def _describe(
             design = _design_at_hand(protocol, name, index, check)
             caveats = (AT_HAND,)
         notes = (*design.notes, *caveats, *_one_number(protocol, question, summary.settings))
-        summary = replace(_with_model(summary, design, _groups(protocol)), notes=notes)
+        summary = replace(
+            _with_model(summary, design, _groups(protocol)),
+            notes=notes,
+            covariance=covariance_words(question, design),
+            contrasts=contrast_words(question),
+        )
         _refuse_threshold(protocol, question, summary)
         if summary.settings.method not in UNSHUFFLED:
             summary = _with_shufflings(summary, design, alternative=question.alternative)
@@ -92,7 +106,9 @@ def _describe(
 
 def _refuse_threshold(protocol: Protocol, question: Question, summary: DesignSummary) -> None:
     """Refuse a cluster-forming threshold that answering would refuse at these df."""
-    settings, measure = summary.settings, protocol.measures[question.measure]
+    settings, measure = summary.settings, protocol.measures.get(question.measure)
+    if measure is None:
+        return
     edges = isinstance(measure, RoiToRoi) and measure.summary == "edges"
     given = (settings.cluster_z, settings.cluster_t, settings.cluster_p) != (None, None, None)
     narrowed = question.where.mean_of is not None or question.where.at is not None
@@ -105,10 +121,11 @@ def _one_number(protocol: Protocol, question: Question, settings: Inference) -> 
     method = protocol.inference.method
     if question.inference is not None or settings.method == method:
         return ()
+    source = "the model" if settings.method in UNSHUFFLED else "shuffling"
     return (
         (
             f"One number, nothing to correct: the protocol's method '{method}' is for several "
-            "outcomes, and p comes from shuffling."
+            f"outcomes, and p comes from {source}."
         ),
     )
 
@@ -152,6 +169,10 @@ def _planned_design(protocol: Protocol, name: str) -> UnitDesign:
             (UNKNOWN if unknown else name, f"design.sequences.{name}"): sequence.n_planned
             for name, sequence in design.sequences.items()
             if set(question.contrast) <= set(sequence.treatments)
+            or (
+                question.estimator in REPEATED
+                and set(question.contrast) & set(sequence.treatments)
+            )
         }
     unplanned = [f"{place}.n_planned" for (_, place), number in n_planned.items() if not number]
     if unplanned:
@@ -169,7 +190,25 @@ def _planned_design(protocol: Protocol, name: str) -> UnitDesign:
         strata=("",) * len(groups),
         covariates={},
     )
-    return model_question(protocol, name, table, present=None)
+    return _model(protocol, name, table, _planned_visits(protocol, question, groups, table))
+
+
+def _planned_visits(
+    protocol: Protocol, question: Question, groups: list[str], table: UnitTable
+) -> dict[str, frozenset[str | int]] | None:
+    """List the sessions or periods of everyone, where each has a row of its own."""
+    if question.estimator not in REPEATED:
+        return None
+    design = protocol.design
+    if isinstance(design, Parallel):
+        scale = protocol.scales.get(question.measure)
+        of = scale or protocol.scans[source_of(protocol, question.measure)]
+        everyone: frozenset[str | int] = frozenset(of.sessions or protocol.sessions)
+        return dict.fromkeys(table.subjects, everyone)
+    return {
+        subject: frozenset(range(1, len(design.sequences[group].treatments) + 1))
+        for subject, group in zip(table.subjects, groups, strict=True)
+    }
 
 
 def _planned_caveats(
@@ -217,12 +256,20 @@ def _design_at_hand(
         raise DesignError(found.reason)
     needed = needed_cells(protocol, name, check, index.participants)
     cells = {subject: needed[subject] for subject in sorted(needed)}
-    return model_question(
-        protocol,
-        name,
-        make_table(protocol, name, index=index, cells=cells),
-        present=present_periods(cells),
-    )
+    table = make_table(protocol, name, index=index, cells=cells)
+    return _model(protocol, name, table, present_visits(cells))
+
+
+def _model(
+    protocol: Protocol,
+    name: str,
+    table: UnitTable,
+    present: dict[str, frozenset[str | int]] | None,
+) -> UnitDesign:
+    long = long_model(protocol, name, table, present)
+    if long is not None:
+        return unit_design_of(protocol.questions[name], long)
+    return model_question(protocol, name, table, present=present)
 
 
 def _groups(protocol: Protocol) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ WRITTEN_OUT = 1_000_000
 UNSHUFFLED = {
     "random_field": "Gaussian random field theory",
     "fdr": "the distribution of the statistic under normal errors",
+    "holm": "the distribution of the statistic under normal errors",
 }
 """Method that does not shuffle -> what its p-values come from."""
 
@@ -54,6 +55,10 @@ class DesignSummary:
         Least p-value that counting shufflings can give; 0 where the method does not shuffle.
     notes : tuple of str
         What must be said beside it.
+    covariance : str
+        How rows of one participant, and rows of unequal variance, are allowed for.
+    contrasts : tuple of str
+        What is estimated, in words; more than one for a blockade or persistence.
     """
 
     question: str
@@ -76,6 +81,8 @@ class DesignSummary:
     exhaustive: bool = False
     smallest_pvalue: float = 0.0
     notes: tuple[str, ...] = ()
+    covariance: str = ""
+    contrasts: tuple[str, ...] = ()
 
     @property
     def reaches_alpha(self) -> bool:  # numpydoc ignore=RT01
@@ -103,7 +110,13 @@ class DesignSummary:
                 ("shufflings", self._shufflings()),
                 ("smallest p", self._smallest_pvalue()),
             ]
-        return (("participants", self._participants()), *shuffling, ("model", self._model()))
+        return (
+            ("participants", self._participants()),
+            *shuffling,
+            ("model", self._model()),
+            *((("errors", self.covariance),) if self.covariance else ()),
+            *((("contrasts", "; ".join(self.contrasts)),) if len(self.contrasts) > 1 else ()),
+        )
 
     def _participants(self) -> str:
         counts = ", ".join(f"{group} {number:,}" for group, number in self.n_per_group.items())

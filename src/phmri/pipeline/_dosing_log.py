@@ -1,40 +1,66 @@
-"""What was given, and when: the dosing log laid over the protocol."""
+"""What was given, and when: dosing log and sidecars of runs laid over the protocol."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from phmri.dataset import Cell, DatasetIndex, DosingRow, read_dosing
+from phmri.dataset import Cell, DatasetIndex, DosingRow, read_dosing, read_run_dosing
 from phmri.exceptions import DatasetError, Problem
 from phmri.pharmacokinetics import Dose
 from phmri.protocol import Protocol
 
-__all__ = ["DosingLog"]
+__all__ = ["SIDECAR", "DosingLog"]
+
+SIDECAR = "sidecar of the run"
 
 _MANY = 12
 """More names than this are counted, not listed."""
 
+_ONE_DOSE_MIN = 10.0
+"""Doses that two runs tell of are one dose if they lie no further apart: each run counts from its
+own first volume, and the protocol knows only when runs were planned."""
+
 
 @dataclass(slots=True)
 class DosingLog:
-    """The lines of ``phenotype/dosing.tsv``; none where the data set has no such file.
+    """What was given: ``phenotype/dosing.tsv``, else the ``Pharmaceutical…`` fields of runs.
 
     Parameters
     ----------
     protocol : Protocol
     index : DatasetIndex
+    cells : sequence of Cell
+        Whose runs may tell of doses in their sidecars; looked at where the protocol places the
+        scan in time and a measure depends on doses.
     problems : list of Problem
-        Everything in the log that the trial does not have.
+        Everything in them that the trial does not have.
+
+    Notes
+    -----
+    The log wins: what it says of a participant's session is all that counts there. Without it a
+    run goes by its own sidecar, and one without doses by that of the session's first run that has
+    any.
     """
 
     protocol: Protocol
     index: DatasetIndex
+    cells: Sequence[Cell] = ()
     problems: list[Problem] = field(default_factory=list)
     _given: dict[tuple[str, str], list[DosingRow]] = field(init=False)
+    _told: dict[tuple[str, str], dict[str, tuple[DosingRow, ...]]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._given = {}
+        self._given, self._told = {}, {}
+        self._read_log()
+        uses_doses = any(
+            item.needs_time_zero or item.used_exposure for item in self.protocol.measures.values()
+        )
+        for cell in self.cells if uses_doses else ():
+            if (cell.subject, cell.session) not in self._given:
+                self._read_sidecar(cell)
+
+    def _read_log(self) -> None:
         path = self.index.root / "phenotype" / "dosing.tsv"
         if not path.is_file():
             return
@@ -46,6 +72,66 @@ class DosingLog:
         for row in rows:
             self.problems += self._faults(row, str(path))
             self._given.setdefault((row.subject, self._session_of(row)), []).append(row)
+
+    def _read_sidecar(self, cell: Cell) -> None:
+        run = cell.run
+        if run is None or not run.dosing:
+            return
+        if cell.session not in self.protocol.scans[cell.scan].start_min:
+            return
+        try:
+            rows = read_run_dosing(run, scan=cell.scan, drugs=self._planned_routes())
+        except DatasetError as error:
+            self.problems += [replace(problem, session=cell.session) for problem in error.problems]
+            return
+        if rows:
+            told = self._told.setdefault((cell.subject, cell.session), {})
+            first = next(iter(told.values()), rows)
+            told[cell.scan] = rows
+            if not self._is_same(cell.session, first, rows):
+                self.problems.append(
+                    Problem(
+                        what="two runs of one session tell of different doses",
+                        file=str(run.dosing[-1]),
+                        subject=cell.subject,
+                        session=cell.session,
+                        field="PharmaceuticalDoseAmount, PharmaceuticalDoseTime",
+                        found=self._words(cell.session, rows),
+                        expected=f"{self._words(cell.session, first)} as scan {first[0].scan} "
+                        "has it, or every dose in phenotype/dosing.tsv",
+                    )
+                )
+
+    def _planned_routes(self) -> dict[str, str | None]:
+        """Give every drug, with its route where the protocol gives it one way only."""
+        routes: dict[str, set[str]] = {drug: set() for drug in self.protocol.drugs}
+        for treatment in self.protocol.treatments.values():
+            for dose in treatment.doses:
+                routes[dose.drug].add(dose.route)
+        return {
+            drug: next(iter(found)) if len(found) == 1 else None for drug, found in routes.items()
+        }
+
+    def _is_same(
+        self, session: str, first: Sequence[DosingRow], rows: Sequence[DosingRow]
+    ) -> bool:
+        def what(row: DosingRow) -> tuple[object, ...]:
+            return (row.drug, row.route, row.amount, row.unit, round(row.duration))
+
+        ours, theirs = (
+            sorted(items, key=lambda row: (row.drug, row.start)) for items in (rows, first)
+        )
+        return list(map(what, ours)) == list(map(what, theirs)) and all(
+            abs(self._minutes(session, a) - self._minutes(session, b)) <= _ONE_DOSE_MIN
+            for a, b in zip(ours, theirs, strict=True)
+        )
+
+    def _words(self, session: str, rows: Sequence[DosingRow]) -> str:
+        return "; ".join(
+            f"{row.amount:g} {row.unit} of {row.drug} at {self._minutes(session, row):.3g} min "
+            f"over {row.duration / 60.0:.3g} min"
+            for row in rows
+        )
 
     def _session_of(self, row: DosingRow) -> str:
         """Give the session of a line; a trial of one session need not name it."""
@@ -86,6 +172,29 @@ class DosingLog:
             )
         return problems
 
+    def _rows(self, cell: Cell) -> Sequence[DosingRow]:
+        key = (cell.subject, cell.session)
+        told = self._told.get(key, {})
+        own = told.get(cell.scan) or next(iter(told.values()), ())
+        return self._given.get(key) or own
+
+    def source(self, cell: Cell) -> str:
+        """Say where the doses of a run come from.
+
+        Parameters
+        ----------
+        cell : Cell
+
+        Returns
+        -------
+        str
+            A few words; empty where nobody says what was given.
+        """
+        rows = self._rows(cell)
+        if not rows:
+            return ""
+        return "phenotype/dosing.tsv" if rows[0].line is not None else SIDECAR
+
     def start_min(self, cell: Cell) -> float | None:
         """Say how long after the actual start of the infusion a run begins.
 
@@ -105,7 +214,7 @@ class DosingLog:
         """Give the minutes by which the infusion began later than planned."""
         infused = [
             self._minutes(cell.session, row)
-            for row in self._given.get((cell.subject, cell.session), ())
+            for row in self._rows(cell)
             if row.route == "intravenous"
         ]
         if not infused:
@@ -133,7 +242,8 @@ class DosingLog:
         Returns
         -------
         tuple of Dose
-            In minutes from the actual start of the infusion; empty where the log has none.
+            In minutes from the actual start of the infusion; empty where nobody says that any was
+            given.
         """
         delay = self._delay(cell)
         return tuple(
@@ -144,6 +254,6 @@ class DosingLog:
                 start_min=self._minutes(cell.session, row) - delay,
                 duration_min=row.duration if row.scan is None else row.duration / 60.0,
             )
-            for row in self._given.get((cell.subject, cell.session), ())
+            for row in self._rows(cell)
             if row.drug == drug
         )

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from phmri.dataset import Cell, DatasetCheck, DatasetIndex
 from phmri.pharmacokinetics import Dose
-from phmri.pipeline._dosing_log import DosingLog
+from phmri.pipeline._dosing_log import SIDECAR, DosingLog
 from phmri.pipeline._job import ExposureCurve
 from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.protocol import Protocol
@@ -104,10 +104,10 @@ def list_doses(
     Returns
     -------
     tuple of DoseContent
-        Of participants and sessions that the log names; empty without a log. Minutes count from
-        the planned time zero, so that a late start shows.
+        Of participants and sessions that the log names, or sidecars of runs tell of; empty
+        without either. Minutes count from the planned time zero, so that a late start shows.
     """
-    log = DosingLog(protocol, index)
+    log = DosingLog(protocol, index, check.cells)
     visits: dict[tuple[str, str], Cell] = {}
     for cell in check.cells:
         if (cell.subject, cell.session) not in visits or _planned_min(protocol, cell) is not None:
@@ -117,7 +117,8 @@ def list_doses(
             subject=cell.subject,
             session=cell.session,
             drug=drug,
-            given="; ".join(_words(dose, late_min=_late(protocol, log, cell)) for dose in given),
+            given="; ".join(_words(dose, late_min=_late(protocol, log, cell)) for dose in given)
+            + (f" ({SIDECAR})" if log.source(cell) == SIDECAR else ""),
             planned="; ".join(_words(dose) for dose in _planned(protocol, cell, drug)),
         )
         for cell in visits.values()

@@ -36,17 +36,20 @@ class Exposures:
     protocol : Protocol
     index : DatasetIndex
         Its participants have the weights; ``phenotype/dosing.tsv`` holds what was given.
+    cells : sequence of Cell
+        Whose runs may tell of doses in their sidecars.
     problems : list of Problem
         Everything that kept a curve from being made.
     """
 
     protocol: Protocol
     index: DatasetIndex
+    cells: Sequence[Cell] = ()
     problems: list[Problem] = field(default_factory=list)
     _log: DosingLog = field(init=False)
 
     def __post_init__(self) -> None:
-        self._log = DosingLog(self.protocol, self.index)
+        self._log = DosingLog(self.protocol, self.index, self.cells)
         self.problems += self._log.problems
 
     def start_min(self, cell: Cell) -> float | None:
@@ -79,7 +82,7 @@ class Exposures:
             Without those that cannot be made; `problems` says why, once per participant where
             it is the same for all of its runs.
         """
-        if self._log.problems:
+        if any(problem.subject in {None, cell.subject} for problem in self._log.problems):
             return {}  # a curve of doses that are wrong would only tell more of the same
         found = {}
         for name in names:
@@ -141,7 +144,7 @@ class Exposures:
             peak_ng_ml=float(typical.max()),
             at_effect_site=exposure.ke0_per_min is not None,
             source=f"{model.name} ({model.site}), "
-            + ("doses as given" if given else "doses as planned")
+            + (f"doses as given ({self._log.source(cell)})" if given else "doses as planned")
             + ("" if person is None else ", fitted to this participant's samples"),
         )
 

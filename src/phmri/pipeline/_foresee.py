@@ -1,10 +1,10 @@
 """What cannot be computed of a run, told by its design alone, before any computing starts.
 
 Protocol, header, events, recordings of pulse and breathing and the images of networks are looked
-at; neither confounds nor data.
+at, and as many volumes as show that every seed changes; not the confounds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from phmri.exceptions import FirstLevelError, PhmriError, Problem
 from phmri.firstlevel import InfusionDesign, Noise, fit_glm, task_contrast
+from phmri.pipeline._by_tissue import by_tissue, refuse_without_tissues
 from phmri.pipeline._job import RunJob, grid_of
 from phmri.pipeline._located import located, tell_place
 from phmri.pipeline._model_measures import (
@@ -20,6 +21,7 @@ from phmri.pipeline._model_measures import (
     make_trial_design,
 )
 from phmri.pipeline._run_data import RunData
+from phmri.pipeline._still_regions import find_still_regions, is_measured
 from phmri.protocol import (
     BetaSeries,
     DualRegression,
@@ -35,14 +37,24 @@ from phmri.signals import pick_recordings, place_maps
 __all__ = ["foresee"]
 
 
-def foresee(jobs: Iterable[RunJob], questions: Mapping[str, Question]) -> list[Problem]:
+def foresee(
+    jobs: Collection[RunJob],
+    questions: Mapping[str, Question],
+    *,
+    resuming: bool = False,
+    on_progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
+) -> list[Problem]:
     """Find what will keep measures from being computed.
 
     Parameters
     ----------
-    jobs : iterable of RunJob
+    jobs : collection of RunJob
     questions : mapping of str to Question
         That will be asked; how many bins a response has is for the run to say.
+    resuming : bool, default False
+        Whether the seeds of runs that are measured already need no second look.
+    on_progress : callable, optional
+        Called as ``on_progress(stage, done, total)``.
 
     Returns
     -------
@@ -71,7 +83,8 @@ def foresee(jobs: Iterable[RunJob], questions: Mapping[str, Question]) -> list[P
                 problems[there if shared else _of_run(there, job)] = None
         for problem in _of_denoisings(data):
             problems[_of_run(problem, job)] = None
-    return list(problems)
+    new = [job for job in jobs if not (resuming and is_measured(job))]
+    return [*problems, *find_still_regions(new, on_progress)]
 
 
 def _of_run(problem: Problem, job: RunJob) -> Problem:
@@ -91,11 +104,14 @@ def _key(job: RunJob, name: str) -> tuple[object, ...]:
         b"" if curve is None else curve.values_ng_ml.tobytes(),
         run.events if by_event else None,
         (run.shape, str(run.affine)) if measure.map_files else None,
+        run.tissues or run.path if by_tissue(measure) else None,
     )
 
 
 def _problems_of(data: RunData, measure: Measure, asked: Mapping[str, str]) -> tuple[Problem, ...]:
     try:
+        if by_tissue(measure):
+            refuse_without_tissues(data.job.run)
         match measure:
             case Infusion():
                 _look_for_bins(make_infusion_design(data, measure), asked)

@@ -6,15 +6,16 @@ from dataclasses import replace
 import numpy as np
 
 from phmri.exceptions import DesignError, InferenceError
-from phmri.group import Estimate, UnitDesign, fit_covered, sequence_test
+from phmri.group import Estimate, UnitDesign, sequence_test
 from phmri.inference import (
+    UNSHUFFLED,
+    Claim,
     InferenceResult,
     Outcomes,
     correct_jointly,
     find_peaks,
     make_claim,
     make_source,
-    match_estimate,
     restrict_result,
     sequence_note,
 )
@@ -41,14 +42,17 @@ from phmri.pipeline._asked import (
 from phmri.pipeline._beside import other_denoisings, test_nuisance
 from phmri.pipeline._clusters import list_clusters
 from phmri.pipeline._course import load_course
+from phmri.pipeline._judged import describe_blockade, describe_persistence, extra_statistics
 from phmri.pipeline._left_out import leave_out_untested
-from phmri.pipeline._loading import LoadedOutcomes, load_values
-from phmri.pipeline._measure_words import unit_of
+from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, RunKey, load_values
+from phmri.pipeline._measure_words import question_unit
+from phmri.pipeline._population_answers import population_answers
 from phmri.pipeline._provenance import hash_parameters
+from phmri.pipeline._ratings import rating_values
 from phmri.pipeline._shuffle import KeptState, forget_shuffling
-from phmri.pipeline._tested import space_of, test_question
+from phmri.pipeline._tested import Tested, space_of, test_question
 from phmri.pipeline._units import QuestionUnits
-from phmri.protocol import Inference, inference_of
+from phmri.protocol import Inference, Question, inference_of
 from phmri.report import BesideContent
 
 __all__ = ["answer_question"]
@@ -125,7 +129,7 @@ def _progress(asked: Asked, on_progress: OnProgress) -> Callable[[int], None]:
 
 
 def _n_shufflings(design: UnitDesign, settings: Inference) -> int:
-    if settings.method in {"random_field", "fdr"}:
+    if settings.method in UNSHUFFLED:
         return 0
     return make_source(design, settings).n_used
 
@@ -139,12 +143,11 @@ def _compute(
     outcomes, result = tested.outcomes, tested.result
     if len(asked) > 1:
         result = _correct_together(inputs, asked, name, result, states)
-    estimate = fit_covered(design, tested.Y, tested.baseline, result.tested)
-    estimate = match_estimate(estimate, result)
+    estimate = tested.estimate
     if not result.tested.all():
         outcomes = leave_out_untested(outcomes, result, searched=tested.searched)
         estimate, result = restrict_result(estimate, result)
-    unit = unit_of(inputs.protocol.measures[question.measure], question)
+    unit = question_unit(inputs.protocol, question)
     clusters = list_clusters(
         question,
         design,
@@ -172,13 +175,50 @@ def _compute(
         outcomes=outcomes,
         estimate=estimate,
         result=result,
-        run_values=load_values(question, outcomes, strongest, inputs.runs),
+        run_values=_values(inputs, question, outcomes, strongest),
         used=frozenset((*run.key,) for members in units.runs.values() for run in members),
-        beside=BesideContent(
-            variants=other_denoisings(inputs, asked[name], claim, outcomes, estimate),
-            nuisance=test_nuisance(design, units.runs, settings.confidence),
-            course=load_course(inputs, question, outcomes, strongest),
-        ),
+        beside=_beside(inputs, asked[name], tested, claim, outcomes, estimate),
+        extras=extra_statistics(inputs, asked[name], tested),
+    )
+
+
+def _values(
+    inputs: GroupInputs, question: Question, outcomes: LoadedOutcomes, strongest: int
+) -> dict[RunKey, float]:
+    if question.measure in inputs.protocol.scales:
+        return rating_values(question, inputs.ratings.values())
+    return load_values(question, outcomes, strongest, inputs.runs)
+
+
+def _beside(
+    inputs: GroupInputs,
+    asked: Asked,
+    tested: Tested,
+    claim: Claim,
+    outcomes: LoadedOutcomes,
+    estimate: Estimate,
+) -> BesideContent:
+    """Gather what is shown beside an answer; scores of a scale have no runs to show."""
+    question = asked.question
+    strongest = claim.peaks[0].index if claim.peaks else 0
+    judged = BesideContent(
+        blockade=describe_blockade(inputs, asked, tested, strongest),
+        persistence=describe_persistence(inputs, asked, tested, strongest),
+        populations=population_answers(inputs, asked, claim, outcomes, estimate),
+    )
+    if question.measure in inputs.protocol.scales:
+        return judged
+    runs = {
+        role: tuple(item for item in members if isinstance(item, MeasuredRun))
+        for role, members in asked.units.runs.items()
+    }
+    return replace(
+        judged,
+        variants=other_denoisings(inputs, asked, claim, outcomes, estimate),
+        nuisance=()
+        if asked.long
+        else test_nuisance(asked.design, runs, asked.settings.confidence),
+        course=load_course(inputs, question, outcomes, strongest),
     )
 
 
@@ -249,7 +289,7 @@ def _describe(
     shared = f" and the questions {', '.join(together)}" if len(together) > 1 else ""
     labels = contrast_labels(inputs.protocol, question)
     words = measure_words(inputs.protocol, question)
-    unit = unit_of(inputs.protocol.measures[question.measure], question)
+    unit = question_unit(inputs.protocol, question)
     if outcomes.kind != "map" or outcomes.mask is None or outcomes.affine is None:
         return Outcomes(
             kind=outcomes.kind,

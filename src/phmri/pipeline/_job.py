@@ -212,7 +212,7 @@ def run_inputs(run: Run) -> tuple[Path, ...]:
     -------
     tuple of Path
     """
-    files = (run.path, run.mask, run.confounds, run.events, *run.physio)
+    files = (run.path, run.mask, run.confounds, run.events, *run.physio, *run.tissues)
     return tuple(path for path in files if path is not None)
 
 

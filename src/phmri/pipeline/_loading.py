@@ -51,6 +51,16 @@ class MeasuredRun:
         """Participant, session and scan."""
         return (self.job.run.subject, self.job.session, self.job.scan_name)
 
+    @property
+    def excluded(self) -> str:  # numpydoc ignore=RT01
+        """Why its results may not be used; empty when they may."""
+        return self.manifest.excluded
+
+    @property
+    def step_key(self) -> str:  # numpydoc ignore=RT01
+        """What it was made with."""
+        return self.manifest.step_key
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedOutcomes:

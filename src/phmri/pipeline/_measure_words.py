@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from phmri.firstlevel import measure_sentence
+from phmri.pipeline._by_tissue import by_tissue
 from phmri.protocol import (
     BetaSeries,
     DualRegression,
@@ -10,6 +11,7 @@ from phmri.protocol import (
     Infusion,
     Measure,
     Ppi,
+    Protocol,
     Question,
     ReceptorMaps,
     RoiToRoi,
@@ -18,7 +20,7 @@ from phmri.protocol import (
     Task,
 )
 
-__all__ = ["describe_measure", "name_outcome", "unit_of"]
+__all__ = ["describe_measure", "name_outcome", "name_score", "question_unit", "unit_of"]
 
 _OUTCOMES = {
     "seed_to_voxel": "connectivity of {seed}{partner}",
@@ -87,6 +89,44 @@ def name_outcome(measure: Measure, question: Question) -> str:
     words = _outcome(measure, target)
     further = [item for item in (question.map, question.denoising) if item is not None]
     return f"{words} ({', '.join(further)})" if further else words
+
+
+def name_score(protocol: Protocol, question: Question) -> str:
+    """Call the score of a scale, as it reads inside a sentence.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+        Of a scale.
+
+    Returns
+    -------
+    str
+        E.g. ``CADSS score (amnesia, session infusion)``.
+    """
+    scale = protocol.scales[question.measure]
+    session = None if question.session is None else f"session {question.session}"
+    further = [item for item in (question.map, session) if item is not None]
+    words = f"{scale.label or question.measure} score"
+    return f"{words} ({', '.join(further)})" if further else words
+
+
+def question_unit(protocol: Protocol, question: Question) -> str:
+    """Give the unit of a question's outcome, of a measure or of a scale.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+
+    Returns
+    -------
+    str
+    """
+    if question.measure in protocol.scales:
+        return "points"
+    return unit_of(protocol.measures[question.measure], question)
 
 
 def _outcome(measure: Measure, target: str | None) -> str:
@@ -183,5 +223,5 @@ def describe_measure(measure: Measure) -> str:
     noise = getattr(measure, "noise", None)
     if noise is not None:
         kind = {"white": "white", "ar": f"AR({noise.order})", "arma11": "ARMA(1,1)"}[noise.kind]
-        values["noise"] = f"{kind} noise"
+        values["noise"] = f"{kind} noise" + (" of each tissue" if by_tissue(measure) else "")
     return measure_sentence(measure.kind, values)

@@ -35,6 +35,7 @@ from phmri.firstlevel import (
     trial_design,
     trial_estimator,
 )
+from phmri.pipeline._by_tissue import by_tissue, tissues_of
 from phmri.pipeline._events import events_in_baseline, modelled_events
 from phmri.pipeline._job import ExposureCurve
 from phmri.pipeline._located import located
@@ -112,6 +113,7 @@ def infusion(data: RunData, measure: Infusion, denoising: str) -> RunEstimate:
         design,
         data.design_nuisance(denoising),
         noise=_noise(measure),
+        groups=tissues_of(data, measure),
         shape_level=measure.shape_level if design.course else None,
     )
     facts = {**estimate.facts, "placebo": "this session alone: not corrected for placebo"}
@@ -147,7 +149,7 @@ def _noise(measure: Infusion | Task | Ppi) -> Noise:
     return Noise(
         kind=asked.kind,
         order=asked.order,
-        scope=asked.scope,
+        scope="group" if asked.scope == "tissue" else asked.scope,
         shrink=asked.shrink and can_shrink,
     )
 
@@ -241,6 +243,7 @@ def task(data: RunData, members: Mapping[str, Task], denoising: str) -> dict[str
         X,
         contrasts,
         noise=_noise(measure),
+        groups=tissues_of(data, measure),
         column_names=(*design.columns, *others),
     )
     percent = _percent(found)
@@ -269,7 +272,7 @@ def task(data: RunData, members: Mapping[str, Task], denoising: str) -> dict[str
 def _noise_words(measure: Task) -> str:
     noise = measure.noise
     name = {"white": "white", "ar": f"AR({noise.order})", "arma11": "ARMA(1,1)"}[noise.kind]
-    return f"{name} noise"
+    return f"{name} noise" + (" of each tissue" if by_tissue(measure) else "")
 
 
 def _percent(found: Outcomes) -> Float[np.ndarray, " n_outcomes"]:
@@ -304,8 +307,13 @@ def ppi(data: RunData, members: Mapping[str, Ppi], denoising: str) -> dict[str, 
     )
     contrasts = {name: member.contrast for name, member in members.items()}
     found = data.percent_outcomes(measure, denoising)
+    noise, groups = _noise(measure), tissues_of(data, measure)
     fits = dict(
-        zip(names, fit_ppi(found.series, design, contrasts, noise=_noise(measure)), strict=True)
+        zip(
+            names,
+            fit_ppi(found.series, design, contrasts, noise=noise, groups=groups),
+            strict=True,
+        )
     )
     means = dict(zip(names, seeds.mean(axis=0), strict=True))
     percent = _percent(found) / 100.0
@@ -319,6 +327,8 @@ def ppi(data: RunData, members: Mapping[str, Ppi], denoising: str) -> dict[str, 
                 values=scale * estimate.values,
                 variance=scale**2 * estimate.variance,
                 unit="% per % of the seed",
+                variance_assumes=estimate.variance_assumes
+                + (", shared by each tissue" if groups is not None else ""),
                 n_undefined=int(np.isnan(scale * estimate.values).sum()),
             )
         )

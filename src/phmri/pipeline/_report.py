@@ -14,7 +14,14 @@ from phmri.pipeline._methods import write_methods
 from phmri.pipeline._provenance import now
 from phmri.pipeline._versions import is_simulated, software_versions
 from phmri.protocol import Protocol
-from phmri.report import RegionContent, ReportContent, RunContent, write_report
+from phmri.report import (
+    AssociationContent,
+    FamilyContent,
+    RegionContent,
+    ReportContent,
+    RunContent,
+    write_report,
+)
 from phmri.signals import Grid, RegionOnGrid
 
 __all__ = ["write_trial_report"]
@@ -30,6 +37,8 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
     grid: Grid | None,
     runs: Mapping[RunKey, MeasuredRun],
     results: Sequence[QuestionAnswer],
+    associations: Sequence[AssociationContent],
+    families: Sequence[FamilyContent],
     out_dir: Path,
     command: str,
 ) -> Path:
@@ -47,6 +56,8 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
         None for tabular data.
     runs : mapping of RunKey to MeasuredRun
     results : sequence of QuestionAnswer
+    associations : sequence of AssociationContent
+    families : sequence of FamilyContent
     out_dir : Path
     command : str
 
@@ -71,6 +82,8 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
         command=command,
         exposures=list_exposures(protocol, check, runs),
         doses=list_doses(protocol, index, check),
+        families=tuple(families),
+        associations=tuple(associations),
     )
     return write_report(content, out_dir / "report" / "index.html")
 

@@ -1,40 +1,32 @@
 """The whole of a trial, or one of its levels."""
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from phmri.dataset import (
     AtlasStore,
     DatasetCheck,
-    DatasetIndex,
     check_dataset,
     index_dataset,
     write_json,
 )
 from phmri.exceptions import DatasetError, DesignError, OutputError, Problem, ProtocolError
 from phmri.inference import Claim
-from phmri.pipeline._answers import QuestionAnswer
-from phmri.pipeline._asked import GroupInputs
+from phmri.pipeline._answer_trial import answer_trial
 from phmri.pipeline._execute import execute, n_workers_that_fit
-from phmri.pipeline._group import answer_question
 from phmri.pipeline._guard import refuse_foreign_output
 from phmri.pipeline._job import RunJob, manifest_path, run_inputs
-from phmri.pipeline._labels import label_regions
-from phmri.pipeline._loading import gather_runs
 from phmri.pipeline._manifest import RunManifest, read_manifest
 from phmri.pipeline._participant import run_job
-from phmri.pipeline._plan import make_jobs, memory_per_run_gb, place_group_regions
+from phmri.pipeline._plan import make_jobs, memory_per_run_gb
 from phmri.pipeline._provenance import StepLog, is_current
-from phmri.pipeline._report import write_trial_report
+from phmri.pipeline._trial import OnProgress, Tally, Trial
 from phmri.pipeline._versions import dataset_description
 from phmri.protocol import Protocol, protocol_sha256, read_protocol
 
 __all__ = ["RunSummary", "run"]
 
 LEVELS = ("participant", "group", "all")
-OnProgress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,30 +51,6 @@ class RunSummary:
     n_excluded: int
     n_failed: int
     problems: tuple[Problem, ...]
-
-
-@dataclass(slots=True)
-class _Tally:
-    done: int = 0
-    kept: int = 0
-    excluded: int = 0
-    failed: int = 0
-    problems: list[Problem] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Trial:
-    protocol: Protocol
-    protocol_path: Path
-    sha256: str
-    index: DatasetIndex
-    check: DatasetCheck
-    jobs: list[RunJob]
-    atlas: AtlasStore
-    out_dir: Path
-    log: StepLog
-    on_progress: OnProgress
-    tally: _Tally
 
 
 def run(  # noqa: PLR0913 - the command line has as many options
@@ -163,15 +131,13 @@ def run(  # noqa: PLR0913 - the command line has as many options
     fitting = n_workers_that_fit(n_workers, memory_gb, memory_per_run_gb(trial.jobs))
     if level != "group":
         _measure_runs(trial, n_workers=fitting)
-    results: list[QuestionAnswer] = []
+    claims: tuple[Claim, ...] = ()
     report_path = None
     if level != "participant":
-        inputs = _group_inputs(trial, n_threads=n_workers)
-        results = _answer_questions(trial, inputs)
-        report_path = _report(trial, inputs, results, command=command)
+        claims, report_path = answer_trial(trial, n_threads=n_workers, command=command)
     tally = trial.tally
     return RunSummary(
-        claims=tuple(result.claim for result in results),
+        claims=claims,
         report_path=report_path,
         n_done=tally.done,
         n_kept=tally.kept,
@@ -191,14 +157,14 @@ def _open_trial(
     participants: tuple[str, ...] | None,
     atlas_dirs: tuple[Path, ...],
     on_progress: OnProgress,
-) -> _Trial:
+) -> Trial:
     protocol = read_protocol(protocol_path)
     sha256 = protocol_sha256(protocol)
     on_progress("Indexing", 0, 1)
     index = index_dataset(bids_dir, tuple(derivatives))
     check = check_dataset(protocol, index, participants)
     on_progress("Indexing", 1, 1)
-    tally = _Tally()
+    tally = Tally()
     _stop_if_broken(protocol, check.problems, tally)
     if level != "participant" or participants is None:
         _stop_if_unanswerable(check)
@@ -212,13 +178,14 @@ def _open_trial(
         protocol_sha256=sha256,
         out_dir=out_dir.resolve(),
         atlas=atlas,
+        on_progress=on_progress,
     )
     _make_directory(out_dir)
     write_json(
         out_dir / "dataset_description.json",
         dataset_description(protocol, sha256, index),
     )
-    return _Trial(
+    return Trial(
         protocol=protocol,
         protocol_path=protocol_path,
         sha256=sha256,
@@ -242,7 +209,7 @@ def _make_directory(path: Path) -> None:
         ) from error
 
 
-def _stop_if_broken(protocol: Protocol, problems: tuple[Problem, ...], tally: _Tally) -> None:
+def _stop_if_broken(protocol: Protocol, problems: tuple[Problem, ...], tally: Tally) -> None:
     if problems and protocol.exclusions.broken_run == "stop":
         raise DatasetError(*problems)
     tally.problems.extend(problems)
@@ -258,7 +225,7 @@ def _stop_if_unanswerable(check: DatasetCheck) -> None:
         raise DesignError(*problems)
 
 
-def _measure_runs(trial: _Trial, *, n_workers: int) -> None:
+def _measure_runs(trial: Trial, *, n_workers: int) -> None:
     todo = []
     for job in trial.jobs:
         manifest = _finished_manifest(job)
@@ -308,67 +275,3 @@ def _finished_manifest(job: RunJob) -> RunManifest | None:
 
 def _step_name(job: RunJob) -> str:
     return f"participant sub-{job.run.subject} ses-{job.session} {job.scan_name}"
-
-
-def _group_inputs(trial: _Trial, *, n_threads: int) -> GroupInputs:
-    regions, grid = place_group_regions(
-        trial.protocol,
-        trial.jobs,
-        atlas=trial.atlas,
-        protocol_dir=trial.protocol_path.resolve().parent,
-    )
-    return GroupInputs(
-        protocol=trial.protocol,
-        index=trial.index,
-        check=trial.check,
-        runs=gather_runs(trial.jobs),
-        regions=regions,
-        grid=grid,
-        labels=label_regions(regions, grid, trial.atlas.labels(grid.space) if grid else None),
-        out_dir=trial.out_dir,
-        n_threads=n_threads,
-    )
-
-
-def _answer_questions(trial: _Trial, inputs: GroupInputs) -> list[QuestionAnswer]:
-    trial.tally.excluded = sum(bool(run.manifest.excluded) for run in inputs.runs.values())
-    results = []
-    for number, name in enumerate(trial.protocol.questions):
-        trial.on_progress("Questions", number, len(trial.protocol.questions))
-        started = time.perf_counter()
-        result = answer_question(inputs, name, trial.on_progress)
-        results.append(result)
-        trial.tally.kept += result.kept
-        trial.tally.done += not result.kept
-        status = "kept" if result.kept else "done"
-        trial.log.write(
-            f"question {name}",
-            status,
-            seconds=time.perf_counter() - started,
-            note=result.claim.sentence,
-        )
-    trial.on_progress("Questions", len(results), len(results))
-    return results
-
-
-def _report(
-    trial: _Trial, inputs: GroupInputs, results: list[QuestionAnswer], *, command: str
-) -> Path:
-    trial.on_progress("Report", 0, 1)
-    started = time.perf_counter()
-    path = write_trial_report(
-        protocol=trial.protocol,
-        protocol_sha256=trial.sha256,
-        index=trial.index,
-        check=trial.check,
-        regions=inputs.regions,
-        grid=inputs.grid,
-        runs=inputs.runs,
-        results=results,
-        out_dir=trial.out_dir,
-        command=command,
-    )
-    trial.tally.done += 1
-    trial.log.write("report", "done", seconds=time.perf_counter() - started)
-    trial.on_progress("Report", 1, 1)
-    return path

@@ -5,15 +5,28 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from phmri.inference import InferenceResult, Space, Volume, infer, make_edge_graph, region_pairs
+from phmri.group import Estimate, JointEstimate, fit_covered
+from phmri.inference import (
+    InferenceResult,
+    Space,
+    Volume,
+    infer,
+    judge_estimate,
+    make_edge_graph,
+    match_estimate,
+    region_pairs,
+)
 from phmri.pipeline._asked import Asked, GroupInputs
 from phmri.pipeline._left_out import leave_out_constant
-from phmri.pipeline._loading import LoadedOutcomes, load_outcomes
+from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, load_outcomes
+from phmri.pipeline._long_model import LongModel, fit_long, make_long_model, rows_of
+from phmri.pipeline._models import first_estimate, fit_units, needs_model
+from phmri.pipeline._ratings import Rating, load_ratings
 from phmri.pipeline._shuffle import KeptState
 from phmri.pipeline._stack import stack_outcomes
 from phmri.protocol import Inference
 
-__all__ = ["Tested", "space_of", "test_question"]
+__all__ = ["Tested", "load_asked", "space_of", "test_model", "test_question"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +41,10 @@ class Tested:
     searched : ndarray of bool of shape (n_outcomes,) or None
         The outcomes asked about, where the result is of more than these.
     result : InferenceResult
+    estimate : Estimate
+        With the standard errors that the result rests on.
+    joint : JointEstimate or None
+        All contrasts of the question's model, where p-values come from it.
     """
 
     outcomes: LoadedOutcomes
@@ -35,6 +52,8 @@ class Tested:
     baseline: Float[np.ndarray, "n_units n_outcomes"] | None
     searched: Bool[np.ndarray, " n_outcomes"] | None
     result: InferenceResult
+    estimate: Estimate
+    joint: JointEstimate | None = None
 
 
 def test_question(inputs: GroupInputs, asked: Asked, state: KeptState | None) -> Tested:
@@ -52,18 +71,13 @@ def test_question(inputs: GroupInputs, asked: Asked, state: KeptState | None) ->
     Tested
     """
     question, settings, design = asked.question, asked.settings, asked.design
-    region = inputs.regions.get(question.where.mean_of or question.where.within or "")
+    if needs_model(question):
+        return test_model(inputs, asked)
     # Random fields need the smoothness of the whole map, also to search a small volume.
     narrowed = settings.method == "random_field" and question.where.within is not None
-    outcomes = load_outcomes(
-        inputs.protocol,
-        question,
-        asked.units.runs,
-        None if narrowed else region,
-        min_coverage=settings.min_coverage,
-    )
-    outcomes = leave_out_constant(outcomes)
+    outcomes = load_asked(inputs, asked, whole=narrowed)
     searched = None
+    region = inputs.regions.get(question.where.within or "")
     if narrowed and region is not None and outcomes.mask is not None:
         inside = np.zeros(outcomes.mask.size, dtype=bool)
         inside[region.voxels] = True
@@ -81,7 +95,116 @@ def test_question(inputs: GroupInputs, asked: Asked, state: KeptState | None) ->
         on_batch=None if state is None else state.keep,
         resume=None if state is None else state.read(),
     )
-    return Tested(outcomes=outcomes, Y=Y, baseline=baseline, searched=searched, result=result)
+    estimate = match_estimate(fit_covered(design, Y, baseline, result.tested), result)
+    return Tested(
+        outcomes=outcomes,
+        Y=Y,
+        baseline=baseline,
+        searched=searched,
+        result=result,
+        estimate=estimate,
+    )
+
+
+def load_asked(inputs: GroupInputs, asked: Asked, *, whole: bool = False) -> LoadedOutcomes:
+    """Load what is asked about.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    asked : Asked
+    whole : bool, default False
+        Of a small volume, the whole map.
+
+    Returns
+    -------
+    LoadedOutcomes
+    """
+    question = asked.question
+    if question.measure in inputs.protocol.scales:
+        ratings = {
+            role: tuple(item for item in members if isinstance(item, Rating))
+            for role, members in asked.units.runs.items()
+        }
+        return load_ratings(question, ratings)
+    runs = {
+        role: tuple(item for item in members if isinstance(item, MeasuredRun))
+        for role, members in asked.units.runs.items()
+    }
+    outcomes = load_outcomes(
+        inputs.protocol,
+        question,
+        runs,
+        None
+        if whole
+        else inputs.regions.get(question.where.mean_of or question.where.within or ""),
+        min_coverage=asked.settings.min_coverage,
+    )
+    return leave_out_constant(outcomes)
+
+
+def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
+    """Fit a model whose own standard errors and degrees of freedom give the p-values.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    asked : Asked
+
+    Returns
+    -------
+    Tested
+    """
+    outcomes = load_asked(inputs, asked)
+    baseline = None
+    if asked.long is not None:
+        stack = outcomes.images["periods"]
+        model = _with_numbers(inputs, asked, asked.long, stack)
+        Y, X = rows_of(model, asked.units.visits, stack), model.design.X
+        joint = fit_long(asked.question, model, Y, n_threads=inputs.n_threads)
+    else:
+        Y, baseline = stack_outcomes(asked.design, outcomes)
+        X = asked.design.X
+        joint = fit_units(inputs.protocol, asked.question, asked.design, Y, baseline)
+    estimate, fitted = first_estimate(joint, Y, X)
+    result = judge_estimate(
+        estimate,
+        asked.settings,
+        tested=fitted,
+        n_per_outcome=np.isfinite(Y).sum(axis=0),
+        alternative=asked.question.alternative,
+    )
+    return Tested(
+        outcomes=outcomes,
+        Y=Y,
+        baseline=baseline,
+        searched=None,
+        result=result,
+        estimate=estimate,
+        joint=joint,
+    )
+
+
+def _with_numbers(
+    inputs: GroupInputs,
+    asked: Asked,
+    long: LongModel,
+    stack: Float[np.ndarray, "n_sources n_outcomes"],
+) -> LongModel:
+    """Put the baselines of one number in the place of those that stood for them."""
+    session = asked.question.baseline
+    if stack.shape[1] != 1 or session is None or asked.units.present is None:
+        return long
+    pairs = zip(asked.units.visits, stack[:, 0].tolist(), strict=True)
+    own = {subject: value for (subject, visit), value in pairs if visit == session}
+    return make_long_model(
+        inputs.protocol,
+        asked.name,
+        asked.units.table,
+        asked.units.present,
+        number=True,
+        baseline=own,
+    )
 
 
 def space_of(outcomes: LoadedOutcomes, settings: Inference) -> Space | None:

@@ -1,22 +1,38 @@
 """Participants of a question: who takes part, in which group, with which covariates."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from phmri.dataset import Cell, DatasetCheck, DatasetIndex, needed_cells
+from phmri.dataset import REPEATED, Cell, DatasetIndex, needed_cells
 from phmri.exceptions import DesignError, Problem
 from phmri.group import UnitTable
 from phmri.pipeline._loading import MeasuredRun, RunKey
+from phmri.pipeline._populations import Counted
+from phmri.pipeline._ratings import Rating
 from phmri.pipeline._sound import few
-from phmri.protocol import Crossover, Protocol, inference_of
+from phmri.protocol import Crossover, Protocol, Question, RoiToRoi, inference_of
 
-__all__ = ["QuestionUnits", "find_units", "make_table", "present_periods"]
+__all__ = [
+    "QuestionUnits",
+    "Source",
+    "Visit",
+    "covariate_columns",
+    "find_units",
+    "is_number",
+    "make_table",
+    "periods_of",
+    "present_visits",
+]
 
 MIN_PERIODS = 2
+Source = MeasuredRun | Rating
+"""Where an outcome comes from: a run whose first level is finished, or a rating."""
+Visit = str | int
+"""A session of a parallel trial, or a period of a crossover, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,18 +42,22 @@ class QuestionUnits:
     Parameters
     ----------
     table : UnitTable
-    runs : dict of str to tuple of MeasuredRun
-        Per role, in the order of the table; a crossover of more than two periods has one role,
-        ``periods``, with the runs at hand by participant and period.
-    present : dict of str to frozenset of int or None
-        Participant -> periods with a run, in a crossover of more than two periods.
+    runs : dict of str to tuple of MeasuredRun or Rating
+        Per role, in the order of the table; where every session or period has a row of its own
+        there is one role, ``periods``, with what is at hand by participant and visit.
+    visits : tuple of (participant, visit)
+        Of the rows of the role ``periods``; empty where there is none.
+    present : dict of str to frozenset of (str or int), or None
+        Participant -> sessions, or periods counted from 1, that are at hand, where each has a row
+        of its own.
     left_out : dict of str to str
         Participant with all runs in the data set -> why it is left out all the same.
     """
 
     table: UnitTable
-    runs: dict[str, tuple[MeasuredRun, ...]]
-    present: dict[str, frozenset[int]] | None
+    runs: dict[str, tuple[Source, ...]]
+    visits: tuple[tuple[str, Visit], ...]
+    present: dict[str, frozenset[Visit]] | None
     left_out: dict[str, str]
 
 
@@ -46,8 +66,8 @@ def find_units(
     question_name: str,
     *,
     index: DatasetIndex,
-    check: DatasetCheck,
-    runs: dict[RunKey, MeasuredRun],
+    counted: Counted,
+    sources: Mapping[RunKey, Source],
     only: frozenset[str] | None = None,
 ) -> QuestionUnits:
     """Find who takes part in a question.
@@ -57,8 +77,10 @@ def find_units(
     protocol : Protocol
     question_name : str
     index : DatasetIndex
-    check : DatasetCheck
-    runs : dict of RunKey to MeasuredRun
+    counted : Counted
+        Whose data count.
+    sources : mapping of RunKey to MeasuredRun or Rating
+        Of the question's measure or scale.
     only : frozenset of str, optional
         Participants that may take part: those who answer every question of a family.
 
@@ -71,14 +93,18 @@ def find_units(
     DesignError
         If nobody is left.
     """
-    cells = needed_cells(protocol, question_name, check, index.participants)
-    left_out: dict[str, str] = {}
-    members: dict[str, dict[str, MeasuredRun]] = {}
+    cells = needed_cells(protocol, question_name, counted.check, index.participants)
+    question = protocol.questions[question_name]
+    left_out = dict(counted.left_out)
+    members: dict[str, dict[str, Source]] = {}
     for subject in sorted(cells):
-        found, lacking = _usable(cells[subject], subject, runs)
-        # Of a crossover of more than two periods, two are enough to take part.
-        spared = all(role.startswith("period") for role in cells[subject])
-        if lacking and not (spared and len(found) >= MIN_PERIODS):
+        found, lacking = _usable(cells[subject], subject, sources, counted.scores)
+        # Where every visit has a row of its own, those at hand take part.
+        least = 1 if question.estimator in REPEATED else MIN_PERIODS
+        spared = present_visits({subject: cells[subject]}) is not None and len(found) >= least
+        if question.estimator == "mmrm":
+            spared &= f"visit-{question.baseline}" in found and len(found) > 1
+        if lacking and not spared:
             left_out[subject] = lacking
         elif only is not None and subject not in only:
             left_out[subject] = "another question of the family lacks its run"
@@ -97,34 +123,48 @@ def find_units(
         subject: {role: cells[subject][role] for role in found}
         for subject, found in members.items()
     }
-    present = present_periods(used)
+    present = present_visits(used)
     roles = next(iter(members.values()))
+    visits: tuple[tuple[str, Visit], ...] = ()
     if present is None:
         runs_of = {role: tuple(found[role] for found in members.values()) for role in roles}
     else:
         runs_of = {"periods": tuple(run for found in members.values() for run in found.values())}
+        visits = tuple(
+            (subject, visit)
+            for subject, found in members.items()
+            for visit in map(_visit, found)
+            if visit is not None
+        )
     return QuestionUnits(
         table=make_table(protocol, question_name, index=index, cells=used),
         runs=runs_of,
+        visits=visits,
         present=present,
         left_out=left_out,
     )
 
 
 def _usable(
-    cells: Mapping[str, Cell], subject: str, runs: Mapping[RunKey, MeasuredRun]
-) -> tuple[dict[str, MeasuredRun], str]:
-    """Part a participant's runs into usable ones and the reason why one is not."""
-    found, lacking = {}, ""
+    cells: Mapping[str, Cell],
+    subject: str,
+    sources: Mapping[RunKey, Source],
+    scores: Mapping[tuple[str, str], float],
+) -> tuple[dict[str, Source], str]:
+    """Part what a participant has into usable and the reason why something is not."""
+    found: dict[str, Source] = {}
+    lacking = ""
     for role, cell in cells.items():
-        run = runs.get((subject, cell.session, cell.scan))
+        source = sources.get((subject, cell.session, cell.scan))
         where = f"ses-{cell.session} {cell.scan}"
-        if run is None:
+        if source is None:
             lacking = f"{where} is not measured (run the participant level)"
-        elif run.manifest.excluded:
-            lacking = f"{where}: {run.manifest.excluded}"
+        elif source.excluded:
+            lacking = f"{where}: {source.excluded}"
+        elif isinstance(source, Rating) and (subject, cell.session) in scores:
+            found[role] = replace(source, score=scores[subject, cell.session])
         else:
-            found[role] = run
+            found[role] = source
     return found, lacking
 
 
@@ -164,16 +204,37 @@ def make_table(
         groups=tuple("unknown" if unknown_order or not group else group for group in groups),
         strata=_strata(index, (*design.strata, *within), subjects),
         covariates={
-            name: _covariate(index, name, subjects)
+            name: covariate_columns(index, name, subjects)
             for name in protocol.questions[question_name].covariates
         },
     )
 
 
-def present_periods(
+def is_number(protocol: Protocol, question: Question) -> bool:
+    """Tell whether a question is about one number per participant and visit.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+
+    Returns
+    -------
+    bool
+    """
+    where, measure = question.where, protocol.measures.get(question.measure)
+    return (
+        question.measure in protocol.scales
+        or where.mean_of is not None
+        or where.at is not None
+        or (isinstance(measure, RoiToRoi) and measure.summary == "global")
+    )
+
+
+def present_visits(
     cells: Mapping[str, Mapping[str, Cell]],
-) -> dict[str, frozenset[int]] | None:
-    """Tell which periods have a run, in a crossover of more than two.
+) -> dict[str, frozenset[Visit]] | None:
+    """Tell which sessions or periods are at hand, where each has a row of its own.
 
     Parameters
     ----------
@@ -182,15 +243,43 @@ def present_periods(
 
     Returns
     -------
-    dict of str to frozenset of int or None
-        Participant -> periods, counted from 1; None for all other questions.
+    dict of str to frozenset of (str or int), or None
+        Participant -> sessions, or periods counted from 1; None for all other questions.
     """
-    if not any(role.startswith("period") for roles in cells.values() for role in roles):
+    if not any(_visit(role) is not None for roles in cells.values() for role in roles):
         return None
     return {
-        subject: frozenset(int(role.removeprefix("period")) for role in roles)
+        subject: frozenset(visit for visit in map(_visit, roles) if visit is not None)
         for subject, roles in cells.items()
     }
+
+
+def periods_of(
+    present: Mapping[str, frozenset[Visit]] | None,
+) -> dict[str, frozenset[int]] | None:
+    """Give the periods at hand of a crossover.
+
+    Parameters
+    ----------
+    present : mapping of str to frozenset of (str or int), or None
+        From `present_visits`.
+
+    Returns
+    -------
+    dict of str to frozenset of int, or None
+    """
+    if present is None:
+        return None
+    return {
+        subject: frozenset(visit for visit in visits if isinstance(visit, int))
+        for subject, visits in present.items()
+    }
+
+
+def _visit(role: str) -> Visit | None:
+    if role.startswith("visit-"):
+        return role.removeprefix("visit-")
+    return int(role.removeprefix("period")) if role.startswith("period") else None
 
 
 def _strata(
@@ -202,10 +291,27 @@ def _strata(
     return tuple("/".join(row) for row in table.itertuples(index=False))
 
 
-def _covariate(
+def covariate_columns(
     index: DatasetIndex, name: str, subjects: Sequence[str]
 ) -> Float[np.ndarray, "n_units n_columns"]:
-    # Numbers are centred; texts become indicators of all levels but the first.
+    """Give a column of ``participants.tsv`` as columns of a model.
+
+    Parameters
+    ----------
+    index : DatasetIndex
+    name : str
+    subjects : sequence of str
+
+    Returns
+    -------
+    ndarray of shape (n_units, n_columns)
+        Centred numbers; of texts, indicators of all levels but the first.
+
+    Raises
+    ------
+    DesignError
+        Someone has no entry.
+    """
     column = index.participants.loc[list(subjects), name]
     missing = [subject for subject, absent in zip(subjects, column.isna(), strict=True) if absent]
     if missing:

@@ -1,11 +1,10 @@
-"""The analysis: regions, denoising, questions, exclusions."""
+"""The analysis: regions, denoising, exclusions."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from phmri.protocol._base import Label, Name, Record
-from phmri.protocol._inference import Inference
+from phmri.protocol._base import Label, Record
 
 __all__ = [
     "Censor",
@@ -15,11 +14,9 @@ __all__ = [
     "LabelRegion",
     "MaskRegion",
     "Parcellation",
-    "Question",
     "Region",
     "SeriesRegion",
     "SphereRegion",
-    "Where",
 ]
 
 
@@ -140,45 +137,6 @@ class Denoising(Record):
     """``remove`` takes the task conditions, convolved with the haemodynamic response, out."""
     min_df: Annotated[int, Field(ge=3)] = 20
     """A run with fewer degrees of freedom left is refused."""
-
-
-class Where(Record):
-    """Where a question looks. Left out: every voxel, parcel or edge of the measure."""
-
-    mean_of: Name | None = None
-    """Mean of a map over this region: one number per participant."""
-    within: Name | None = None
-    """Only voxels of this region: a small volume, corrected within it."""
-    at: str | None = None
-    """One parcel, node (``A``) or edge (``A~B``) by name."""
-
-
-class Question(Record):
-    """An estimand: which measure, which contrast of treatments, when, adjusted for what, where."""
-
-    text: str
-    """The question as a person would ask it."""
-    role: Literal["primary", "secondary", "exploratory"]
-    family: str | None = None
-    """Questions that belong together; ``families`` says whether they share an error rate."""
-    measure: Name
-    map: Label | None = None
-    """A further map of the measure in place of its outcome, e.g. ``bin05`` of a pseudoblock."""
-    denoising: Name | None = None
-    """One of the measure's ``sensitivity`` denoisings in place of its own."""
-    contrast: tuple[Name, Name]
-    """Two arms (parallel) or two treatments (crossover): the first minus the second."""
-    session: Label | None = None
-    """Parallel: the session of the outcome. Crossover: left out."""
-    baseline: Label | None = None
-    """Parallel: the session to adjust for (``ancova``) or to subtract (``change``)."""
-    estimator: Literal["ancova", "change", "post", "crossover"]
-    covariates: tuple[str, ...] = ()
-    """Columns of ``participants.tsv``; numbers are centred, texts become indicator columns."""
-    where: Where = Where()
-    alternative: Literal["two-sided", "greater", "less"] = "two-sided"
-    inference: Inference | None = None
-    """Takes the place of the protocol's ``inference``, as a whole, for this question."""
 
 
 class Exclusions(Record):

@@ -7,6 +7,15 @@ from phmri.protocol._raw import Raw, entries, mapping, number, repeated, text
 
 __all__ = ["check_denoising", "check_names", "check_regions"]
 
+_SHARED = (
+    ("measures", "scales"),
+    ("questions", "associations"),
+    ("regions",),
+    ("denoising",),
+    ("populations",),
+)
+"""Sections whose names must stay different, those of one row also from each other."""
+
 
 def check_names(raw: Raw) -> Iterator[Finding]:
     """Check that names stay different in file names, which hold no underscore.
@@ -21,18 +30,20 @@ def check_names(raw: Raw) -> Iterator[Finding]:
     Finding
         Each contradiction.
     """
-    for section in ("measures", "questions", "regions", "denoising"):
-        taken: dict[str, str] = {}
-        for name in mapping(raw.get(section)):
+    for sections in _SHARED:
+        taken: dict[str, tuple[str, str]] = {}
+        for section, name in ((own, name) for own in sections for name in mapping(raw.get(own))):
             short = name.replace("_", "").casefold()
-            if short in taken:
-                yield Finding(
-                    path=(section, name),
-                    what=f"this name and '{taken[short]}' become the same in file names",
-                    found=name,
-                    expected="names that differ in more than underscores and capitals",
-                )
-            taken.setdefault(short, name)
+            first = taken.setdefault(short, (section, name))
+            if first == (section, name):
+                continue
+            of_other = "" if first[0] == section else f" of {first[0]}"
+            yield Finding(
+                path=(section, name),
+                what=f"this name and '{first[1]}'{of_other} become the same in file names",
+                found=name,
+                expected="names that differ in more than underscores and capitals",
+            )
 
 
 def check_regions(raw: Raw) -> Iterator[Finding]:

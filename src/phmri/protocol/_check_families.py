@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 
+from phmri.protocol._check_estimator import refitted
+from phmri.protocol._check_gates import GATES, check_gate
 from phmri.protocol._check_inference import settings_of
 from phmri.protocol._finding import Finding, Path, one_of, shown
 from phmri.protocol._inference import SHUFFLED, with_defaults
-from phmri.protocol._raw import Raw, entries, text
+from phmri.protocol._raw import Raw, entries, mapping, text
 
 __all__ = ["check_families"]
 
@@ -26,15 +28,11 @@ def check_families(raw: Raw) -> Iterator[Finding]:
     Finding
         Each contradiction.
     """
-    questions = entries(raw, "questions")
-    families = [text(question.get("family")) for question in questions.values()]
+    asking = {**entries(raw, "questions"), **entries(raw, "associations")}
+    families = [text(entry.get("family")) for entry in asking.values()]
     named = tuple(dict.fromkeys(family for family in families if family is not None))
     for name, family in entries(raw, "families").items():
-        members = {
-            label: question
-            for label, question in questions.items()
-            if question.get("family") == name
-        }
+        members = {label: entry for label, entry in asking.items() if entry.get("family") == name}
         path = ("families", name)
         if not members:
             instead = f"; questions name {one_of(named, name)}" if named else ""
@@ -44,39 +42,41 @@ def check_families(raw: Raw) -> Iterator[Finding]:
                 found=name,
                 expected=f"'family: {name}' in a question" + instead,
             )
+        elif len(members) == 1 and text(family.get("correction")) in {*GATES, "joint_maximum"}:
+            yield Finding(
+                path=(*path, "correction"),
+                what=f"'{family['correction']}' is over several questions",
+                found=f"one, {next(iter(members))}",
+                expected="'family' of the same name in at least 2 questions, or "
+                "'correction: none'",
+            )
         elif family.get("correction") == "joint_maximum":
             yield from _check_joint_maximum(raw, (*path, "correction"), members)
-    yield from _check_strays(raw, questions)
+        yield from check_gate(raw, path, members)
+    yield from _check_strays(raw, asking)
 
 
-def _check_strays(raw: Raw, questions: dict[str, Raw]) -> Iterator[Finding]:
-    """Check that no question missed a family that is corrected jointly, by a slip of the pen."""
+def _check_strays(raw: Raw, asking: dict[str, Raw]) -> Iterator[Finding]:
+    """Check that no question missed a family that is corrected, by a slip of the pen."""
     declared = entries(raw, "families")
-    joint = [name for name, own in declared.items() if own.get("correction") == "joint_maximum"]
-    families = {label: text(question.get("family")) for label, question in questions.items()}
+    shared = [name for name, own in declared.items() if own.get("correction", "none") != "none"]
+    families = {label: text(entry.get("family")) for label, entry in asking.items()}
     for label, family in families.items():
         alone = list(families.values()).count(family) == 1
-        if joint and family is not None and alone and family not in declared:
+        if shared and family is not None and alone and family not in declared:
+            section = "questions" if label in mapping(raw.get("questions")) else "associations"
             yield Finding(
-                path=("questions", label, "family"),
+                path=(section, label, "family"),
                 what="no other question belongs to this family, and it is not declared",
                 found=family,
-                expected=f"{one_of(joint, family)}, or '{family}' in 'families'",
+                expected=f"{one_of(shared, family)}, or '{family}' in 'families'",
             )
 
 
 def _check_joint_maximum(raw: Raw, path: Path, members: dict[str, Raw]) -> Iterator[Finding]:
-    if len(members) == 1:
-        yield Finding(
-            path=path,
-            what="a joint maximum is over several questions",
-            found=f"one, {next(iter(members))}",
-            expected="'family' of the same name in at least 2 questions, or 'correction: none'",
-        )
-        return
     settings = {name: settings_of(raw, question) for name, question in members.items()}
     for name, own in settings.items():
-        yield from _check_member(path, name, own)
+        yield from _check_member(raw, path, name, own)
     compared = {
         "estimator": [question.get("estimator") for question in members.values()],
         "alternative": [question.get("alternative", "two-sided") for question in members.values()],
@@ -95,14 +95,22 @@ def _check_joint_maximum(raw: Raw, path: Path, members: dict[str, Raw]) -> Itera
             )
 
 
-def _check_member(path: Path, name: str, settings: Raw) -> Iterator[Finding]:
+def _check_member(raw: Raw, path: Path, name: str, settings: Raw) -> Iterator[Finding]:
     """Check that a question makes every shuffling, and that its p-values count them."""
-    if settings["method"] not in SHUFFLED:
+    question = entries(raw, "questions").get(name)
+    without = None
+    if question is None:
+        without = f"the association {name}, in which scores change places"
+    elif refitted(question) is not None:
+        without = refitted(question)
+    elif settings["method"] not in SHUFFLED:
+        without = f"method {shown(settings['method'])}"
+    if without is not None:
         yield Finding(
             path=path,
             what=f"a joint maximum comes from shuffling, and '{name}' is answered without",
-            found=f"method {shown(settings['method'])}",
-            expected=f"as 'method' {one_of(SHUFFLED)}",
+            found=without,
+            expected=f"as 'method' {one_of(SHUFFLED)}, or as 'correction' {one_of(GATES)}",
         )
         return
     for key in ("tail", "stop_after"):

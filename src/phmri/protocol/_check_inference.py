@@ -4,8 +4,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import get_args
 
+from phmri.protocol._check_estimator import refitted
 from phmri.protocol._finding import Finding, Path, one_of, shown
-from phmri.protocol._inference import SHUFFLED, Method, check_settings, with_defaults
+from phmri.protocol._inference import (
+    PARAMETRIC,
+    SHUFFLED,
+    Method,
+    check_settings,
+    with_defaults,
+)
 from phmri.protocol._raw import (
     Raw,
     entries,
@@ -13,20 +20,22 @@ from phmri.protocol._raw import (
     held_by_design,
     listed,
     mapping,
+    measure_of,
     number,
+    scale_of,
     text,
 )
 
-__all__ = ["check_inference", "settings_of"]
+__all__ = ["asked_of", "check_inference", "settings_of"]
 
 _METHODS = {
     "voxels": get_args(Method),
-    "edges": (*SHUFFLED, "fdr"),
-    "parcels": ("voxel", "fdr"),
-    "nodes": ("voxel", "fdr"),
-    "one number": ("voxel", "fdr"),
+    "edges": (*SHUFFLED, *PARAMETRIC),
+    **dict.fromkeys(("parcels", "nodes", "one number"), ("voxel", *PARAMETRIC)),
 }
 """What a question asks of -> the methods that can answer it."""
+_SEVERAL = ("voxels", "edges", "parcels", "nodes")
+"""What takes the method of the protocol where the question has none of its own."""
 
 
 def check_inference(raw: Raw) -> Iterator[Finding]:
@@ -43,14 +52,18 @@ def check_inference(raw: Raw) -> Iterator[Finding]:
         Each contradiction.
     """
     yield from _placed(("inference",), _check_section(raw, mapping(raw.get("inference"))))
-    for name, question in entries(raw, "questions").items():
-        path, own = ("questions", name), question.get("inference")
-        unfit = _check_fit(raw, question)
-        if own is None:
-            yield from (_inherited(path, finding) for finding in unfit)
-        else:
-            yield from _placed((*path, "inference"), _check_section(raw, mapping(own)))
-            yield from _placed((*path, "inference"), unfit)
+    for section, check_model in (
+        ("questions", _check_question),
+        ("associations", _check_association),
+    ):
+        for name, asking in entries(raw, section).items():
+            path, own = (section, name), asking.get("inference")
+            unfit = [*_check_fit(raw, asking), *check_model(raw, asking)]
+            if own is None:
+                yield from (_inherited(path, finding) for finding in unfit)
+            else:
+                yield from _placed((*path, "inference"), _check_section(raw, mapping(own)))
+                yield from _placed((*path, "inference"), unfit)
 
 
 def settings_of(raw: Raw, question: Raw) -> Raw:
@@ -104,13 +117,14 @@ def _check_section(raw: Raw, settings: Raw) -> Iterator[Finding]:
         )
 
 
-def _check_fit(raw: Raw, question: Raw) -> Iterator[Finding]:
-    settings, asked = settings_of(raw, question), _asked_of(raw, question)
+def _check_fit(raw: Raw, asking: Raw) -> Iterator[Finding]:
+    """Check that the method and the coverage suit the outcomes."""
+    settings, asked = settings_of(raw, asking), asked_of(raw, asking)
     method = text(settings["method"])
-    inherited = question.get("inference") is None
-    if asked == "one number" and inherited:  # it takes the protocol's settings less the spatial
-        asked = None
-    if asked is not None and method in get_args(Method) and method not in _METHODS[asked]:
+    inherited = asking.get("inference") is None
+    if asked is None or (asked == "one number" and inherited):
+        return  # one number takes the protocol's settings less the spatial
+    if method in get_args(Method) and method not in _METHODS[asked]:
         need = "a map of voxels" if method == "random_field" else "outcomes with neighbours"
         yield Finding(
             path=("method",),
@@ -119,17 +133,66 @@ def _check_fit(raw: Raw, question: Raw) -> Iterator[Finding]:
             expected=one_of(_METHODS[asked]),
         )
     coverage = number(settings["min_coverage"])
-    is_map = gives_map(_measure(raw, question))
-    if asked is not None and not is_map and coverage is not None and 0 < coverage < 1:
+    is_map = gives_map(measure_of(raw, asking))
+    if not is_map and coverage is not None and 0 < coverage < 1:
         yield Finding(
             path=("min_coverage",),
             what="only voxels of a map may lack participants",
             found=shown(settings["min_coverage"]),
             expected="1",
         )
+
+
+def _check_question(raw: Raw, question: Raw) -> Iterator[Finding]:
+    """Check that the model of a question can be answered so."""
+    settings = settings_of(raw, question)
+    method, model = text(settings["method"]), refitted(question)
+    own = question.get("inference") is not None or asked_of(raw, question) in _SEVERAL
+    if model is not None and own and method in {*SHUFFLED, "random_field"}:
+        yield Finding(
+            path=("method",),
+            what=f"no maximum under shuffling or random field is known with {model}",
+            found=method,
+            expected=one_of(PARAMETRIC),
+        )
+    joint = next((key for key in ("blockade", "persistence") if question.get(key)), None)
+    if (model or joint) and text(settings["statistic"]) in {"v", "rank"}:
+        yield Finding(
+            path=("statistic",),
+            what=f"the statistic with {model or joint} is the t of its model",
+            found=settings["statistic"],
+            expected="t",
+        )
     design = mapping(raw.get("design"))
     if design.get("kind") == "crossover" and design.get("order") == "unknown":
         yield from _check_one_group(settings)
+
+
+def _check_association(raw: Raw, association: Raw) -> Iterator[Finding]:
+    """Check what a correlation can use, of which scores change places."""
+    settings = settings_of(raw, association)
+    own = association.get("inference") is not None or asked_of(raw, association) in _SEVERAL
+    if settings["method"] == "random_field" and own:
+        yield Finding(
+            path=("method",),
+            what="an association is answered by shuffling scores, or by its parametric p",
+            found="random_field",
+            expected=one_of((*SHUFFLED, *PARAMETRIC)),
+        )
+    if text(settings["statistic"]) in {"v", "rank"}:
+        yield Finding(
+            path=("statistic",),
+            what="an association has one statistic, the t of its correlation",
+            found=settings["statistic"],
+            expected="t; ranks are 'method: spearman' of the association",
+        )
+    if settings["method"] in SHUFFLED and settings["shuffle"] == "sign_flip":
+        yield Finding(
+            path=("shuffle",),
+            what="scores change places; a sign cannot",
+            found="sign_flip",
+            expected=one_of(("from_design", "permute")),
+        )
 
 
 def _check_one_group(settings: Raw) -> Iterator[Finding]:
@@ -164,9 +227,25 @@ def _check_one_group(settings: Raw) -> Iterator[Finding]:
         )
 
 
-def _asked_of(raw: Raw, question: Raw) -> str | None:
-    """Name what a question asks of, a key of `_METHODS`; None where that cannot be told."""
-    measure, where = _measure(raw, question), mapping(question.get("where"))
+def asked_of(raw: Raw, asking: Raw) -> str | None:
+    """Name what a question or an association asks of.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+    asking : dict
+        One entry of ``questions`` or ``associations``.
+
+    Returns
+    -------
+    str or None
+        ``voxels``, ``edges``, ``parcels``, ``nodes`` or ``one number``; None where it cannot be
+        told.
+    """
+    measure, where = measure_of(raw, asking), mapping(asking.get("where"))
+    if scale_of(raw, asking) is not None:
+        return "one number"
     if where.get("mean_of") is not None or where.get("at") is not None:
         return "one number"
     kind = text(measure.get("kind"))
@@ -176,7 +255,3 @@ def _asked_of(raw: Raw, question: Raw) -> str | None:
     if kind is None:
         return None
     return "voxels" if gives_map(measure) else "parcels"
-
-
-def _measure(raw: Raw, question: Raw) -> Raw:
-    return entries(raw, "measures").get(text(question.get("measure")) or "", {})

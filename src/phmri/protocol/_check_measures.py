@@ -79,7 +79,18 @@ def _check_kind(raw: Raw, path: Path, measure: Raw) -> Iterator[Finding]:
         yield from check_range((*path, "band_hz"), measure.get("band_hz"))
     elif kind in {"dual_regression", "receptor_maps"}:
         yield from _check_maps(raw, path, measure)
+    yield from _check_noise(path, measure)
+
+
+def _check_noise(path: Path, measure: Raw) -> Iterator[Finding]:
     noise = mapping(measure.get("noise"))
+    if noise.get("scope") == "tissue" and measure.get("parcels") is not None:
+        yield Finding(
+            path=(*path, "noise", "scope"),
+            what="parcels have no tissue",
+            found="tissue",
+            expected="voxel (each parcel's own) or brain, or no 'parcels'",
+        )
     is_ar = text(noise.get("kind", "ar")) not in {"white", "arma11"}
     if not is_ar and number(noise.get("order")) not in {None, 1.0}:
         yield Finding(

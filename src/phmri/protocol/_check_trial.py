@@ -1,4 +1,4 @@
-"""What the sections on the trial say of each other: doses, design, sessions, scans, scales."""
+"""What the sections on the trial say of each other: doses, design, sessions, scans."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -6,7 +6,7 @@ from itertools import combinations
 from phmri.protocol._finding import Finding, one_of, shown
 from phmri.protocol._raw import Raw, entries, listed, mapping, number, repeated, text, unknown
 
-__all__ = ["check_design", "check_scales", "check_scans", "check_sessions", "check_treatments"]
+__all__ = ["check_design", "check_scans", "check_sessions", "check_treatments"]
 
 _UNITS = {"amount": ("mg", "mg/kg"), "rate": ("mg/h", "mg/kg/h")}
 
@@ -301,32 +301,3 @@ def check_scans(raw: Raw) -> Iterator[Finding]:
 def _planned(scan: Raw, sessions: Raw) -> set[str]:
     planned = scan.get("sessions")
     return set(sessions) if planned is None else {session for _, session in listed(planned)}
-
-
-def check_scales(raw: Raw) -> Iterator[Finding]:
-    """Check ranges, items and sessions of rating scales.
-
-    Parameters
-    ----------
-    raw : dict
-        The document as written.
-
-    Yields
-    ------
-    Finding
-        Each contradiction.
-    """
-    sessions = mapping(raw.get("sessions"))
-    for name, scale in entries(raw, "scales").items():
-        path = ("scales", name)
-        low, high = number(scale.get("minimum")), number(scale.get("maximum"))
-        if low is not None and high is not None and low >= high:
-            yield Finding(
-                path=(*path, "maximum"),
-                what="the range of the score is empty",
-                found=f"{low:g} to {high:g}",
-                expected="'minimum' below 'maximum'",
-            )
-        yield from repeated((*path, "columns"), scale.get("columns"), "item")
-        for i, session in listed(scale.get("sessions")):
-            yield from unknown((*path, "sessions", i), "session", session, sessions)

@@ -9,15 +9,17 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from phmri.protocol._base import Probability, Record
+from phmri.protocol._base import Name, Probability, Record
 from phmri.protocol._finding import Finding, listing, one_of, shown
 from phmri.protocol._raw import Raw, number, repeated, text
 
 __all__ = [
     "CLUSTERED",
     "ONE_THRESHOLD",
+    "PARAMETRIC",
     "SHUFFLED",
     "THRESHOLDS",
+    "USED_BY",
     "Family",
     "Inference",
     "Method",
@@ -25,12 +27,14 @@ __all__ = [
     "with_defaults",
 ]
 
-Method = Literal["voxel", "tfce", "cluster_mass", "cluster_extent", "random_field", "fdr"]
+Method = Literal["voxel", "tfce", "cluster_mass", "cluster_extent", "random_field", "fdr", "holm"]
 
 CLUSTERED = ("cluster_mass", "cluster_extent")
 """Methods that need a cluster-forming threshold."""
 SHUFFLED = ("voxel", "tfce", *CLUSTERED)
 """Methods whose p-values come from shuffling."""
+PARAMETRIC = ("fdr", "holm")
+"""Methods that correct the p-values of the model itself."""
 THRESHOLDS = {
     "cluster_z": "a z value",
     "cluster_t": "in units of the statistic",
@@ -40,7 +44,7 @@ THRESHOLDS = {
 ONE_THRESHOLD = one_of(f"{key} ({unit})" for key, unit in THRESHOLDS.items())
 """The choice in words."""
 
-_USED_BY = {
+USED_BY = {
     "tfce_extent_power": ("tfce",),
     "tfce_height_power": ("tfce",),
     **dict.fromkeys(THRESHOLDS, (*SHUFFLED, "random_field")),
@@ -53,12 +57,27 @@ _USED_BY = {
 
 
 class Family(Record):
-    """Questions that belong together."""
+    """Questions that belong together, and how they share an error rate.
 
-    correction: Literal["none", "joint_maximum"] = "none"
+    Beside ``joint_maximum`` every correction takes one p-value per question, the smallest
+    corrected one of its outcomes, and says which questions are answered at the family's alpha.
+    """
+
+    correction: Literal["none", "joint_maximum", "holm", "hochberg", "fixed_sequence", "graph"] = (
+        "none"
+    )
     """``none``: every question keeps its own error rate. ``joint_maximum``: one error rate over
     the questions of the family, from the maximum over all their outcomes under the same
-    shufflings."""
+    shufflings. ``holm``: step down, any dependence. ``hochberg``: step up, positive dependence.
+    ``fixed_sequence``: one question after the other, each at alpha, until one is not answered.
+    ``graph``: every question has a share of alpha and hands it on once it is answered."""
+    sequence: tuple[Name, ...] = ()
+    """``fixed_sequence``: the questions in the order in which they are tested."""
+    weights: dict[Name, Annotated[float, Field(ge=0, le=1)]] = Field(default={})
+    """``graph``: question -> share of alpha at the start, 0 when left out; at most 1 together."""
+    transitions: dict[Name, dict[Name, Annotated[float, Field(ge=0, le=1)]]] = Field(default={})
+    """``graph``: question -> question -> part of its share that is handed on, at most 1
+    from each."""
 
 
 class Inference(Record):
@@ -75,7 +94,8 @@ class Inference(Record):
     edges) under shuffling. ``tfce``: threshold-free cluster enhancement. ``cluster_mass``,
     ``cluster_extent``: the largest cluster above a cluster-forming threshold; for edges, connected
     components. ``random_field``: peaks by Gaussian random field theory. ``fdr``: false discovery
-    rate over parametric p-values."""
+    rate over parametric p-values. ``holm``: parametric p-values corrected for all outcomes by
+    Holm."""
     statistic: Literal["t", "v", "rank"] = "t"
     """``t``: one residual variance. ``v``: Aspin-Welch, a variance per arm. ``rank``: t of the
     ranks of the outcome."""
@@ -166,7 +186,7 @@ def check_settings(settings: Raw) -> Iterator[Finding]:
         yield from _check_shuffling(settings)
     if method == "random_field":
         yield from _check_random_field(settings)
-    if method != "fdr":
+    if method not in PARAMETRIC:
         yield from _check_threshold(settings, method)
 
 
@@ -180,7 +200,7 @@ def _defaults() -> Raw:
 
 def _check_effect(settings: Raw, method: str) -> Iterator[Finding]:
     defaults = _defaults()
-    for key, methods in _USED_BY.items():
+    for key, methods in USED_BY.items():
         if method not in methods and settings[key] not in (None, defaults[key]):
             yield Finding(
                 path=(key,),
@@ -249,7 +269,7 @@ def _check_random_field(settings: Raw) -> Iterator[Finding]:
             path=("statistic",),
             what="random field theory is for the statistic t",
             found=shown(settings["statistic"]),
-            expected=f"t, or as 'method' {one_of((*SHUFFLED, 'fdr'))}",
+            expected=f"t, or as 'method' {one_of((*SHUFFLED, *PARAMETRIC))}",
         )
     coverage = number(settings["min_coverage"])
     if coverage is not None and 0 < coverage < 1:
@@ -257,5 +277,5 @@ def _check_random_field(settings: Raw) -> Iterator[Finding]:
             path=("min_coverage",),
             what="random field theory needs the same participants in every voxel",
             found=shown(settings["min_coverage"]),
-            expected=f"1, or as 'method' {one_of((*SHUFFLED, 'fdr'))}",
+            expected=f"1, or as 'method' {one_of((*SHUFFLED, *PARAMETRIC))}",
         )

@@ -48,8 +48,9 @@ class Noise(Record):
     """``arma11``: one autoregressive and one moving-average term."""
     order: Annotated[int, Field(ge=1, le=12)] = 1
     """Of ``ar``."""
-    scope: Literal["voxel", "brain"] = "voxel"
-    """Coefficients of every voxel, or one set for all."""
+    scope: Literal["voxel", "tissue", "brain"] = "voxel"
+    """Coefficients of every voxel, one set for each of grey matter, white matter and CSF, or one
+    for all."""
     shrink: bool = True
     """Whether a voxel's coefficients are drawn towards the mean over the brain, by how little
     the run says of them."""

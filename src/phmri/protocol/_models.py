@@ -17,13 +17,12 @@ from phmri.protocol._analysis import (
     LabelRegion,
     MaskRegion,
     Parcellation,
-    Question,
     Region,
     SeriesRegion,
     SphereRegion,
-    Where,
 )
 from phmri.protocol._base import Label, Name, Record
+from phmri.protocol._estimand import IntercurrentEvent, Population
 from phmri.protocol._exposure import Compartments, Exposure
 from phmri.protocol._finding import listing
 from phmri.protocol._inference import Family, Inference
@@ -54,6 +53,14 @@ from phmri.protocol._measures import (
     Step,
     Task,
 )
+from phmri.protocol._questions import (
+    Association,
+    Blockade,
+    Persistence,
+    Prediction,
+    Question,
+    Where,
+)
 from phmri.protocol._references import check_references
 from phmri.protocol._trial import (
     Arm,
@@ -72,7 +79,9 @@ from phmri.protocol._trial import (
 __all__ = [
     "Alff",
     "Arm",
+    "Association",
     "BetaSeries",
+    "Blockade",
     "Censor",
     "Compartments",
     "Crossover",
@@ -94,6 +103,7 @@ __all__ = [
     "Inference",
     "Infusion",
     "InfusionModel",
+    "IntercurrentEvent",
     "JulichRegion",
     "LabelRegion",
     "MaskRegion",
@@ -101,7 +111,10 @@ __all__ = [
     "Noise",
     "Parallel",
     "Parcellation",
+    "Persistence",
+    "Population",
     "Ppi",
+    "Prediction",
     "Protocol",
     "Pseudoblock",
     "Question",
@@ -162,9 +175,16 @@ class Protocol(Record):
     exposures: dict[Name, Exposure] = Field(default={})
     """Concentration curves that measures use."""
     measures: dict[Name, Measure] = Field(min_length=1)
+    intercurrent_events: dict[Name, IntercurrentEvent] = Field(default={})
+    """What happened to some participants after the start of treatment, and what follows."""
+    populations: dict[Name, Population] = Field(default={})
+    """Whose data answer a question; a question names them in ``populations``."""
     questions: dict[Name, Question] = Field(min_length=1)
+    associations: dict[Name, Association] = Field(default={})
+    """How outcomes go with scores of scales."""
     families: dict[Name, Family] = Field(default={})
-    """Families that questions name in ``family``; one that is left out has no correction."""
+    """Families that questions and associations name in ``family``; one that is left out has no
+    correction."""
     inference: Inference = Inference()
     exclusions: Exclusions = Exclusions()
 

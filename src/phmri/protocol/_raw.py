@@ -15,8 +15,10 @@ __all__ = [
     "held_by_design",
     "listed",
     "mapping",
+    "measure_of",
     "number",
     "repeated",
+    "scale_of",
     "text",
     "unknown",
 ]
@@ -73,6 +75,44 @@ def gives_map(measure: Raw) -> bool:
     """
     kind = measure.get("kind")
     return kind is not None and kind != "roi_to_roi" and measure.get("parcels") is None
+
+
+def measure_of(raw: Raw, asking: Raw) -> Raw:
+    """Give the measure that a question or an association names.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+    asking : dict
+        One entry of ``questions`` or ``associations``.
+
+    Returns
+    -------
+    dict
+        Empty where the name is that of a scale, or of nothing.
+    """
+    return entries(raw, "measures").get(text(asking.get("measure")) or "", {})
+
+
+def scale_of(raw: Raw, question: Raw) -> str | None:
+    """Give the name of the scale that a question asks of in place of a measure.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+    question : dict
+        One entry of ``questions``.
+
+    Returns
+    -------
+    str or None
+        Key in ``scales``.
+    """
+    name = text(question.get("measure"))
+    of_scale = name in mapping(raw.get("scales")) and name not in mapping(raw.get("measures"))
+    return name if of_scale else None
 
 
 def text(value: object) -> str | None:

@@ -12,14 +12,16 @@ from phmri.protocol._check_analysis import (
     check_names,
     check_regions,
 )
+from phmri.protocol._check_associations import check_associations
+from phmri.protocol._check_estimand import check_estimand
 from phmri.protocol._check_exposures import check_exposures
 from phmri.protocol._check_families import check_families
 from phmri.protocol._check_inference import check_inference
 from phmri.protocol._check_measures import check_measures
 from phmri.protocol._check_questions import check_questions
+from phmri.protocol._check_scales import check_scales
 from phmri.protocol._check_trial import (
     check_design,
-    check_scales,
     check_scans,
     check_sessions,
     check_treatments,
@@ -39,7 +41,9 @@ _CHECKS = (
     check_exposures,
     check_measures,
     check_names,
+    check_estimand,
     check_questions,
+    check_associations,
     check_inference,
     check_families,
 )

@@ -144,8 +144,20 @@ class Scale(Record):
     """Stem of the file in ``phenotype/``; the scale's key when left out."""
     columns: tuple[str, ...] = Field(min_length=1)
     """Items whose sum is the score, or one column that holds the score."""
+    subscales: dict[Label, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default={})
+    """Subscale -> those of ``columns`` whose sum is its score."""
     minimum: float
     maximum: float
     """Range of the score."""
+    item_minimum: float | None = None
+    item_maximum: float | None = None
+    """Range of one item. The score's range is then the sum of the items' ranges."""
+    missing_items: Literal["refuse", "prorate"] = "refuse"
+    """``refuse``: a rating of which some items are missing is an error. ``prorate``: the missing
+    ones count as the mean of those answered. A rating without any item is missing in both."""
+    min_items_answered: Annotated[float, Field(gt=0, le=1)] | None = None
+    """``prorate``: least fraction of the items (of a subscale, of its items) that must be
+    answered; with fewer the score is missing."""
     sessions: tuple[Label, ...] | None = None
+    """All sessions when left out."""
     notes: str | None = None

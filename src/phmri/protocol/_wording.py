@@ -158,7 +158,10 @@ def _wrong_name(path: Path, found: object, _type: object) -> Finding:
     )
 
 
-_LABELLED = {"sessions", "session", "baseline", "task", "seg", "start_min", "exclusions"}
+_LABELLED = {
+    *("sessions", "session", "baseline", "early", "task", "seg", "start_min", "exclusions"),
+    *("subscales", "subscale"),
+}
 _SPECIAL: dict[str, Callable[[Path, object, object], Finding]] = {
     "missing": _missing,
     "extra_forbidden": _unknown_key,

@@ -7,8 +7,28 @@ shown below the threshold as well as above it, an arm has one colour throughout,
 without an answer keeps its place.
 """
 
+from phmri.report._across_records import (
+    AssociationContent,
+    CircularContent,
+    FamilyContent,
+    FamilyMemberContent,
+    PredictionContent,
+)
 from phmri.report._anatomy import plot_regions
+from phmri.report._association import plot_association
+from phmri.report._beside_records import (
+    BesideContent,
+    BlockadeContent,
+    ContrastContent,
+    CourseContent,
+    NuisanceContent,
+    PersistenceContent,
+    PopulationContent,
+    RatioContent,
+    VariantContent,
+)
 from phmri.report._drug import plot_course, plot_exposures
+from phmri.report._effects import plot_blockade, plot_persistence
 from phmri.report._flow import plot_completeness, plot_flow
 from phmri.report._maps import plot_statistic_map
 from phmri.report._outcomes import plot_outcomes
@@ -16,29 +36,37 @@ from phmri.report._page import write_report
 from phmri.report._participants import plot_participants
 from phmri.report._quality import plot_coverage, plot_quality
 from phmri.report._records import (
-    BesideContent,
-    CourseContent,
     DoseContent,
     ExposureContent,
-    NuisanceContent,
     QuestionContent,
     RegionContent,
     ReportContent,
     RunContent,
-    VariantContent,
 )
 
 __all__ = [
+    "AssociationContent",
     "BesideContent",
+    "BlockadeContent",
+    "CircularContent",
+    "ContrastContent",
     "CourseContent",
     "DoseContent",
     "ExposureContent",
+    "FamilyContent",
+    "FamilyMemberContent",
     "NuisanceContent",
+    "PersistenceContent",
+    "PopulationContent",
+    "PredictionContent",
     "QuestionContent",
+    "RatioContent",
     "RegionContent",
     "ReportContent",
     "RunContent",
     "VariantContent",
+    "plot_association",
+    "plot_blockade",
     "plot_completeness",
     "plot_course",
     "plot_coverage",
@@ -46,6 +74,7 @@ __all__ = [
     "plot_flow",
     "plot_outcomes",
     "plot_participants",
+    "plot_persistence",
     "plot_quality",
     "plot_regions",
     "plot_statistic_map",

@@ -32,8 +32,9 @@ _METHODS = {
     "cluster_mass": "cluster mass",
     "cluster_extent": "cluster extent",
     "random_field": "random field theory",
+    "holm": "Holm",
 }
-_OF_HEIGHT = {"voxel", "random_field", "fdr"}
+_OF_HEIGHT = {"voxel", "random_field", "fdr", "holm"}
 """Methods whose threshold is in units of the statistic."""
 _OF_CLUSTER = {
     "cluster_mass": "pvalue_mass",
@@ -84,8 +85,11 @@ def method_words(claim: Claim) -> str:
     Returns
     -------
     str
-        Ready to follow a p-value; empty where its name says enough.
+        Ready to follow a p-value; empty where its name says enough, or where there is one number
+        and nothing is corrected.
     """
+    if is_single(claim):
+        return ""
     return f"by {_METHODS[claim.method]}" if claim.method in _METHODS else ""
 
 

@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from phmri.report._beside_records import CourseContent
 from phmri.report._participants import mean_interval
-from phmri.report._records import CourseContent, ExposureContent, QuestionContent, ReportContent
+from phmri.report._records import ExposureContent, QuestionContent, ReportContent
 from phmri.report._style import (
     INK,
     MUTED,

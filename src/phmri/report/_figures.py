@@ -7,13 +7,16 @@ from matplotlib.figure import Figure
 
 from phmri.inference import Claim
 from phmri.protocol import Parallel
+from phmri.report._across_records import AssociationContent
 from phmri.report._anatomy import plot_regions
+from phmri.report._association import correlation_words, method_name, plot_association
 from phmri.report._correction import beyond_words, statistic_word, threshold_marks
 from phmri.report._drug import plot_course, plot_exposures
+from phmri.report._effects import plot_blockade, plot_persistence
 from phmri.report._flow import flow_texts, plot_completeness, plot_flow
 from phmri.report._maps import plot_statistic_map
 from phmri.report._outcomes import plot_outcomes
-from phmri.report._participants import plot_participants
+from phmri.report._participants import floor_of, plot_participants
 from phmri.report._quality import covered_regions, plot_coverage, plot_quality
 from phmri.report._records import QuestionContent, ReportContent
 from phmri.report._style import data_uri
@@ -217,6 +220,96 @@ class Pictures:
             alternative=f"Mean course of each treatment over the infusion. {claim.sentence}",
         )
 
+    def of_blockade(self, question: QuestionContent) -> tuple[Picture, ...]:
+        """Draw the effects of a blockade.
+
+        Parameters
+        ----------
+        question : QuestionContent
+            The question to be drawn.
+
+        Returns
+        -------
+        tuple of Picture
+            Empty where the question is about no blockade.
+        """
+        blockade, claim = question.beside.blockade, question.claim
+        if blockade is None:
+            return ()
+        thick = (
+            f" Thick: the {100 * (1 - 2 * claim.alpha):g} % interval, which is compared with the "
+            "margin (grey band)."
+            if blockade.equivalence is not None
+            else ""
+        )
+        return (
+            self._make(
+                plot_blockade(self._content, question),
+                "svg",
+                title=f"{claim.question}: blockade.",
+                caption=f"Left: effects of one model.{thick} Right: percentages of the drug's "
+                "effect that may have been removed (0: none, 100: all); arrows: the set goes on; "
+                "hollow: the drug's effect is too uncertain to divide by.",
+                alternative=f"Effects and percentage removed. {' '.join(blockade.sentences)}",
+            ),
+        )
+
+    def of_persistence(self, question: QuestionContent) -> tuple[Picture, ...]:
+        """Draw an effect early and late.
+
+        Parameters
+        ----------
+        question : QuestionContent
+            The question to be drawn.
+
+        Returns
+        -------
+        tuple of Picture
+            Empty where nothing is known of the two sessions.
+        """
+        persistence, claim = question.beside.persistence, question.claim
+        if persistence is None or not persistence.effects:
+            return ()
+        return (
+            self._make(
+                plot_persistence(self._content, question),
+                "svg",
+                title=f"{claim.question}: early and late.",
+                caption="The effect in both sessions and its difference, of one model.",
+                alternative=f"Effects at {persistence.early_session} and "
+                f"{persistence.late_session} with their intervals.",
+            ),
+        )
+
+    def of_association(self, association: AssociationContent) -> tuple[Picture, ...]:
+        """Draw outcome and score of every participant.
+
+        Parameters
+        ----------
+        association : AssociationContent
+            The association to be drawn.
+
+        Returns
+        -------
+        tuple of Picture
+            Empty where there is nobody to draw.
+        """
+        if not association.points:
+            return ()
+        words = correlation_words(association)
+        return (
+            self._make(
+                plot_association(self._content, association),
+                "svg",
+                title=f"{association.name}: every participant.",
+                caption=f"{method_name(association.method)}: {words or 'not estimated'}. Lines: "
+                "least squares of the drawn points of each group, a guide for the eye."
+                + (" † Selected for its height." if association.place else ""),
+                alternative=f"{association.y_label} against {association.x_label}, every "
+                f"participant. {words}",
+            ),
+        )
+
     def exposure(self) -> tuple[Picture, ...]:  # numpydoc ignore=RT01
         """Draw the concentration curves."""
         if not self._content.exposures:
@@ -249,11 +342,13 @@ class Pictures:
             if claim.outcome != "scalar"
             else "Right: the estimate of the model."
         )
+        floor = floor_of(question)
+        at_floor = "" if floor is None else f" Below: how many are at the least value, {floor:g}."
         return self._make(
             plot_participants(self._content, question),
             "svg",
             title=f"{claim.question}: every participant.",
-            caption=f"{question.values_label}. {drawn}{chosen}",
+            caption=f"{question.values_label}. {drawn}{chosen}{at_floor}",
             alternative=f"{question.values_label}, every participant. {claim.sentence}",
         )
 

@@ -57,6 +57,8 @@ def correction_sentence(claim: Claim) -> str:
         said = f"is the expected share of false discoveries{over}"
     elif claim.method == "random_field":
         said = f"is corrected{over} by random field theory"
+    elif claim.method == "holm":
+        said = f"is corrected{over} by Holm's method"
     else:
         largest = _MAXIMA[claim.method].format(
             statistic=statistic_word(claim), cluster=cluster_word(claim)
@@ -121,7 +123,8 @@ def _instead(protocol: Protocol, claim: Claim) -> str:
     """Say that one number was shuffled although the protocol's method is another."""
     method, question = protocol.inference.method, protocol.questions.get(claim.question)
     inherited = question is not None and question.inference is None
-    if not (is_single(claim) and inherited and method != claim.method):
+    shuffled = is_single(claim) and claim.n_permutations > 0
+    if not (shuffled and inherited and method != claim.method):
         return ""
     return (
         f" The protocol's method '{method}' is for several outcomes; this p comes from shuffling."

@@ -10,7 +10,10 @@ from markupsafe import Markup
 
 from phmri.dataset import write_text
 from phmri.inference import Claim, Peak
+from phmri.report._across_records import FamilyMemberContent
 from phmri.report._anatomy import background_sentence
+from phmri.report._asides import Aside, make_asides, make_association
+from phmri.report._association import format_signed
 from phmri.report._clusters import ClusterTable, make_cluster_table
 from phmri.report._correction import (
     headline,
@@ -54,7 +57,12 @@ __all__ = ["write_report"]
 _LISTED = 12
 _LISTED_OF_NULL, _CHANCE = 10, 0.5
 """Of a question in which nothing was found: how many outcomes, and below which p."""
-_VERDICTS = {"found": "Found", "not found": "Not found", "refused": "Refused"}
+_VERDICTS = {
+    "found": "Found",
+    "not found": "Not found",
+    "refused": "Refused",
+    "not tested": "Not tested",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +91,7 @@ class _Block:
     warnings: tuple[Markup, ...]
     notes: tuple[Markup, ...]
     pictures: tuple[Picture, ...]
+    asides: tuple[Aside, ...]
 
 
 def write_report(content: ReportContent, path: Path) -> Path:
@@ -121,6 +130,7 @@ def _render(content: ReportContent) -> str:
         "number": format_number,
         "effect": format_effect,
         "pvalue": format_pvalue,
+        "signed": format_signed,
         "passes": passes,
         "plural": plural,
     }
@@ -130,9 +140,14 @@ def _render(content: ReportContent) -> str:
         for name in ("flow", "completeness", "exposure", "quality", "regions")
     }
     bibliography = Bibliography()
+    families = [(family, bibliography.cite(family.correction)) for family in content.families]
     blocks = tuple(
         _make_block(content, question, pictures, bibliography)
         for question in ranked_questions(content)
+    )
+    associations = tuple(
+        make_association(association, pictures, bibliography)
+        for association in content.associations
     )
     methods = _cited(bibliography, (*content.methods, *region_sentences(content)))
     question_methods = [
@@ -145,6 +160,10 @@ def _render(content: ReportContent) -> str:
         style=Markup(style),
         front=front,
         blocks=blocks,
+        associations=associations,
+        families=families,
+        of_families=_of_families(content),
+        verdicts=_VERDICTS,
         quality=quality_rows(content),
         group_word=group_word(content.protocol),
         motion_known=any(math.isfinite(run.mean_fd_mm) for run in content.runs)
@@ -198,6 +217,7 @@ def _make_block(
         warnings=warnings,
         notes=tuple(bibliography.cite(note) for note in notes),
         pictures=pictures.of_question(question),
+        asides=make_asides(question, pictures, bibliography),
     )
 
 
@@ -211,6 +231,15 @@ def _choose_peaks(claim: Claim) -> tuple[tuple[Peak, ...], tuple[Peak, ...], str
     file = f"question-{claim.question.replace('_', '')}_peaks.tsv"
     cut = f"{plural(n_more, 'further outcome')}, of larger p: see {file}." if n_more else ""
     return listed, (), cut
+
+
+def _of_families(content: ReportContent) -> dict[str, tuple[FamilyMemberContent, ...]]:
+    """Look up what the families say of a question."""
+    found: dict[str, tuple[FamilyMemberContent, ...]] = {}
+    for family in content.families:
+        for member in family.rows:
+            found[member.question] = (*found.get(member.question, ()), member)
+    return found
 
 
 def _said_once(blocks: tuple[_Block, ...]) -> list[tuple[str, tuple[str, ...]]]:

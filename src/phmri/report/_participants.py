@@ -32,10 +32,12 @@ from phmri.report._trial import (
     treatments_by_session,
 )
 
-__all__ = ["mean_interval", "plot_participants"]
+__all__ = ["floor_of", "mean_interval", "plot_participants"]
 
 _HEIGHT = 3.1
 _LABEL = 44
+_FLOOR_SHARE, _FLOOR_COUNT = 0.1, 3
+"""Of all values: how many must be the least one before it is called a floor."""
 
 
 def mean_interval(values: list[float], confidence: float) -> tuple[float, float, float]:
@@ -59,6 +61,30 @@ def mean_interval(values: list[float], confidence: float) -> tuple[float, float,
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     half = float(stats.t.ppf(0.5 + confidence / 2, len(values) - 1)) * error
     return mean, mean - half, mean + half
+
+
+def floor_of(question: QuestionContent) -> float | None:
+    """Find the least value, where so many have it that a scale seems to end there.
+
+    Parameters
+    ----------
+    question : QuestionContent
+
+    Returns
+    -------
+    float or None
+        None where few have it.
+    """
+    values = list(_finite_values(question).values())
+    least = min(values, default=math.nan)
+    count = values.count(least)
+    return least if count >= max(_FLOOR_COUNT, _FLOOR_SHARE * len(values)) else None
+
+
+def _count_at(floor: float | None, values: list[float]) -> str:
+    """Give a line that counts who is at the floor; empty where nobody is."""
+    count = 0 if floor is None else values.count(floor)
+    return f"\n{count} at {floor:g}" if count else ""
 
 
 @mpl.rc_context(STYLE)
@@ -114,6 +140,7 @@ def _plot_parallel(content: ReportContent, question: QuestionContent) -> Figure:
             look=looks[group],
             confidence=question.claim.confidence,
         )
+        _mark_floor(axes, floor_of(question), values, subjects, sessions)
         panel_title(axes, f"{group}\nn = {len(subjects)}", colour=looks[group].colour)
     axes = figure.add_subplot(grid[len(own)], sharey=first)
     _draw_means(axes, values, own, sessions, looks=looks, confidence=question.claim.confidence)
@@ -167,6 +194,23 @@ def _draw_arm(
         axes.plot(xs, ys, color=look.colour, linewidth=0.6, alpha=0.3)
         axes.scatter(xs, ys, s=8, color=look.colour, alpha=0.55, linewidth=0, marker=look.marker)
     _draw_group(axes, values, subjects, sessions, look=look, confidence=confidence)
+
+
+def _mark_floor(
+    axes: Axes,
+    floor: float | None,
+    values: dict[tuple[str, str], float],
+    subjects: list[str],
+    sessions: list[str],
+) -> None:
+    held = [
+        [values[subject, session] for subject in subjects if (subject, session) in values]
+        for session in sessions
+    ]
+    labels = [
+        f"{session}{_count_at(floor, own)}" for session, own in zip(sessions, held, strict=True)
+    ]
+    axes.set_xticks(range(len(labels)), labels)
 
 
 def _draw_group(
@@ -232,7 +276,15 @@ def _plot_crossover(content: ReportContent, question: QuestionContent) -> Figure
     left = figure.add_subplot(grid[0])
     names = treatment_names(content.protocol)
     ordered = [name for name in reversed(pair) if name in by_treatment]
-    _prepare(left, [f"{names.get(t, t)}\n(n = {len(by_treatment[t])})" for t in ordered])
+    floor = floor_of(question)
+    _prepare(
+        left,
+        [
+            f"{names.get(t, t)}\n(n = {len(by_treatment[t])})"
+            f"{_count_at(floor, list(by_treatment[t].values()))}"
+            for t in ordered
+        ],
+    )
     everyone = sorted({subject for values_ in by_treatment.values() for subject in values_})
     shifts = dict(zip(everyone, spread(len(everyone)), strict=True))
     for before, after in pairwise(range(len(ordered))):

@@ -8,18 +8,16 @@ from jaxtyping import Float
 from phmri.dataset import DatasetCheck
 from phmri.inference import Claim
 from phmri.protocol import Protocol
+from phmri.report._across_records import AssociationContent, FamilyContent
+from phmri.report._beside_records import BesideContent
 
 __all__ = [
-    "BesideContent",
-    "CourseContent",
     "DoseContent",
     "ExposureContent",
-    "NuisanceContent",
     "QuestionContent",
     "RegionContent",
     "ReportContent",
     "RunContent",
-    "VariantContent",
 ]
 
 
@@ -81,54 +79,6 @@ class RegionContent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VariantContent:
-    """The answer that another denoising would have given.
-
-    Parameters
-    ----------
-    denoising : str
-    effect, ci_low, ci_high, pvalue : float or None
-        At the outcome that the question's own answer found strongest (uncorrected p): the place
-        is not chosen anew. None where this denoising has no data there.
-    least_pvalue : float
-        Least corrected p of this denoising's own answer.
-    n_found, n_outcomes : int
-        Outcomes that pass, of those tested.
-    """
-
-    denoising: str
-    effect: float | None
-    ci_low: float | None
-    ci_high: float | None
-    pvalue: float | None
-    least_pvalue: float
-    n_found: int
-    n_outcomes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NuisanceContent:
-    """Whether something of no interest differs as the question asks of its measure.
-
-    Parameters
-    ----------
-    name : str
-        With its unit.
-    effect, ci_low, ci_high, pvalue : float
-        By the question's own model; uncorrected.
-    n : int
-        Participants that have it.
-    """
-
-    name: str
-    effect: float
-    ci_low: float
-    ci_high: float
-    pvalue: float
-    n: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ExposureContent:
     """A concentration curve of the protocol, as the runs have it.
 
@@ -166,42 +116,6 @@ class DoseContent:
     drug: str
     given: str
     planned: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CourseContent:
-    """The course of an infusion response at one place.
-
-    Parameters
-    ----------
-    edges_min : tuple of float
-        Of the bins, minutes from time zero.
-    unit : str
-    values : dict of str to dict of str to tuple of float
-        Treatment -> participant -> one value per bin.
-    """
-
-    edges_min: tuple[float, ...]
-    unit: str
-    values: dict[str, dict[str, tuple[float, ...]]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BesideContent:
-    """What is shown beside an answer, and decides nothing.
-
-    Parameters
-    ----------
-    variants : tuple of VariantContent
-        The question's own denoising first; empty where there is no other.
-    nuisance : tuple of NuisanceContent
-    course : CourseContent or None
-        Of an infusion response with bins, at the strongest place.
-    """
-
-    variants: tuple[VariantContent, ...] = ()
-    nuisance: tuple[NuisanceContent, ...] = ()
-    course: CourseContent | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +179,9 @@ class ReportContent:
         Concentration curves that measures use.
     doses : tuple of DoseContent
         What was given, where the data set says so.
+    families : tuple of FamilyContent
+        Families of questions that share an error rate by their p-values.
+    associations : tuple of AssociationContent
     """
 
     protocol: Protocol
@@ -281,3 +198,5 @@ class ReportContent:
     command: str
     exposures: tuple[ExposureContent, ...] = ()
     doses: tuple[DoseContent, ...] = ()
+    families: tuple[FamilyContent, ...] = ()
+    associations: tuple[AssociationContent, ...] = ()

@@ -9,7 +9,12 @@ from urllib.parse import unquote
 from markupsafe import Markup, escape
 
 from phmri.inference import Peak
-from phmri.report._records import NuisanceContent, VariantContent
+from phmri.report._beside_records import (
+    ContrastContent,
+    NuisanceContent,
+    PopulationContent,
+    VariantContent,
+)
 
 __all__ = [
     "Bibliography",
@@ -21,6 +26,8 @@ __all__ = [
     "plural",
     "superscript",
 ]
+
+Estimated = Peak | VariantContent | NuisanceContent | PopulationContent | ContrastContent
 
 _CITATION = re.compile(r"\s*\[(doi:[^\]]+)\]", flags=re.IGNORECASE)
 _DOI = re.compile(r"(?:doi:)?\s*(10\.[^\s,;]+)", flags=re.IGNORECASE)
@@ -50,14 +57,14 @@ def format_number(value: float, digits: int = 2) -> str:
     return text.replace("-", "−")
 
 
-def format_effect(value: float, peak: Peak | VariantContent | NuisanceContent) -> str:
+def format_effect(value: float, peak: Estimated) -> str:
     """Write an effect or an end of its interval with the digits that the interval deserves.
 
     Parameters
     ----------
     value : float
         Effect, or an end of its interval.
-    peak : Peak or VariantContent or NuisanceContent
+    peak : Peak or VariantContent or NuisanceContent or PopulationContent or ContrastContent
         Whose interval sets the decimals: two digits of its half width, at least two decimals.
 
     Returns

@@ -29,7 +29,16 @@ _ESTIMATORS = {
     "post": "the session alone, no baseline",
     "crossover": "within-person difference between treatments, period effect removed",
     "paired": "paired difference (order of treatments unknown)",
+    "periods": "all periods, a mean of its own for every participant",
+    "mixed": "mixed model, random intercept per participant",
+    "mmrm": "mixed model for repeated measures, unstructured covariance of the sessions",
+    "clda": "constrained longitudinal data analysis, unstructured covariance of the sessions",
 }
+_ERRORS = {
+    "hc3": "right also where variances differ (HC3)",
+    "cr2": "clustered by participant (CR2, degrees of freedom of Bell and McCaffrey)",
+}
+_BASELINE = {"change": ", subtracted", "clda": ", one mean in all arms"}
 
 
 def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], ...]:
@@ -65,6 +74,8 @@ def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], .
         one = question.where == Where() and claim.outcome == "scalar"
         lines.append(("Where", "one number per participant" if one else _where(question.where)))
     lines.append(("Estimator", _ESTIMATORS.get(claim.estimator, claim.estimator)))
+    if question is not None and question.errors in _ERRORS:
+        lines.append(("Standard errors", _ERRORS[question.errors]))
     total = sum(claim.n_per_group.values())
     split = f" ({sizes(protocol, claim)})" if len(claim.n_per_group) > 1 else ""
     lines.append(("Population", f"n = {total}{split}" if total else "–"))
@@ -129,7 +140,7 @@ def _adjusted(protocol: Protocol, question: Question) -> list[str]:
     design = protocol.design
     terms = []
     if question.baseline:
-        how = ", subtracted" if question.estimator == "change" else ""
+        how = _BASELINE.get(question.estimator, "")
         terms.append(f"baseline ({question.baseline}{how})")
     if isinstance(design, Parallel) or design.order == "recorded":
         terms += [f"{name} (stratum)" for name in design.strata]
@@ -196,6 +207,7 @@ def limits(content: ReportContent) -> tuple[str, ...]:
             "That two questions differ because one was found and the other was not: only a "
             "question about the difference itself can say so."
         )
+    said += _limits_beside(content)
     said.append(
         "Whether a change is neuronal. BOLD connectivity also follows motion, vessels and "
         "breathing, all of which a drug can change."
@@ -204,6 +216,32 @@ def limits(content: ReportContent) -> tuple[str, ...]:
     if refused:
         said.append(f"Anything on the refused questions: {', '.join(refused)}.")
     return tuple(said)
+
+
+def _limits_beside(content: ReportContent) -> list[str]:
+    """List limits of blockades and associations, where there are any."""
+    said = []
+    asked = content.protocol.questions
+    alone = [
+        question.claim.question
+        for question in content.questions
+        if question.beside.blockade is not None
+        and (record := asked.get(question.claim.question)) is not None
+        and record.blockade is not None
+        and record.blockade.pretreated_reference is None
+    ]
+    if alone:
+        said.append(
+            f"That a pretreatment antagonised the drug ({', '.join(alone)}): without the "
+            "pretreatment alone, an antagonism cannot be separated from the pretreatment's own "
+            "effect."
+        )
+    if content.associations:
+        said.append(
+            "That an outcome causes a score or foretells it in others: an association in one "
+            "sample shows neither."
+        )
+    return said
 
 
 def across_sentence(content: ReportContent) -> str:
@@ -220,26 +258,35 @@ def across_sentence(content: ReportContent) -> str:
         Empty when all answered questions share one, or there is one of them.
     """
     claims = [q.claim for q in content.questions if q.claim.verdict != "refused"]
+    adjusted = {
+        family.name: [member.question for member in family.rows] for family in content.families
+    }
+    covered = {name for members in adjusted.values() for name in members}
     joint: dict[str, list[str]] = {}
     single, named = [], set()
     for claim in claims:
         family = content.protocol.families.get(claim.family or "")
         if claim.family and family is not None and family.correction == "joint_maximum":
             joint.setdefault(claim.family, []).append(claim.question)
-        else:
+        elif claim.question not in covered:
             of_family = f" of family {claim.family}" if claim.family else ""
             single.append(f"{claim.question}{of_family}")
             named |= {claim.family} if claim.family else set()
-    if len(joint) + len(single) < 2:  # noqa: PLR2004 - one error rate
+    if len(joint) + len(adjusted) + len(single) < 2:  # noqa: PLR2004 - one error rate
         return ""
     said = [
         f"The questions of family {family} ({', '.join(questions)}) share one error rate: their "
         "p-values cover them together."
         for family, questions in joint.items()
     ]
-    if joint and single:
+    said += [
+        f"The questions of family {name} ({', '.join(members)}) share one error rate by the "
+        "adjusted p of its table; the p-values of the questions themselves are not adjusted."
+        for name, members in adjusted.items()
+    ]
+    if (joint or adjusted) and single:
         said.append(f"Each other question ({', '.join(single)}) has an error rate of its own.")
-    if joint:
+    if joint or adjusted:
         said.append("Nothing is adjusted beyond that.")
     else:
         families = f" of a family (families named in the protocol: {', '.join(sorted(named))})"

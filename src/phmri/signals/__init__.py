@@ -23,6 +23,7 @@ from phmri.signals._records import (
 from phmri.signals._regions import place_parcels, place_region
 from phmri.signals._series import extract_series
 from phmri.signals._strategies import Strategy, list_strategies
+from phmri.signals._tissues import place_tissues
 from phmri.signals.physiology import (
     Beats,
     Breaths,
@@ -76,6 +77,7 @@ __all__ = [
     "place_maps",
     "place_parcels",
     "place_region",
+    "place_tissues",
     "respiration_response",
     "respiratory_phase",
     "respiratory_volume_per_time",

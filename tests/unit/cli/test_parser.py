@@ -26,6 +26,13 @@ def test_design_needs_a_protocol_alone() -> None:
     assert (data.bids_dir, data.derivatives) == (Path("bids"), [Path("a")])
 
 
+def test_check_takes_what_run_needs_to_look_ahead() -> None:
+    words = "check trial.yaml bids --derivatives a --atlas-dir b --atlas-dir c"
+    arguments = make_parser().parse_args(words.split())
+    assert arguments.atlas_dir == [Path("b"), Path("c")]
+    assert arguments.derivatives == [Path("a")]
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -194,6 +194,7 @@ def test_participants_of_unequal_visits_cannot_change_places():
 
 def test_public_names():
     assert phmri.inference.__all__ == [
+        "UNSHUFFLED",
         "Alternative",
         "Claim",
         "Cluster",
@@ -207,6 +208,8 @@ def test_public_names():
         "ShufflingSource",
         "Space",
         "Volume",
+        "adjust_by_graph",
+        "adjust_pvalues",
         "claim_from_dict",
         "claim_to_dict",
         "cluster_threshold",
@@ -214,7 +217,10 @@ def test_public_names():
         "find_clusters",
         "find_extrema",
         "find_peaks",
+        "format_p",
         "infer",
+        "judge_estimate",
+        "make_alpha_graph",
         "make_claim",
         "make_edge_graph",
         "make_refusal",

@@ -303,6 +303,8 @@ def make_trial(
     )
     return Trial(
         GroupInputs(
+            ratings={},
+            happened={},
             protocol=protocol,
             index=DatasetIndex(
                 root=root,

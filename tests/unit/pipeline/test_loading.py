@@ -12,8 +12,9 @@ from phmri.pipeline._group import answer_question
 from phmri.pipeline._job import RunJob, manifest_path, measure_path
 from phmri.pipeline._loading import MeasuredRun, gather_runs, load_outcomes, load_values
 from phmri.pipeline._manifest import write_manifest
+from phmri.pipeline._populations import count_in
 from phmri.pipeline._sound import few, refuse_odd_grids
-from phmri.pipeline._units import find_units
+from phmri.pipeline._units import QuestionUnits, find_units
 from tests.unit.pipeline.measured_trial import CROSSED, N_VOXELS, TARGET, Trial, make_trial
 
 
@@ -30,11 +31,20 @@ def trial(tmp_path: Path) -> Trial:
     return made
 
 
-def roles(trial: Trial) -> dict[str, tuple[MeasuredRun, ...]]:
+def units(trial: Trial) -> QuestionUnits:
     inputs = trial.inputs
+    measure = inputs.protocol.questions["it"].measure
+    counted = count_in(inputs.protocol, measure, inputs.check, inputs.happened, None)
     return find_units(
-        inputs.protocol, "it", index=inputs.index, check=inputs.check, runs=inputs.runs
-    ).runs
+        inputs.protocol, "it", index=inputs.index, counted=counted, sources=inputs.runs
+    )
+
+
+def roles(trial: Trial) -> dict[str, tuple[MeasuredRun, ...]]:
+    return {
+        role: tuple(run for run in members if isinstance(run, MeasuredRun))
+        for role, members in units(trial).runs.items()
+    }
 
 
 def load(trial: Trial) -> None:
@@ -101,10 +111,7 @@ def test_what_is_only_drawn_is_left_out_when_altered(trial: Trial) -> None:
 def test_runs_of_other_settings_say_so(trial: Trial) -> None:
     jobs = on_disk(trial, step_key="of other settings")
     trial.inputs.runs.update(gather_runs(jobs))
-    inputs = trial.inputs
-    left_out = find_units(
-        inputs.protocol, "it", index=inputs.index, check=inputs.check, runs=inputs.runs
-    ).left_out
+    left_out = units(trial).left_out
     why = "was measured with other settings (run the participant level)"
     assert set(left_out) == {"01", "02", "03"}
     assert left_out["03"] == f"ses-one rest: {why}"

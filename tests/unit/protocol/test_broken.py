@@ -538,7 +538,7 @@ FAMILIES = [
          what="no question belongs to this family", found="acute", expected="'family: acute' in a question"),
     Case(id="misspelt family", old="inference:\n", new="families:\n  acut: {} #!\n  acute: {}\ninference:\n", field="families.acut",
          what="no question belongs to this family", expected="questions name acute"),
-    Case(id="family with a made-up correction", old="inference:\n", new="families:\n  acute: {correction: holm} #!\ninference:\n",
+    Case(id="family with a made-up correction", old="inference:\n", new="families:\n  acute: {correction: sidak} #!\ninference:\n",
          field="families.acute.correction", what="not one of the choices", expected="one of none, joint_maximum"),
     Case(id="maximum of one question", old="inference:\n", new="families:\n  acute:\n    correction: joint_maximum #!\ninference:\n",
          field="families.acute.correction", what="over several questions", found="one, acute", expected="at least 2"),

@@ -71,3 +71,26 @@ def test_every_setting_of_inference_and_its_choices_are_named(record):
 
     assert set(properties) - {"correction"} <= named
     assert choices - {"none"} <= named
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "Association",
+        "Blockade",
+        "IntercurrentEvent",
+        "Persistence",
+        "Population",
+        "Prediction",
+        "Question",
+        "Scale",
+    ],
+)
+def test_every_key_of_what_is_asked_and_its_choices_stand_on_the_page(record):
+    page = PAGE.read_text(encoding="utf-8")
+    properties = Protocol.model_json_schema()["$defs"][record]["properties"]
+    choices = {choice for item in properties.values() for choice in item.get("enum", ())}
+
+    assert {
+        word for word in {*properties, *choices} if not re.search(rf"\b{word}\b", page)
+    } == set()

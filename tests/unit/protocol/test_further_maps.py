@@ -19,7 +19,7 @@ from phmri.firstlevel import (
     reho,
 )
 from phmri.protocol import Denoising
-from phmri.protocol._check_questions import _further_maps
+from phmri.protocol._check_where import further_maps
 from phmri.signals import make_cleaning
 
 T_R, N = 2.0, 120
@@ -53,7 +53,7 @@ MODELS = {
 
 @pytest.mark.parametrize("kind", LOCAL)
 def test_of_local_measures(kind):
-    assert tuple(LOCAL[kind]().extras) == _further_maps({"kind": kind})
+    assert tuple(LOCAL[kind]().extras) == further_maps({"kind": kind})
 
 
 @pytest.mark.parametrize("order", [0, 1])
@@ -68,5 +68,5 @@ def test_of_infusion(model, order):
     measure = {"kind": "infusion", "response": {"model": model}, "drift": {"order": order}}
 
     others = {name for name in extras if not name.startswith("bin")}
-    assert others == set(_further_maps(measure)) - {"bin01"}
-    assert ("bin01" in extras) == ("bin01" in _further_maps(measure))
+    assert others == set(further_maps(measure)) - {"bin01"}
+    assert ("bin01" in extras) == ("bin01" in further_maps(measure))

@@ -328,7 +328,7 @@ QUESTIONS = [
     Case(id="the seed of an interaction", old="where: {mean_of: dmpfc}", new="where: {mean_of: pgacc} #!", field="questions.coupled.where.mean_of",
          says="this is the seed itself: its coupling with itself answers nothing; found pgacc; expected another region"),
     Case(id="enhancement of parcels", old="where: {at: A}", new="inference: {method: tfce} #!", field="questions.there.inference.method",
-         says="the method 'tfce' needs outcomes with neighbours, and the question asks of parcels; found tfce; expected one of voxel, fdr"),
+         says="the method 'tfce' needs outcomes with neighbours, and the question asks of parcels; found tfce; expected one of voxel, fdr, holm"),
     Case(id="response a day later", old="measure: coupling\n", new="measure: step\n", field="questions.coupled.session",
          says="'infusion' is measured from time zero, and this session has none; found day; expected infusion"),
 ]  # fmt: skip

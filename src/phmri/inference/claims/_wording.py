@@ -16,6 +16,7 @@ LEVELS: dict[Method, str] = {
     "cluster_extent": "in clusters whose extent has family-wise p at most {alpha:g}; such a p "
     "says that something in the cluster differs, not that every part of it does",
     "random_field": "family-wise p by random field theory at most {alpha:g}",
+    "holm": "family-wise p by Holm at most {alpha:g}",
     "fdr": "false discovery rate at most {alpha:g}; single ones among them may be false",
 }
 NOUNS = {"scalar": "outcome", "map": "voxel", "parcels": "parcel", "edges": "edge"}

@@ -1,0 +1,158 @@
+"""Contrasts by name, as weights of arms or treatments."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.exceptions import DesignError, Problem
+from phmri.group._records import UnitDesign
+from phmri.group.longitudinal._records import LongSettings
+
+__all__ = ["Cell", "ask_contrasts", "compared", "make_unit_contrasts", "refuse_contrast"]
+
+Cell = tuple[str, str | None]
+"""Arm and session, or treatment and None."""
+
+
+def ask_contrasts(settings: LongSettings) -> dict[str, dict[Cell, float]]:
+    """List the contrasts that are asked for, the question's own first.
+
+    Parameters
+    ----------
+    settings : LongSettings
+        What is asked.
+
+    Returns
+    -------
+    dict of str to dict
+        Name -> weight of each cell's mean. With references the question's own is ``difference``.
+    """
+    first, second = settings.contrast
+    at = settings.session
+    if settings.references is None:
+        own = _add({}, first, second)
+        asked = {f"{first} - {second}": _at(own, at)}
+    else:
+        drug = _add({}, first, settings.references[0])
+        pretreated = _add({}, second, settings.references[1])
+        own = {
+            label: weight
+            for label in (*drug, *pretreated)
+            if (weight := drug.get(label, 0.0) - pretreated.get(label, 0.0))
+        }
+        asked = {
+            "difference": _at(own, at),
+            "drug": _at(drug, at),
+            "pretreated": _at(pretreated, at),
+        }
+    if settings.early is not None:
+        asked |= {"early": _at(own, settings.early), "late": _at(own, at)}
+    return asked
+
+
+def _add(weights: dict[str, float], plus: str, minus: str) -> dict[str, float]:
+    return weights | {plus: 1.0, minus: -1.0}
+
+
+def _at(weights: Mapping[str, float], session: str | None) -> dict[Cell, float]:
+    return {(label, session): weight for label, weight in weights.items()}
+
+
+def compared(settings: LongSettings) -> tuple[str, ...]:
+    """Name the arms or treatments that the question compares.
+
+    Parameters
+    ----------
+    settings : LongSettings
+        What is asked.
+
+    Returns
+    -------
+    tuple of str
+        Each once.
+    """
+    return tuple(dict.fromkeys((*settings.contrast, *(settings.references or ()))))
+
+
+def refuse_contrast(settings: LongSettings, what: str) -> list[Problem]:
+    """Say when something is compared with itself.
+
+    Parameters
+    ----------
+    settings : LongSettings
+        What is asked.
+    what : str
+        ``arm`` or ``treatment``.
+
+    Returns
+    -------
+    list of Problem
+        Empty when all differ.
+    """
+    pairs = [settings.contrast, *zip(settings.contrast, settings.references or (), strict=False)]
+    article = "an" if what == "arm" else "a"
+    return [
+        Problem(
+            what=f"{article} {what} cannot be compared with itself",
+            field="contrast",
+            found=pair[0],
+        )
+        for pair in pairs
+        if pair[0] == pair[1]
+    ]
+
+
+def make_unit_contrasts(
+    settings: LongSettings, design: UnitDesign
+) -> tuple[Float[np.ndarray, "n_contrasts n_columns"], tuple[str, ...]]:
+    """Give the contrasts of a model with one row per participant, or of several periods.
+
+    Parameters
+    ----------
+    settings : LongSettings
+        What is asked; ``model``, sessions and baseline are not read.
+    design : UnitDesign
+        With a column per arm or treatment.
+
+    Returns
+    -------
+    contrasts : ndarray of shape (n_contrasts, n_columns)
+        In the measure's unit.
+    names : tuple of str
+        What each contrast is, the question's own first.
+
+    Raises
+    ------
+    DesignError
+        When an arm or treatment has no column, or is compared with itself.
+    """
+    kind = "arm" if any(name.startswith("arm:") for name in design.columns) else "treatment"
+    labels = {
+        name.partition(":")[2]: k
+        for k, name in enumerate(design.columns)
+        if name.startswith(f"{kind}:")
+    }
+    problems = refuse_contrast(settings, kind)
+    problems.extend(
+        Problem(
+            what=f"the model has no column of this {kind}",
+            field="contrast",
+            found=label,
+            expected=", ".join(labels) or "a model with a column per treatment",
+        )
+        for label in compared(settings)
+        if label not in labels
+    )
+    if problems:
+        raise DesignError(*problems)
+    asked = {
+        name: weights
+        for name, weights in ask_contrasts(settings).items()
+        if name not in {"early", "late"}
+    }
+    contrasts = np.zeros((len(asked), design.X.shape[1]))
+    for row, weights in zip(contrasts, asked.values(), strict=True):
+        for (label, _), weight in weights.items():
+            row[labels[label]] = weight
+    return contrasts, tuple(asked)

@@ -1,0 +1,234 @@
+"""Crossover trials: all periods of all participants in one model, with cells missing or not."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from phmri.exceptions import DesignError, Problem
+from phmri.group._columns import indicators
+from phmri.group.longitudinal._assemble import (
+    Columns,
+    adjust_rows,
+    assemble,
+    make_contrasts,
+    pick,
+    split,
+)
+from phmri.group.longitudinal._contrasts import (
+    Cell,
+    ask_contrasts,
+    compared,
+    refuse_contrast,
+)
+from phmri.group.longitudinal._records import LongDesign, LongSettings, LongTable
+
+__all__ = ["make_crossover_model"]
+
+BEFORE = "the period before"
+CONFOUNDED = "the two treatments cannot be told apart from participants and periods"
+SENTENCES = {
+    "mixed": "The outcomes of all periods were modelled by treatment and period with a random "
+    "intercept per participant [doi:10.1002/0470854596, doi:10.2307/2529876], so that "
+    "participants with a missing period count as far as they can.",
+    "fixed_subject": "The outcomes of all periods were modelled by treatment, period and "
+    "participant, so that treatments are compared within participants and free of the period "
+    "effect [doi:10.1002/0470854596].",
+}
+CARRY = (
+    "First-order carry-over, the effect of the treatment before, was added to the model to show "
+    "what it changes; it did not decide how the treatments were compared."
+)
+
+
+def make_crossover_model(
+    settings: LongSettings,
+    table: LongTable,
+    baseline: Float[np.ndarray, " n_rows"] | None,
+    *,
+    carryover: bool,
+) -> LongDesign:
+    """Compare treatments in a model of all periods.
+
+    Parameters
+    ----------
+    settings : LongSettings
+        What is asked.
+    table : LongTable
+        Of a crossover trial.
+    baseline : ndarray of shape (n_rows,) or None
+        Baseline of each period.
+    carryover : bool
+        Whether the treatment of the period before has an effect too.
+
+    Returns
+    -------
+    LongDesign
+        Contrasts are differences between treatments, with ``carryover`` those of the treatment
+        before as well.
+
+    Raises
+    ------
+    DesignError
+        When treatments, participants or cells at hand cannot answer the question.
+    """
+    rows = np.flatnonzero(table.present)
+    problems = _refuse(settings, table, rows, baseline)
+    if problems:
+        raise DesignError(*problems)
+    treatments = tuple(dict.fromkeys((*compared(settings), *_levels(table.treatments, rows))))
+    treatments = tuple(name for name in treatments if name in _levels(table.treatments, rows))
+    reference = settings.references[0] if settings.references else settings.contrast[1]
+    before = [name for name in _levels(table.previous_treatments, rows) if name]
+    before = [name for name in before if name != reference] if carryover else []
+    beside, notes = _beside(settings, table, rows, baseline)
+    own = Columns(
+        X=np.column_stack(
+            [
+                indicators(pick(table.treatments, rows), treatments),
+                indicators(pick(table.previous_treatments, rows), before),
+            ]
+        ),
+        names=(
+            *(f"treatment:{name}" for name in treatments),
+            *(f"carry-over:{name}" for name in before),
+        ),
+    )
+    X = np.column_stack([own.X, beside.X])
+    eye = np.eye(X.shape[1])
+    means: dict[Cell, Float[np.ndarray, " n_columns"]] = {
+        (name, None): eye[k] for k, name in enumerate(treatments)
+    }
+    asked = ask_contrasts(settings)
+    means[reference, BEFORE] = np.zeros(X.shape[1])
+    means |= {(name, BEFORE): eye[len(treatments) + k] for k, name in enumerate(before)}
+    asked |= {
+        f"carry-over {name} - {reference}": {(name, BEFORE): 1.0, (reference, BEFORE): -1.0}
+        for name in before
+    }
+    columns, contrasts = assemble(
+        Columns(X=X, names=(*own.names, *beside.names)),
+        make_contrasts(asked, means),
+        own=next(iter(asked)),
+        confounded=Problem(
+            what=CONFOUNDED,
+            field="contrast",
+            found=" and ".join(settings.contrast),
+            expected="both treatments within participants, in different order",
+        ),
+    )
+    subjects = np.unique(np.array(pick(table.subjects, rows)), return_inverse=True)[1].ravel()
+    lost = int((~table.present).sum())
+    missing = (f"{lost} of {len(table.present)} planned cells have no data.",) if lost else ()
+    return LongDesign(
+        rows=rows,
+        X=columns.X,
+        columns=columns.names,
+        subjects=subjects.astype(np.int64),
+        visits=np.array([int(table.sessions[row]) - 1 for row in rows], dtype=np.int64),
+        contrasts=contrasts.matrix,
+        names=contrasts.names,
+        structure="random_intercept" if settings.model == "mixed" else "independent",
+        sentences=(SENTENCES[settings.model], *((CARRY,) if carryover else ()), *missing),
+        notes=notes,
+        not_estimable=contrasts.refused,
+    )
+
+
+def _levels(labels: tuple[str, ...], rows: Int[np.ndarray, " n_used"]) -> list[str]:
+    return sorted(set(pick(labels, rows)))
+
+
+def _refuse(
+    settings: LongSettings,
+    table: LongTable,
+    rows: Int[np.ndarray, " n_used"],
+    baseline: Float[np.ndarray, " n_rows"] | None,
+) -> list[Problem]:
+    problems = refuse_contrast(settings, "treatment")
+    if settings.model not in SENTENCES:
+        problems.append(
+            Problem(
+                what="the estimator does not belong to a crossover design",
+                field="estimator",
+                found=settings.model,
+                expected=" or ".join(SENTENCES),
+            )
+        )
+    problems.extend(
+        Problem(
+            what="a crossover is asked for treatments over all periods, not for a session",
+            field=field,
+            found=session,
+        )
+        for field, session in (
+            ("session", settings.session),
+            ("baseline", settings.baseline),
+            ("early", settings.early),
+        )
+        if session is not None
+    )
+    held = set(zip(pick(table.treatments, rows), pick(table.subjects, rows), strict=True))
+    least = max(2, settings.min_per_group)
+    problems.extend(
+        Problem(
+            what="too few participants with data under this treatment",
+            field=treatment,
+            found=str(n),
+            expected=f"at least {least}",
+        )
+        for treatment in compared(settings)
+        if (n := sum(name == treatment for name, _ in held)) < least
+    )
+    if baseline is not None:
+        bad = rows[~np.isfinite(baseline[rows])]
+        problems.extend(
+            Problem(
+                what="baseline has no finite value",
+                subject=table.subjects[row],
+                field=f"period {table.sessions[row]}",
+            )
+            for row in bad
+        )
+    return problems
+
+
+def _beside(
+    settings: LongSettings,
+    table: LongTable,
+    rows: Int[np.ndarray, " n_used"],
+    baseline: Float[np.ndarray, " n_rows"] | None,
+) -> tuple[Columns, tuple[str, ...]]:
+    """Collect periods, participants or sequences, baseline and covariates."""
+    subjects, experiments = pick(table.subjects, rows), pick(table.experiments, rows)
+    several = len(set(table.experiments)) > 1
+    periods = [int(table.sessions[row]) for row in rows]
+    of_row = [
+        f"{period} of {name}" if several else f"{period}"
+        for period, name in zip(periods, experiments, strict=True)
+    ]
+    first = {name for name, period in zip(of_row, periods, strict=True) if period == 1}
+    later = sorted(set(of_row) - first)
+    blocks = [indicators(of_row, later)]
+    names = [f"period:{name}" for name in later]
+    notes: tuple[str, ...]
+    if settings.model == "fixed_subject":
+        people = sorted(set(subjects))[1:]
+        blocks.append(indicators(subjects, people))
+        names += [f"participant:{name}" for name in people]
+        notes = tuple(
+            f"Covariate {name} does not vary within participants, each of whom has a level of its "
+            "own in the model, and was left out."
+            for name in table.covariates
+        )
+    else:
+        adjustment = adjust_rows(table, rows)
+        blocks.append(adjustment.columns)
+        names += adjustment.names
+        notes = adjustment.notes
+        if settings.with_sequence:
+            sequences = _levels(table.groups, rows)[1:]
+            blocks.append(indicators(pick(table.groups, rows), sequences))
+            names += [f"sequence:{name}" for name in sequences]
+    if baseline is not None:
+        blocks.append(np.column_stack(split(baseline[rows], subjects)))
+        names += ["baseline within", "baseline between"]
+    return Columns(X=np.column_stack(blocks), names=tuple(names)), notes

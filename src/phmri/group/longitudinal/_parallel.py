@@ -1,0 +1,227 @@
+"""Parallel trials: all sessions of all arms in one model."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from phmri.exceptions import Problem
+from phmri.group._parallel import join_words
+from phmri.group.longitudinal._assemble import (
+    Columns,
+    adjust_rows,
+    assemble,
+    make_contrasts,
+    pick,
+)
+from phmri.group.longitudinal._contrasts import Cell, ask_contrasts, compared
+from phmri.group.longitudinal._records import BaselineAs, LongDesign, LongSettings, LongTable
+from phmri.group.longitudinal._sessions import (
+    baseline_role,
+    choose_rows,
+    refuse_cells,
+    refuse_sessions,
+    session_labels,
+    used_sessions,
+)
+
+__all__ = ["make_parallel_model"]
+
+FEW = 10
+"""Participants beyond the columns, per session, below which unstructured errors are too small."""
+COVARIANCE = {
+    "mixed": "a random intercept per participant [doi:10.2307/2529876]",
+    "mmrm": "an unstructured covariance of a participant's sessions",
+    "clda": "an unstructured covariance of a participant's sessions",
+}
+BASELINE: dict[BaselineAs | None, str] = {
+    "common": "The baseline was an outcome with one mean of all arms, which were dealt after it "
+    "[doi:10.1111/j.1541-0420.2009.01332.x].",
+    "outcome": "The baseline was an outcome as well, and the arms were compared in their change "
+    "from it.",
+    "covariate": "Each participant's own baseline was a covariate with a slope per session.",
+    None: "No baseline was used.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cells:
+    """Columns of arms and sessions, and the mean of each cell in them."""
+
+    X: Float[np.ndarray, "n_rows n_columns"]
+    names: tuple[str, ...]
+    means: dict[Cell, Float[np.ndarray, " n_columns"]]
+
+
+def make_parallel_model(
+    settings: LongSettings,
+    table: LongTable,
+    baseline: Float[np.ndarray, " n_rows"] | None,
+) -> LongDesign:
+    """Compare arms at one session in a model of all sessions.
+
+    Parameters
+    ----------
+    settings : LongSettings
+        What is asked.
+    table : LongTable
+        Of a parallel trial.
+    baseline : ndarray of shape (n_rows,) or None
+        The participant's own baseline in each of their rows; NaN where there is none.
+
+    Returns
+    -------
+    LongDesign
+        Contrasts are differences between arms at ``settings.session``, adjusted for or changed
+        from the baseline.
+    """
+    refuse_sessions(settings, table, baseline)
+    role = baseline_role(settings, table, baseline)
+    rows, notes = choose_rows(settings, table, role, baseline)
+    refuse_cells(settings, table, rows, role)
+    at = np.array(pick(session_labels(table), rows))
+    sessions = used_sessions(table, rows)
+    cells = _make_cells(settings, table, rows, role)
+    adjustment = adjust_rows(table, rows)
+    beside = Columns(X=adjustment.columns, names=adjustment.names)
+    if role == "covariate" and baseline is not None:
+        beside = _add_baseline(beside, baseline[rows], at, sessions)
+    X = np.column_stack([cells.X, beside.X])
+    asked = ask_contrasts(settings)
+    contrasts = make_contrasts(
+        asked,
+        {key: np.pad(mean, (0, X.shape[1] - len(mean))) for key, mean in cells.means.items()},
+    )
+    columns, contrasts = assemble(
+        Columns(X=X, names=(*cells.names, *beside.names)),
+        contrasts,
+        own=next(iter(asked)),
+        confounded=Problem(
+            what="the effect cannot be told apart from the columns it is adjusted for",
+            found=", ".join(beside.names),
+            expected="covariates and strata that vary within a group",
+        ),
+        # One mean of all arms at baseline would tell an arm from a covariate that equals it.
+        telling=at != settings.baseline if role == "common" else None,
+    )
+    subjects = np.unique(np.array(pick(table.subjects, rows)), return_inverse=True)[1].ravel()
+    visits = np.array([sessions.index(s) for s in at.tolist()], dtype=np.int64)
+    notes += tuple(
+        f"{name} does not vary or follows from the other columns, and was left out of the model."
+        for name in beside.names
+        if name not in columns.names
+    )
+    if settings.model != "mixed":
+        notes += _few(int(subjects.max()) + 1, columns.X.shape[1], len(sessions))
+    return LongDesign(
+        rows=rows,
+        X=columns.X,
+        columns=columns.names,
+        subjects=subjects.astype(np.int64),
+        visits=visits,
+        contrasts=contrasts.matrix,
+        names=contrasts.names,
+        structure="random_intercept" if settings.model == "mixed" else "unstructured",
+        sentences=_sentences(settings, table, rows, role, adjustment.names),
+        notes=(*adjustment.notes, *notes),
+        not_estimable=contrasts.refused,
+    )
+
+
+def _add_baseline(
+    beside: Columns,
+    baseline: Float[np.ndarray, " n_used"],
+    at: np.ndarray,
+    sessions: tuple[str, ...],
+) -> Columns:
+    """Give the baseline a slope per session."""
+    centred = baseline - baseline.mean()
+    slopes = [np.where(at == session, centred, 0.0) for session in sessions]
+    return Columns(
+        X=np.column_stack([beside.X, *slopes]),
+        names=(*beside.names, *(f"baseline:{session}" for session in sessions)),
+    )
+
+
+def _make_cells(
+    settings: LongSettings,
+    table: LongTable,
+    rows: Int[np.ndarray, " n_used"],
+    role: BaselineAs | None,
+) -> _Cells:
+    at = np.array(pick(session_labels(table), rows))
+    arm_of = np.array(pick(table.groups, rows))
+    arms = (*compared(settings), *sorted(set(arm_of.tolist()) - set(compared(settings))))
+    keys: list[tuple[str | None, str]] = []
+    for session in used_sessions(table, rows):
+        if role == "common" and session == settings.baseline:
+            keys.append((None, session))
+        else:
+            keys.extend(
+                (arm, session) for arm in arms if ((arm_of == arm) & (at == session)).any()
+            )
+    X = np.column_stack(
+        [(at == session) & ((arm is None) | (arm_of == arm)) for arm, session in keys]
+    ).astype(np.float64)
+    eye = np.eye(len(keys))
+    means: dict[Cell, Float[np.ndarray, " n_columns"]] = {
+        (arm, session): eye[k] for k, (arm, session) in enumerate(keys) if arm is not None
+    }
+    if role == "outcome" and settings.baseline is not None:
+        before = {
+            arm: mean for (arm, session), mean in means.items() if session == settings.baseline
+        }
+        means = {
+            (arm, session): mean - before[arm]
+            for (arm, session), mean in means.items()
+            if arm in before
+        }
+    return _Cells(
+        X=X,
+        names=tuple(f"session:{s}" if arm is None else f"arm:{arm}:{s}" for arm, s in keys),
+        means=means,
+    )
+
+
+def _few(n_participants: int, n_columns: int, n_sessions: int) -> tuple[str, ...]:
+    if n_participants - n_columns >= FEW * n_sessions:
+        return ()
+    return (
+        (
+            f"{n_participants} participants are few for an unstructured covariance of "
+            f"{n_sessions} sessions: its errors come out too small, least so with Kenward and "
+            "Roger's correction."
+        ),
+    )
+
+
+def _sentences(
+    settings: LongSettings,
+    table: LongTable,
+    rows: Int[np.ndarray, " n_used"],
+    role: BaselineAs | None,
+    adjusted: tuple[str, ...],
+) -> tuple[str, ...]:
+    sessions = used_sessions(table, rows)
+    arms = list(dict.fromkeys(pick(table.groups, rows)))
+    model = (
+        f"The outcomes of {join_words(sessions)} were modelled together, with a mean per arm "
+        f"({', '.join(sorted(arms))}) and session and {COVARIANCE[settings.model]}."
+    )
+    planned = len({*pick(table.subjects, rows)}) * len(sessions)
+    lost = planned - len(rows)
+    return (
+        model,
+        BASELINE[role],
+        *((f"The model was adjusted for {', '.join(adjusted)}.",) if adjusted else ()),
+        *(
+            (
+                (
+                    f"{lost} of {planned} images were missing; participants kept those they had, "
+                    "which is unbiased if what is missing depends on observed outcomes only."
+                ),
+            )
+            if lost
+            else ()
+        ),
+    )

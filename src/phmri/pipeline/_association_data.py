@@ -1,0 +1,224 @@
+"""Who has both an outcome and a score, and what of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.dataset import Cell, source_of
+from phmri.exceptions import DesignError, Problem
+from phmri.pipeline._asked import GroupInputs
+from phmri.pipeline._left_out import leave_out_constant
+from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, load_outcomes
+from phmri.pipeline._populations import count_in
+from phmri.pipeline._ratings import Rating, score_of
+from phmri.pipeline._units import covariate_columns
+from phmri.protocol import Association, Parallel, Question
+
+__all__ = ["AssociationData", "as_question", "load_association"]
+
+Visits = dict[str, str]
+"""Role -> session."""
+SIGNS = {"outcome": 1.0, "baseline": -1.0, "first": 1.0, "second": -1.0}
+LEAST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationData:
+    """Outcomes and scores of the participants who have both.
+
+    Parameters
+    ----------
+    subjects : tuple of str
+    groups : tuple of str
+        Arm, or sequence of a crossover; all ``""`` where the order is unknown.
+    outcomes : LoadedOutcomes
+        Per role.
+    Y : ndarray of shape (n_participants, n_outcomes)
+        Outcome, its change or its difference between treatments; NaN where there is none.
+    score : ndarray of shape (n_participants,)
+        The same of the score.
+    nuisance : ndarray of shape (n_participants, n_columns) or None
+        What both are adjusted for.
+    sources : tuple of str
+        What every outcome and score was made with.
+    """
+
+    subjects: tuple[str, ...]
+    groups: tuple[str, ...]
+    outcomes: LoadedOutcomes
+    Y: Float[np.ndarray, "n_participants n_outcomes"]
+    score: Float[np.ndarray, " n_participants"]
+    nuisance: Float[np.ndarray, "n_participants n_columns"] | None
+    sources: tuple[str, ...]
+
+
+def as_question(inputs: GroupInputs, item: Association) -> Question:
+    """Ask for the outcomes of an association as a question does.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    item : Association
+
+    Returns
+    -------
+    Question
+        Whose contrast is not looked at.
+    """
+    treatments = tuple(inputs.protocol.treatments)
+    return Question(
+        text=item.text,
+        role=item.role,
+        measure=item.measure,
+        map=item.map,
+        where=item.where,
+        session=item.session,
+        contrast=item.contrast or (treatments[0], treatments[-1]),
+        estimator="post",
+    )
+
+
+def load_association(inputs: GroupInputs, name: str) -> AssociationData:
+    """Load the outcomes and scores of an association.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    name : str
+        Key in ``protocol.associations``.
+
+    Returns
+    -------
+    AssociationData
+
+    Raises
+    ------
+    DesignError
+        When too few participants have both.
+    """
+    item = inputs.protocol.associations[name]
+    visits, groups = _visits(inputs, item)
+    members: dict[str, tuple[dict[str, MeasuredRun], dict[str, Rating]]] = {}
+    for subject, sessions in visits.items():
+        found = _sources(inputs, item, subject, sessions)
+        if found is not None:
+            members[subject] = found
+    if len(members) < LEAST:
+        raise DesignError(
+            Problem(
+                what="too few participants have both the outcome and the score",
+                field=f"associations.{name}",
+                found=str(len(members)),
+                expected=f"at least {LEAST}",
+            )
+        )
+    subjects = tuple(sorted(members))
+    roles = tuple(next(iter(visits.values())))
+    runs = {role: tuple(members[s][0][role] for s in subjects) for role in roles}
+    ratings = {role: tuple(members[s][1][role] for s in subjects) for role in roles}
+    outcomes = leave_out_constant(
+        load_outcomes(
+            inputs.protocol,
+            as_question(inputs, item),
+            runs,
+            inputs.regions.get(item.where.mean_of or item.where.within or ""),
+        )
+    )
+    Y = sum(SIGNS[role] * outcomes.images[role].astype(np.float64) for role in roles)
+    scores = {
+        role: np.array([score_of(rating, item.subscale) for rating in ratings[role]])
+        for role in roles
+    }
+    everyone = [run for members_of in runs.values() for run in members_of]
+    return AssociationData(
+        subjects=subjects,
+        groups=tuple(groups[subject] for subject in subjects),
+        outcomes=outcomes,
+        Y=np.asarray(Y),
+        score=np.asarray(sum(SIGNS[role] * scores[role] for role in roles)),
+        nuisance=_nuisance(inputs, item, subjects, runs),
+        sources=(
+            *(run.step_key for run in everyone),
+            *(rating.step_key for role in roles for rating in ratings[role]),
+        ),
+    )
+
+
+def _visits(inputs: GroupInputs, item: Association) -> tuple[dict[str, Visits], dict[str, str]]:
+    """Find the sessions of everyone who may take part, by role."""
+    protocol = inputs.protocol
+    counted = count_in(protocol, item.measure, inputs.check, inputs.happened, None)
+    source = source_of(protocol, item.measure)
+    cells: dict[str, dict[str, Cell]] = {}
+    for cell in counted.check.cells:
+        if cell.scan == source and cell.status == "ok":
+            cells.setdefault(cell.subject, {})[cell.session] = cell
+    visits: dict[str, Visits] = {}
+    groups: dict[str, str] = {}
+    for subject, at_hand in cells.items():
+        group = next(iter(at_hand.values())).group
+        if isinstance(protocol.design, Parallel):
+            sessions = _parallel_visits(item)
+            if group not in (item.groups or protocol.design.arms):
+                continue
+        else:
+            sessions = _crossover_visits(inputs, item, at_hand)
+        if sessions and set(sessions.values()) <= set(at_hand):
+            visits[subject], groups[subject] = sessions, group or ""
+    return visits, groups
+
+
+def _parallel_visits(item: Association) -> Visits:
+    roles = {"outcome": item.session, "baseline": item.baseline}
+    return {role: session for role, session in roles.items() if session is not None}
+
+
+def _crossover_visits(
+    inputs: GroupInputs, item: Association, at_hand: Mapping[str, Cell]
+) -> Visits:
+    if item.contrast is None:
+        return {}
+    found = {}
+    for role, treatment in zip(("first", "second"), item.contrast, strict=True):
+        under = [s for s, cell in at_hand.items() if cell.treatment == treatment]
+        if len(under) > 1:
+            under = [s for s in under if inputs.protocol.sessions[s].phase == "acute"]
+        if len(under) != 1:
+            return {}
+        found[role] = under[0]
+    return found
+
+
+def _sources(
+    inputs: GroupInputs, item: Association, subject: str, sessions: Visits
+) -> tuple[dict[str, MeasuredRun], dict[str, Rating]] | None:
+    """Give runs and ratings of a participant; None where one is lacking."""
+    scan = source_of(inputs.protocol, item.measure)
+    runs, ratings = {}, {}
+    for role, session in sessions.items():
+        run = inputs.runs.get((subject, session, scan))
+        rating = inputs.ratings.get((subject, session, item.scale))
+        if run is None or run.excluded or rating is None:
+            return None
+        if not np.isfinite(score_of(rating, item.subscale)):
+            return None
+        runs[role], ratings[role] = run, rating
+    return runs, ratings
+
+
+def _nuisance(
+    inputs: GroupInputs,
+    item: Association,
+    subjects: tuple[str, ...],
+    runs: Mapping[str, tuple[MeasuredRun, ...]],
+) -> Float[np.ndarray, "n_participants n_columns"] | None:
+    columns = []
+    for name in item.partial:
+        if name == "mean_fd":
+            motion = [[run.manifest.mean_fd_mm for run in members] for members in runs.values()]
+            columns.append(np.array(motion, dtype=np.float64).mean(axis=0)[:, None])
+        else:
+            columns.append(covariate_columns(inputs.index, name, subjects))
+    return np.column_stack(columns) if columns else None

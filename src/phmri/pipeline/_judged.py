@@ -1,0 +1,315 @@
+"""Blockade and persistence of an effect: judged in one model, shown beside the answer."""
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.exceptions import DesignError
+from phmri.group import (
+    KINDS,
+    VERDICTS,
+    Blockade,
+    BootstrapInterval,
+    ContrastTest,
+    JointEstimate,
+    RatioInterval,
+    adjusted_bayes_factor,
+    bootstrap_interval,
+    explain,
+    judge_blockade,
+    persistence,
+    resample_units,
+)
+from phmri.pipeline._asked import Asked, GroupInputs
+from phmri.pipeline._models import fit_units
+from phmri.pipeline._tested import Tested
+from phmri.protocol import Protocol
+from phmri.report import BlockadeContent, ContrastContent, PersistenceContent, RatioContent
+
+__all__ = ["describe_blockade", "describe_persistence", "extra_statistics", "joint_of"]
+
+N_RESAMPLES = 2000
+Maps = dict[str, Float[np.ndarray, " n_outcomes"]]
+NOT_FITTED = 3
+
+
+def joint_of(inputs: GroupInputs, asked: Asked, tested: Tested) -> JointEstimate | None:
+    """Give all contrasts of a question's model.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    asked : Asked
+    tested : Tested
+
+    Returns
+    -------
+    JointEstimate or None
+        None where the question asks for one contrast and shuffling answers it.
+    """
+    if tested.joint is not None:
+        return tested.joint
+    if asked.question.blockade is None:
+        return None
+    return fit_units(inputs.protocol, asked.question, asked.design, tested.Y, tested.baseline)
+
+
+def _pick(joint: JointEstimate, names: tuple[str, ...]) -> JointEstimate:
+    places = [joint.names.index(name) for name in names]
+    return replace(
+        joint,
+        names=names,
+        effect=joint.effect[places],
+        covariance=joint.covariance[:, places][:, :, places],
+        df=joint.df[places],
+    )
+
+
+def _judge(asked: Asked, joint: JointEstimate) -> Blockade | None:
+    blocked = asked.question.blockade
+    if blocked is None:
+        return None
+    return judge_blockade(
+        _pick(joint, ("drug", "pretreated", "difference")),
+        margin=blocked.margin,
+        alpha=asked.settings.alpha,
+        alternative=asked.question.alternative,
+        confidence=asked.settings.confidence,
+        pretreatment_alone=blocked.pretreated_reference is not None,
+    )
+
+
+def extra_statistics(inputs: GroupInputs, asked: Asked, tested: Tested) -> Maps:
+    """Give what a question's model says beside the statistic: status, df, blockade.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    asked : Asked
+    tested : Tested
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_outcomes,)
+        Of the tested outcomes; by what follows ``stat-`` in the names of files.
+    """
+    joint = joint_of(inputs, asked, tested)
+    if joint is None:
+        return {}
+    maps: Maps = {}
+    if tested.joint is not None:
+        maps["df"] = np.broadcast_to(joint.df[0], joint.status.shape).copy()
+        maps["status"] = joint.status.astype(np.float64)
+    blockade = _judge(asked, joint)
+    if blockade is not None:
+        maps |= _blockade_maps(blockade)
+    if asked.question.persistence is not None:
+        late, early = (joint.names.index(name) for name in ("late", "early"))
+        maps |= {"early": joint.effect[early], "late": joint.effect[late]}
+    return {name: values[tested.result.tested] for name, values in maps.items()}
+
+
+def _blockade_maps(blockade: Blockade) -> Maps:
+    maps = {
+        "drug": blockade.drug.effect,
+        "pdrug": blockade.drug.pvalue,
+        "pretreated": blockade.pretreated.effect,
+        "ppretreated": blockade.pretreated.pvalue,
+        "pconjunction": blockade.conjunction_pvalue,
+        "attenuation": blockade.attenuation.estimate,
+        "attenuationlow": blockade.attenuation.low,
+        "attenuationhigh": blockade.attenuation.high,
+        "attenuationkind": blockade.attenuation.kind.astype(np.float64),
+        "verdict": blockade.verdict.astype(np.float64),
+    }
+    if blockade.remaining is not None and blockade.removed is not None:
+        maps["premaining"] = blockade.remaining.pvalue
+        maps["premoved"] = blockade.removed.pvalue
+    return maps
+
+
+def describe_blockade(
+    inputs: GroupInputs, asked: Asked, tested: Tested, index: int
+) -> BlockadeContent | None:
+    """Describe the blockade of one outcome.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    asked : Asked
+    tested : Tested
+    index : int
+        Among the tested outcomes.
+
+    Returns
+    -------
+    BlockadeContent or None
+        None where the question is about no blockade.
+    """
+    question = asked.question
+    joint = joint_of(inputs, asked, tested)
+    if joint is None or question.blockade is None:
+        return None
+    place = int(np.flatnonzero(tested.result.tested)[index])
+    blockade = _judge(asked, _at(joint, place))
+    if blockade is None:
+        return None
+    drug, pretreated = (_label(inputs.protocol, name) for name in question.contrast)
+    reference = _label(inputs.protocol, question.blockade.reference)
+    own = question.blockade.pretreated_reference
+    return BlockadeContent(
+        verdict=VERDICTS[blockade.verdict[0]],
+        drug=_contrast(f"{drug} − {reference}", blockade.drug),
+        pretreated=_contrast(
+            f"{pretreated} − {reference if own is None else _label(inputs.protocol, own)}",
+            blockade.pretreated,
+        ),
+        difference=_contrast(
+            f"{drug} − {pretreated}" if own is None else "removed", blockade.difference
+        ),
+        conjunction_pvalue=float(blockade.conjunction_pvalue[0]),
+        attenuation=_ratio(blockade.attenuation),
+        bootstrap=_bootstrap(asked, tested),
+        margin=blockade.margin,
+        equivalence=None
+        if blockade.remaining is None
+        else (
+            float(blockade.remaining.pvalue[0]),
+            float(blockade.remaining.low[0]),
+            float(blockade.remaining.high[0]),
+        ),
+        bayes_factors=_bayes_factors(asked, tested, blockade, place),
+        bayes_scale=question.blockade.bayes_scale,
+        sentences=explain(blockade, drug=drug, pretreatment=pretreated),
+    )
+
+
+def _at(joint: JointEstimate, place: int) -> JointEstimate:
+    return replace(
+        joint,
+        effect=joint.effect[:, [place]],
+        covariance=joint.covariance[[place]],
+        df=joint.df[:, [place]],
+        status=joint.status[[place]],
+    )
+
+
+def _label(protocol: Protocol, name: str) -> str:
+    arms = getattr(protocol.design, "arms", None)
+    treatment = name if arms is None else arms[name].treatment
+    return protocol.treatments[treatment].label or treatment.replace("_", " ")
+
+
+def _contrast(name: str, found: ContrastTest) -> ContrastContent:
+    return ContrastContent(
+        name=name,
+        effect=float(found.effect[0]),
+        ci_low=float(found.low[0]),
+        ci_high=float(found.high[0]),
+        df=float(found.df[0]),
+        pvalue=float(found.pvalue[0]),
+    )
+
+
+def _ratio(found: RatioInterval) -> RatioContent:
+    return RatioContent(
+        estimate=float(found.estimate[0]),
+        low=_finite(found.low[0]),
+        high=_finite(found.high[0]),
+        kind=KINDS[found.kind[0]],
+        g=_finite(found.g[0]),
+    )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _bayes_factors(
+    asked: Asked, tested: Tested, blockade: Blockade, place: int
+) -> dict[str, float]:
+    """Give BF10 of what remained and of what was removed."""
+    estimate = tested.estimate
+    if blockade.status[0] >= NOT_FITTED or asked.question.blockade is None:
+        return {}
+    d = float(estimate.d[place])
+    sd = float(estimate.effect[place]) / d if d else float("nan")
+    if not np.isfinite(sd):
+        return {}
+    found = {}
+    for name, contrast in (("remaining", blockade.pretreated), ("removed", blockade.difference)):
+        t = contrast.effect / contrast.se
+        n_effective = (sd / contrast.se) ** 2
+        found[name] = float(
+            adjusted_bayes_factor(
+                t, n_effective, contrast.df, scale=asked.question.blockade.bayes_scale
+            )[0]
+        )
+    return found
+
+
+def _bootstrap(asked: Asked, tested: Tested) -> tuple[float, float] | None:
+    """Give the BCa interval of the attenuation of one number in a parallel trial."""
+    design = asked.design
+    if design.estimator not in {"ancova", "change", "post"} or tested.Y.shape[1] != 1:
+        return None
+    columns = {name.removeprefix("arm:"): k for k, name in enumerate(design.columns)}
+    question = asked.question
+    if question.blockade is None:
+        return None
+    own = question.blockade.pretreated_reference or question.blockade.reference
+    drug = columns[question.contrast[0]], columns[question.blockade.reference]
+    rest = columns[question.contrast[1]], columns[own]
+    X = design.X if tested.baseline is None else np.column_stack([design.X, tested.baseline])
+    y = tested.Y[:, 0]
+
+    def attenuation(drawn: np.ndarray) -> Float[np.ndarray, " 1"]:
+        b = np.linalg.lstsq(X[drawn], y[drawn], rcond=None)[0]
+        effect = b[drug[0]] - b[drug[1]]
+        left = b[rest[0]] - b[rest[1]]
+        return np.array([100.0 * (1.0 - left / effect)])
+
+    strata = tuple(map(str, design.groups))
+    resamples = resample_units(strata, n_resamples=N_RESAMPLES, seed=asked.settings.seed)
+    try:
+        found: BootstrapInterval = bootstrap_interval(
+            attenuation, resamples, confidence=asked.settings.confidence
+        )
+    except DesignError:  # an effect that resamples turn round has no such interval
+        return None
+    return float(found.low[0]), float(found.high[0])
+
+
+def describe_persistence(
+    inputs: GroupInputs, asked: Asked, tested: Tested, index: int
+) -> PersistenceContent | None:
+    """Describe how much of an early effect is left, of one outcome.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    asked : Asked
+    tested : Tested
+    index : int
+        Among the tested outcomes.
+
+    Returns
+    -------
+    PersistenceContent or None
+        None where the question asks for one session.
+    """
+    question, joint = asked.question, joint_of(inputs, asked, tested)
+    if question.persistence is None or joint is None:
+        return None
+    place = int(np.flatnonzero(tested.result.tested)[index])
+    both = _pick(_at(joint, place), ("early", "late"))
+    found = persistence(both, asked.settings.confidence)
+    return PersistenceContent(
+        early_session=question.persistence.early,
+        late_session=question.session or "",
+        early=float(both.effect[0, 0]),
+        late=float(both.effect[1, 0]),
+        ratio=_ratio(found.ratio),
+        waning=_contrast("early − late", found.waning),
+    )

@@ -1,0 +1,300 @@
+"""A question's model of all sessions or periods together: made, laid out, fitted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.dataset import REPEATED
+from phmri.exceptions import DesignError, Problem
+from phmri.group import (
+    Exchangeability,
+    JointEstimate,
+    LongDesign,
+    LongSettings,
+    LongTable,
+    UnitDesign,
+    UnitTable,
+    fit_cluster_robust,
+    fit_random_intercept,
+    fit_unstructured,
+    make_long_design,
+    make_long_table,
+)
+from phmri.protocol import Parallel, Protocol, Question
+
+__all__ = [
+    "LongModel",
+    "fit_long",
+    "make_long_model",
+    "rows_of",
+    "settings_of",
+    "unit_design_of",
+]
+
+Visit = str | int
+Model = Literal["mixed", "mmrm", "clda", "fixed_subject"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongModel:
+    """A model of all sessions or periods, with the cells that it was made of.
+
+    Parameters
+    ----------
+    table : LongTable
+    design : LongDesign
+    """
+
+    table: LongTable
+    design: LongDesign
+
+
+def settings_of(protocol: Protocol, question: Question, *, number: bool) -> LongSettings:
+    """Say what is asked of a model of several contrasts.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+    number : bool
+        The outcome is one number, so that the baseline can be a column of the model.
+
+    Returns
+    -------
+    LongSettings
+
+    Raises
+    ------
+    DesignError
+        Every voxel would need a model of its own.
+    """
+    blocked = question.blockade
+    references = None
+    if blocked is not None:
+        references = (blocked.reference, blocked.pretreated_reference or blocked.reference)
+    model: Model = "fixed_subject"
+    if question.estimator in REPEATED:
+        model = cast("Model", question.estimator)
+    if model == "mmrm" and not number:
+        raise DesignError(
+            Problem(
+                what="every voxel has a baseline of its own, and this model takes one as a column",
+                field="estimator",
+                found="mmrm",
+                expected="clda (the baseline is an outcome), or one number: where.mean_of or "
+                "where.at",
+            )
+        )
+    with_baseline = isinstance(protocol.design, Parallel) and question.baseline is not None
+    return LongSettings(
+        model=model,
+        contrast=question.contrast,
+        references=references,
+        session=question.session,
+        baseline=question.baseline,
+        early=None if question.persistence is None else question.persistence.early,
+        baseline_as="common" if model == "mixed" and with_baseline and not number else None,
+        min_per_group=max(2, protocol.exclusions.min_participants_per_group),
+    )
+
+
+def make_long_model(
+    protocol: Protocol,
+    name: str,
+    table: UnitTable,
+    present: Mapping[str, frozenset[Visit]],
+    *,
+    number: bool,
+    baseline: Mapping[str, float] | None = None,
+) -> LongModel:
+    """Make the model of a question of all sessions or periods.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    name : str
+    table : UnitTable
+    present : mapping of str to frozenset of (str or int)
+        Participant -> sessions or periods at hand.
+    number : bool
+        The outcome is one number.
+    baseline : mapping of str to float, optional
+        Participant -> outcome before treatment, where the outcome is one number. Left out while
+        nothing is measured: numbers that stand for it show the columns of the model.
+
+    Returns
+    -------
+    LongModel
+    """
+    question = protocol.questions[name]
+    settings = settings_of(protocol, question, number=number)
+    sessions: tuple[str, ...] = ()
+    if isinstance(protocol.design, Parallel):
+        at_hand = {visit for visits in present.values() for visit in visits}
+        sessions = tuple(session for session in protocol.sessions if session in at_hand)
+    # Sessions of a parallel trial are labels, periods of a crossover numbers: never both.
+    cells = cast("Mapping[str, frozenset[str]]", present)
+    long = make_long_table(question, protocol.design, table, cells, sessions=sessions)
+    column = None
+    if number and question.baseline is not None and isinstance(protocol.design, Parallel):
+        column = _baseline_column(long, question.baseline, baseline)
+    return LongModel(table=long, design=make_long_design(settings, long, baseline=column))
+
+
+def _baseline_column(
+    long: LongTable, session: str, baseline: Mapping[str, float] | None
+) -> Float[np.ndarray, " n_rows"]:
+    having = {
+        subject
+        for subject, at, here in zip(long.subjects, long.sessions, long.present, strict=True)
+        if here and at == session
+    }
+    if baseline is None:
+        people = tuple(dict.fromkeys(long.subjects))
+        # Any numbers that no other column holds: only the rank of the model is looked at.
+        drawn = np.random.default_rng(0).standard_normal(len(people))
+        baseline = dict(zip(people, drawn.tolist(), strict=True))
+    return np.array([baseline[s] if s in having else np.nan for s in long.subjects])
+
+
+def unit_design_of(question: Question, model: LongModel) -> UnitDesign:
+    """Describe a model of all sessions as other models are described.
+
+    Parameters
+    ----------
+    question : Question
+    model : LongModel
+
+    Returns
+    -------
+    UnitDesign
+        Nothing in it changes places.
+
+    Raises
+    ------
+    DesignError
+        The question's estimator is no model of all sessions.
+    """
+    rows, long, design = model.design.rows.tolist(), model.table, model.design
+    lost = tuple(
+        f"{name} cannot be estimated: {why}." for name, why in design.not_estimable.items()
+    )
+    match question.estimator:
+        case "mixed" | "mmrm" | "clda":
+            estimator = question.estimator
+        case other:
+            raise DesignError(f"{other} is no model of all sessions")
+    return UnitDesign(
+        estimator=estimator,
+        subjects=tuple(long.subjects[row] for row in rows),
+        groups=tuple(long.groups[row] for row in rows),
+        X=design.X,
+        columns=design.columns,
+        contrast=design.contrasts[0],
+        voxelwise_baseline=False,
+        exchangeability=Exchangeability(
+            kind="permute",
+            levels=np.arange(len(rows), dtype=np.int64)[:, None],
+            exchanged=(True,),
+            fixed=np.ones(len(rows), dtype=bool),
+            null="",
+            words="",
+        ),
+        notes=(*design.notes, *lost),
+        sentences=(*design.sentences, *_error_words(question)),
+    )
+
+
+def _error_words(question: Question) -> tuple[str, ...]:
+    if question.errors == "cr2":
+        return (
+            (
+                "Standard errors are clustered by participant with the bias-reduced correction "
+                "CR2, degrees of freedom Bell and McCaffrey's "
+                "[doi:10.1080/07350015.2016.1247004]."
+            ),
+        )
+    if question.degrees_of_freedom == "satterthwaite":
+        return ("Degrees of freedom are Satterthwaite's [doi:10.2307/3002019].",)
+    return (
+        "Standard errors and degrees of freedom are Kenward and Roger's [doi:10.2307/2533558].",
+    )
+
+
+def rows_of(
+    model: LongModel,
+    at_hand: Sequence[tuple[str, Visit]],
+    stack: Float[np.ndarray, "n_sources n_outcomes"],
+) -> Float[np.ndarray, "n_rows n_outcomes"]:
+    """Lay outcomes out as the rows of a model.
+
+    Parameters
+    ----------
+    model : LongModel
+    at_hand : sequence of (participant, visit)
+        Of every row of ``stack``.
+    stack : ndarray of shape (n_sources, n_outcomes)
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_outcomes)
+        float64.
+    """
+    places = {cell: row for row, cell in enumerate(at_hand)}
+    wanted = [
+        places[model.table.subjects[row], model.table.sessions[row]]
+        for row in model.design.rows.tolist()
+    ]
+    return stack[wanted].astype(np.float64)
+
+
+def fit_long(
+    question: Question,
+    model: LongModel,
+    Y: Float[np.ndarray, "n_rows n_outcomes"],
+    *,
+    n_threads: int,
+) -> JointEstimate:
+    """Fit a model of all sessions or periods.
+
+    Parameters
+    ----------
+    question : Question
+    model : LongModel
+    Y : ndarray of shape (n_rows, n_outcomes)
+        As `rows_of` gives it; NaN where a row has no data.
+    n_threads : int
+
+    Returns
+    -------
+    JointEstimate
+        The question's own contrast first.
+    """
+    design = model.design
+    if question.errors == "cr2":
+        return fit_cluster_robust(
+            Y, design.X, design.subjects, design.contrasts, design.names, correction="cr2"
+        )
+    if design.structure == "unstructured":
+        return fit_unstructured(
+            Y,
+            design.X,
+            design.subjects,
+            design.visits,
+            design.contrasts,
+            design.names,
+            df_method=question.degrees_of_freedom,
+            n_threads=n_threads,
+        ).contrasts
+    return fit_random_intercept(
+        Y,
+        design.X,
+        design.subjects,
+        design.contrasts,
+        design.names,
+        df_method=question.degrees_of_freedom,
+        n_threads=n_threads,
+    ).contrasts

@@ -1,0 +1,54 @@
+"""All that `run` would stop at before it computes anything, without running."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from phmri.dataset import AtlasStore, DatasetCheck, DatasetIndex
+from phmri.exceptions import Problem
+from phmri.pipeline._plan import plan_jobs
+from phmri.protocol import protocol_sha256, read_protocol
+
+__all__ = ["look_ahead"]
+
+
+def look_ahead(
+    protocol_path: Path,
+    index: DatasetIndex,
+    check: DatasetCheck,
+    *,
+    atlas_dirs: tuple[Path, ...] = (),
+    on_progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+    """Find what keeps measures of a trial from being computed; nothing is measured or written.
+
+    Parameters
+    ----------
+    protocol_path : Path
+        ``trial.yaml``.
+    index : DatasetIndex
+    check : DatasetCheck
+        Of the same protocol and data; what it tells is not told again.
+    atlas_dirs : tuple of Path, optional
+        Folders with atlas files; one that is in none is fetched, as `run` does.
+    on_progress : callable, optional
+        Called as ``on_progress(stage, done, total)``.
+
+    Returns
+    -------
+    stopping : tuple of Problem
+        Doses, weights, designs, regions, files and seeds at which `run` stops.
+    tolerated : tuple of Problem
+        The same of single runs, where the protocol leaves broken runs out.
+    """
+    protocol = read_protocol(protocol_path)
+    plan = plan_jobs(
+        protocol,
+        index,
+        check,
+        protocol_dir=Path(protocol_path).resolve().parent,
+        protocol_sha256=protocol_sha256(protocol),
+        out_dir=None,
+        atlas=AtlasStore(atlas_dirs),
+        on_progress=on_progress or (lambda stage, done, total: None),
+    )
+    return plan.problems, plan.tolerated

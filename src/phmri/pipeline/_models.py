@@ -1,0 +1,149 @@
+"""Models whose p-values come from the model itself, and several contrasts of one model.
+
+A question whose p-values come from shuffling is a `UnitDesign` and nothing else. Beside it stands
+a `LongModel` where all sessions or periods are modelled together; and several contrasts of either
+are fitted together where a question is about a blockade or about persistence.
+"""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from phmri.dataset import REPEATED
+from phmri.exceptions import DesignError, Problem
+from phmri.group import Estimate, JointEstimate, UnitDesign, fit_ols, make_unit_contrasts
+from phmri.pipeline._long_model import settings_of
+from phmri.protocol import Protocol, Question
+
+__all__ = ["first_estimate", "fit_units", "needs_model"]
+
+NOT_CONVERGED = 2
+_OWN: tuple[str, ...] = ("difference",)
+
+
+def needs_model(question: Question) -> bool:
+    """Tell whether p-values come from the model rather than from shuffling.
+
+    Parameters
+    ----------
+    question : Question
+
+    Returns
+    -------
+    bool
+    """
+    return question.estimator in REPEATED or question.errors != "model"
+
+
+def fit_units(
+    protocol: Protocol,
+    question: Question,
+    design: UnitDesign,
+    Y: Float[np.ndarray, "n_units n_outcomes"],
+    baseline: Float[np.ndarray, "n_units n_outcomes"] | None,
+) -> JointEstimate:
+    """Fit a question's contrasts by least squares, one row per participant (or period).
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+    design : UnitDesign
+    Y, baseline : ndarray of shape (n_units, n_outcomes)
+        As `stack_outcomes` gives them.
+
+    Returns
+    -------
+    JointEstimate
+        The question's own contrast first.
+
+    Raises
+    ------
+    DesignError
+        The treatments of a blockade do not stand in one model.
+    """
+    if design.estimator in {"crossover", "paired"}:
+        if question.blockade is not None:
+            raise DesignError(
+                Problem(
+                    what="the treatments of a blockade do not stand in one model of two periods",
+                    field="blockade",
+                    found=f"estimator {question.estimator}",
+                    expected="estimator mixed, which takes all sequences together",
+                )
+            )
+        contrasts, names = np.atleast_2d(design.contrast), _OWN
+    else:
+        settings = settings_of(protocol, question, number=True)
+        contrasts, names = make_unit_contrasts(settings, design)
+    rows = slice(None) if design.present is None else design.present
+    errors: Literal["model", "hc3"] = "hc3" if question.errors == "hc3" else "model"
+    return fit_ols(
+        Y[rows],
+        design.X[rows],
+        contrasts,
+        names,
+        errors=errors,
+        baseline=None if baseline is None else baseline[rows],
+    )
+
+
+def first_estimate(
+    joint: JointEstimate,
+    Y: Float[np.ndarray, "n_rows n_outcomes"],
+    X: Float[np.ndarray, "n_rows n_columns"],
+) -> tuple[Estimate, Bool[np.ndarray, " n_outcomes"]]:
+    r"""Give the first contrast as an estimate of its own.
+
+    Parameters
+    ----------
+    joint : JointEstimate
+    Y : ndarray of shape (n_rows, n_outcomes)
+        NaN where a row has no data.
+    X : ndarray of shape (n_rows, n_columns)
+
+    Returns
+    -------
+    Estimate
+        ``d`` is the effect over the standard deviation of the residuals of least squares. Where
+        nothing was fitted the effect is 0 and its standard error 1.
+    ndarray of bool of shape (n_outcomes,)
+        Whether the model was fitted and converged.
+    """
+    fitted = joint.status < NOT_CONVERGED
+    se = np.sqrt(joint.covariance[:, 0, 0])
+    fitted &= np.isfinite(se) & (se > 0.0)
+    effect = np.where(fitted, joint.effect[0], 0.0)
+    se = np.where(fitted, se, 1.0)
+    sd = np.where(fitted, _residual_sd(Y, X), 1.0)
+    return (
+        Estimate(
+            effect=effect,
+            se=se,
+            t=effect / se,
+            df=np.where(fitted, joint.df[0], 1.0),
+            d=effect / np.where(sd > 0.0, sd, 1.0),
+        ),
+        fitted,
+    )
+
+
+def _residual_sd(
+    Y: Float[np.ndarray, "n_rows n_outcomes"], X: Float[np.ndarray, "n_rows n_columns"]
+) -> Float[np.ndarray, " n_outcomes"]:
+    """Give the residual standard deviation of least squares, with the rows that have data."""
+    has = np.isfinite(Y)
+    sd = np.zeros(Y.shape[1])
+    patterns, member = np.unique(np.packbits(has, axis=0), axis=1, return_inverse=True)
+    for number in range(patterns.shape[1]):
+        columns = np.flatnonzero(member.ravel() == number)
+        rows = has[:, columns[0]]
+        free = int(rows.sum()) - X.shape[1]
+        if free < 1:
+            continue
+        Q = np.linalg.qr(X[rows])[0]
+        left = Y[np.ix_(rows, columns)]
+        left = left - Q @ (Q.T @ left)
+        sd[columns] = np.sqrt((left**2).sum(axis=0) / free)
+    return sd

@@ -1,0 +1,111 @@
+"""What an association needs of measures, scales, design and sessions."""
+
+from collections.abc import Iterator
+
+from phmri.protocol._check_inference import asked_of
+from phmri.protocol._check_when import check_no_sessions, check_session, check_together
+from phmri.protocol._check_where import check_map, check_where
+from phmri.protocol._finding import Finding, Path, one_of, shown
+from phmri.protocol._raw import (
+    Raw,
+    entries,
+    held_by_design,
+    listed,
+    mapping,
+    repeated,
+    text,
+    unknown,
+)
+
+__all__ = ["check_associations"]
+
+
+def check_associations(raw: Raw) -> Iterator[Finding]:
+    """Check every association against measures, scales, design and sessions.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
+    measures, scales = mapping(raw.get("measures")), entries(raw, "scales")
+    for name, association in entries(raw, "associations").items():
+        path = ("associations", name)
+        yield from unknown((*path, "measure"), "measure", association.get("measure"), measures)
+        yield from check_map(raw, path, association)
+        yield from check_where(raw, path, association)
+        yield from unknown((*path, "scale"), "scale", association.get("scale"), scales)
+        yield from _check_subscale(path, association, scales)
+        yield from repeated((*path, "partial"), association.get("partial"), "covariate")
+        yield from held_by_design(raw, (*path, "partial"), association.get("partial"))
+        if mapping(raw.get("design")).get("kind") == "parallel":
+            yield from _check_parallel(raw, path, association)
+        elif mapping(raw.get("design")).get("kind") == "crossover":
+            yield from _check_crossover(raw, path, association)
+        yield from _check_prediction(raw, path, association)
+
+
+def _check_subscale(path: Path, association: Raw, scales: dict[str, Raw]) -> Iterator[Finding]:
+    scale, subscale = text(association.get("scale")), association.get("subscale")
+    if scale not in scales or subscale is None:
+        return
+    known = mapping(scales[scale].get("subscales"))
+    yield from unknown((*path, "subscale"), f"subscale of '{scale}'", subscale, known)
+
+
+def _check_parallel(raw: Raw, path: Path, association: Raw) -> Iterator[Finding]:
+    if association.get("contrast") is not None:
+        yield Finding(
+            path=(*path, "contrast"),
+            what="a difference within people needs a crossover, and the design is parallel",
+            found=shown(association["contrast"]),
+            expected="'groups' with the arms whose participants count",
+        )
+    if association.get("session") is None:
+        yield Finding(
+            path=path,
+            what="an association in a parallel trial needs the key 'session'",
+            expected="'session' with the label of a session",
+        )
+    arms = mapping(mapping(raw.get("design")).get("arms"))
+    yield from repeated((*path, "groups"), association.get("groups"), "arm")
+    for i, arm in listed(association.get("groups")):
+        yield from unknown((*path, "groups", i), "arm", arm, arms)
+    for key in ("session", "baseline"):
+        yield from check_session(raw, (*path, key), association, key)
+
+
+def _check_crossover(raw: Raw, path: Path, association: Raw) -> Iterator[Finding]:
+    yield from check_no_sessions(path, association)
+    if association.get("groups"):
+        yield Finding(
+            path=(*path, "groups"),
+            what="a crossover has no arms",
+            found=shown(association["groups"]),
+            expected="no key 'groups'; all participants who received both treatments count",
+        )
+    if association.get("contrast") is None:
+        yield Finding(
+            path=path,
+            what="an association in a crossover needs the key 'contrast'",
+            expected="two treatments, whose difference per person goes with that of the score",
+        )
+    yield from repeated((*path, "contrast"), association.get("contrast"), "name")
+    yield from check_together(raw, path, association)
+
+
+def _check_prediction(raw: Raw, path: Path, association: Raw) -> Iterator[Finding]:
+    asked = asked_of(raw, association)
+    prediction = mapping(association.get("prediction"))
+    if prediction.get("model") == "ols" and asked not in {None, "one number"}:
+        yield Finding(
+            path=(*path, "prediction", "model"),
+            what=f"least squares predicts from one number, and the association asks of {asked}",
+            found="ols",
+            expected=one_of(("ridge", "'where: {mean_of: REGION}'")),
+        )

@@ -1,0 +1,183 @@
+"""What the page shows of blockades, of effects that persist, and of associations."""
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from phmri.report._across_records import AssociationContent
+from phmri.report._association import association_lines, circular_lines
+from phmri.report._blockade import (
+    ContrastRow,
+    blockade_lines,
+    blockade_rows,
+    persistence_rows,
+    persistence_sentences,
+    place_words,
+)
+from phmri.report._figures import Picture, Pictures
+from phmri.report._records import QuestionContent
+from phmri.report._text import Bibliography, join_sentences
+from phmri.report._trial import question_anchor
+
+__all__ = ["Aside", "AssociationBlock", "make_asides", "make_association"]
+
+_FILES = {
+    "map": "Maps of every voxel's verdict and share removed",
+    "parcels": "The verdict and the share removed of every parcel",
+    "edges": "The verdict and the share removed of every edge",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """A section within a question.
+
+    Parameters
+    ----------
+    title, caption : str
+        Of the section, and of its table.
+    verdict : str
+        Empty where there is none.
+    answer : Markup
+        First sentence.
+    sentences : tuple of Markup
+        The others.
+    rows : tuple of ContrastRow
+    lines : tuple of (str, str)
+    note : str
+        At which outcome the numbers are, and where those of the others.
+    pictures : tuple of Picture
+    """
+
+    title: str
+    caption: str
+    verdict: str
+    answer: Markup
+    sentences: tuple[Markup, ...]
+    rows: tuple[ContrastRow, ...]
+    lines: tuple[tuple[str, str], ...]
+    note: str
+    pictures: tuple[Picture, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationBlock:
+    """An association as the page shows it.
+
+    Parameters
+    ----------
+    anchor : str
+    content : AssociationContent
+    pvalue : float or None
+        Corrected where there are several outcomes.
+    lines : tuple of (str, str)
+    circular : tuple of str
+        Sentences that are not to be quoted.
+    notes : tuple of Markup
+    pictures : tuple of Picture
+    """
+
+    anchor: str
+    content: AssociationContent
+    pvalue: float | None
+    lines: tuple[tuple[str, str], ...]
+    circular: tuple[str, ...]
+    notes: tuple[Markup, ...]
+    pictures: tuple[Picture, ...]
+
+
+def make_asides(
+    question: QuestionContent, pictures: Pictures, bibliography: Bibliography
+) -> tuple[Aside, ...]:
+    """Make the sections on blockade and persistence of a question.
+
+    Parameters
+    ----------
+    question : QuestionContent
+    pictures : Pictures
+    bibliography : Bibliography
+
+    Returns
+    -------
+    tuple of Aside
+        Empty where the question is about neither.
+    """
+    claim, beside = question.claim, question.beside
+    asides = []
+    p_words = "p by t, for this outcome alone"
+    if beside.blockade is not None:
+        first, *others = _cited(bibliography, beside.blockade.sentences) or (Markup(""),)
+        asides.append(
+            Aside(
+                title="Was it blocked?",
+                caption=f"The contrasts of one model that the verdict rests on. {p_words}.",
+                verdict=beside.blockade.verdict,
+                answer=first,
+                sentences=tuple(others),
+                rows=blockade_rows(claim, beside.blockade),
+                lines=blockade_lines(claim, beside.blockade),
+                note=_blockade_note(question),
+                pictures=pictures.of_blockade(question),
+            )
+        )
+    if beside.persistence is not None:
+        sentences = persistence_sentences(claim, beside.persistence)
+        first, *others = _cited(bibliography, sentences)
+        early, late = beside.persistence.early_session, beside.persistence.late_session
+        asides.append(
+            Aside(
+                title="How much of the early effect is left?",
+                caption=f"The effect at {early} and at {late} in one model. {p_words}.",
+                verdict="",
+                answer=first,
+                sentences=tuple(others),
+                rows=persistence_rows(claim, beside.persistence),
+                lines=(),
+                note=place_words(claim),
+                pictures=pictures.of_persistence(question),
+            )
+        )
+    return tuple(asides)
+
+
+def _blockade_note(question: QuestionContent) -> str:
+    claim = question.claim
+    files = _FILES.get(claim.outcome)
+    if files is None:
+        return ""
+    folder = f"question-{claim.question.replace('_', '')}"
+    return (
+        f"{place_words(claim)} {files} are in the folder {folder}; "
+        "each is judged by itself, so that they describe."
+    )
+
+
+def make_association(
+    association: AssociationContent, pictures: Pictures, bibliography: Bibliography
+) -> AssociationBlock:
+    """Make the section of an association.
+
+    Parameters
+    ----------
+    association : AssociationContent
+    pictures : Pictures
+    bibliography : Bibliography
+
+    Returns
+    -------
+    AssociationBlock
+    """
+    several = association.pvalue_corrected is not None
+    return AssociationBlock(
+        anchor=question_anchor(association.name).replace("question", "association", 1),
+        content=association,
+        pvalue=association.pvalue_corrected if several else association.pvalue,
+        lines=association_lines(association),
+        circular=circular_lines(association.circular) if association.circular else (),
+        notes=_cited(bibliography, association.notes),
+        pictures=pictures.of_association(association),
+    )
+
+
+def _cited(bibliography: Bibliography, sentences: tuple[str, ...]) -> tuple[Markup, ...]:
+    return tuple(bibliography.cite(sentence) for sentence in join_sentences(sentences))
