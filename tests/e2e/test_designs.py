@@ -168,20 +168,28 @@ def read(path: Path) -> np.ndarray:
     return np.asarray(nib.load(path).dataobj, float)
 
 
-def test_deakin_template_as_it_is_passes_the_check(deakin: Path) -> None:
+def without_network(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    monkeypatch.delenv("PHMRI_ATLAS_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+def test_check_tells_what_the_deakin_template_lacks_here(
+    deakin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_network(monkeypatch, tmp_path / "cache")
     code, printed = call("check", deakin / "template" / "trial.yaml", deakin / "bids")
-    assert code == 0, printed
-    assert "sub-33" in printed
-    assert "broken" not in printed
+    assert code == 1, printed
+    assert "sub-33" in printed  # every run is there
+    assert "there is no drug during the run" in printed  # and ends before the infusion begins
+    assert "cannot be downloaded" in printed
 
 
 def test_deakin_without_atlas_and_network_says_what_to_do(
     deakin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PHMRI_ATLAS_DIR", raising=False)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    without_network(monkeypatch, tmp_path / "cache")
     protocol = deakin / "template" / "trial.yaml"
     code, printed = call("run", deakin / "bids", tmp_path / "out", "all", "--protocol", protocol)
     assert code != 0

@@ -169,7 +169,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _show_summary(summary: RunSummary) -> int:
     if summary.claims:
-        _OUT.print(claims_table(summary.claims))
+        _OUT.print(claims_table(summary.claims, summary.associations))
     for line in problem_lines(summary.problems):
         _say(f"  - {line}")
     _say(

@@ -10,6 +10,7 @@ from phmri.dataset import Cell, DatasetCheck
 from phmri.inference import Claim
 from phmri.pipeline import DesignSummary
 from phmri.protocol import Protocol
+from phmri.report import AssociationContent
 
 __all__ = ["claims_table", "completeness_table", "design_table", "questions_table"]
 
@@ -115,12 +116,15 @@ def design_table(summary: DesignSummary) -> Table:
     return table
 
 
-def claims_table(claims: Iterable[Claim]) -> Table:
+def claims_table(
+    claims: Iterable[Claim], associations: Iterable[AssociationContent] = ()
+) -> Table:
     """Lay out the answers.
 
     Parameters
     ----------
     claims : iterable of Claim
+    associations : iterable of AssociationContent, default ()
 
     Returns
     -------
@@ -129,12 +133,9 @@ def claims_table(claims: Iterable[Claim]) -> Table:
     table = Table(title="Claims", title_justify="left", show_lines=True)
     for name in ("question", "role", "verdict", "answer"):
         table.add_column(name, overflow="fold")
-    for claim in claims:
-        colour = {"found": "green", "not found": "white", "refused": "red"}[claim.verdict]
-        table.add_row(
-            claim.question,
-            claim.role,
-            f"[{colour}]{claim.verdict}[/{colour}]",
-            escape(claim.sentence),
-        )
+    rows = [(claim.question, claim.role, claim.verdict, claim.sentence) for claim in claims]
+    rows += [(item.name, item.role, item.verdict, item.sentence) for item in associations]
+    for name, role, verdict, sentence in rows:
+        colour = {"found": "green", "not found": "white", "refused": "red"}[verdict]
+        table.add_row(name, role, f"[{colour}]{verdict}[/{colour}]", escape(sentence))
     return table

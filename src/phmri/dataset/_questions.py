@@ -17,6 +17,7 @@ from phmri.exceptions import DatasetError, Problem
 from phmri.protocol import Crossover, Parallel, Protocol, Question, treatment_of
 
 __all__ = [
+    "NO_TABLE",
     "OTHER_SESSIONS",
     "REPEATED",
     "check_question",
@@ -28,6 +29,8 @@ __all__ = [
 REPEATED = frozenset({"mixed", "mmrm", "clda"})
 """Estimators that model all sessions, or periods, together."""
 
+NO_TABLE = "the data set has no"
+"""In the reason of a cell whose scale has no table at all."""
 OTHER_SESSIONS = "the data have"
 """In the reason of a cell whose session nobody has, before the sessions that there are."""
 _UNKNOWN = "unknown"
@@ -273,7 +276,9 @@ def _roles(
             return {}, f"without a session for the {role}"
         cell = visits[session]
         if cell.status != "ok":
-            telling = cell.status == "space" or OTHER_SESSIONS in cell.reason
+            telling = cell.status == "space" or any(
+                words in cell.reason for words in (OTHER_SESSIONS, NO_TABLE)
+            )
             reason = f": {cell.reason}" if telling else ""
             return {}, f"with {cell.scan} in ses-{session} {cell.status}{reason}"
         roles[role] = cell

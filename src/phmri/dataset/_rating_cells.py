@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from phmri.dataset._questions import NO_TABLE
 from phmri.dataset._records import Cell, DatasetIndex, Status
 from phmri.dataset._scales import read_scale
 from phmri.exceptions import DatasetError, Problem
@@ -63,11 +64,15 @@ def rating_cells(
     cells: list[Cell] = []
     problems: list[Problem] = []
     for scale in asked_scales(protocol):
-        try:
-            scored = _scored(read_scale(index, protocol, scale))
-        except DatasetError as error:
-            problems += error.problems
-            scored = set()
+        scored, lacking = set[tuple[str, str]](), ""
+        file = f"phenotype/{protocol.scales[scale].file or scale}.tsv"
+        if not (index.root / file).is_file():  # data that are not there, not data that are wrong
+            lacking = f"{NO_TABLE} {file}"
+        else:
+            try:
+                scored = _scored(read_scale(index, protocol, scale))
+            except DatasetError as error:
+                problems += error.problems
         planned = protocol.scales[scale].sessions or tuple(protocol.sessions)
         for subject in subjects:
             for session in protocol.sessions:
@@ -84,7 +89,7 @@ def rating_cells(
                         group=groups[subject],
                         treatment=treatment_of(protocol, groups[subject], session),
                         status=status,
-                        reason=excluded.get(subject, "") if status == "excluded" else "",
+                        reason=excluded.get(subject, "") if status == "excluded" else lacking,
                         run=None,
                     )
                 )

@@ -1,4 +1,4 @@
-r"""Reduce a question to independent units and fit it to every outcome.
+r"""Reduce a question to a model of participants and fit it to every outcome.
 
 The model of every estimator is linear, as a rule with one row per unit (a participant),
 
@@ -11,6 +11,20 @@ its difference from the baseline session (``change``), half of period 1 minus pe
 (``periods``) has one row per participant and planned period. The unit's own baseline
 :math:`b_{iv}` enters with a slope of its own per outcome (``ancova``). The answer is a contrast
 :math:`c^\top\beta_v` that equals the treatment effect in the measure's own unit.
+
+Where all sessions or periods are modelled together, a participant has several rows with correlated
+errors, and several contrasts of one fit are asked for at once: a `JointEstimate` holds them with
+their covariance, degrees of freedom and status. One folder per idea:
+
+- ``longitudinal``: from the cells at hand to a model of all sessions or periods with contrasts;
+- ``mixed``: restricted maximum likelihood in every outcome; random intercept, unstructured;
+- ``robust``: least squares with HC and cluster-robust errors, Wald tests, single-step maximum t;
+- ``blockade``: drug, pretreated drug and reference judged together; persistence;
+- ``bayes``: Bayes factors of an effect, of an interval, of models; partial pooling;
+- ``association``: outcomes with the score of a scale, within and out of sample;
+- ``ranks``: rank and ordinal alternatives for scores with floors and ties;
+- ``reliability``: intraclass correlations, agreement;
+- ``missing``: multiple imputation, delta adjustment, balance.
 """
 
 from phmri.group._coverage import fit_covered
@@ -51,6 +65,7 @@ from phmri.group.blockade import (
     ContrastTest,
     RatioInterval,
     bootstrap_interval,
+    contrast_test,
     explain,
     judge_blockade,
     persistence,
@@ -99,6 +114,7 @@ __all__ = [
     "carryover_design",
     "circular_selection",
     "confidence_interval",
+    "contrast_test",
     "correlate",
     "effect_size_interval",
     "exchange_repeated",

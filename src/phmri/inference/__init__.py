@@ -32,7 +32,7 @@ from phmri.inference._space import Graph, Space, Volume
 from phmri.inference.claims._claims import make_claim, make_refusal
 from phmri.inference.claims._sequence_note import sequence_note
 from phmri.inference.claims._serialise import claim_from_dict, claim_to_dict
-from phmri.inference.claims._wording import format_p
+from phmri.inference.claims._wording import format_interval, format_p
 from phmri.inference.clusters._clusters import cluster_threshold
 from phmri.inference.clusters._edges import make_edge_graph, region_pairs
 from phmri.inference.clusters._found import find_clusters
@@ -66,6 +66,7 @@ __all__ = [
     "find_clusters",
     "find_extrema",
     "find_peaks",
+    "format_interval",
     "format_p",
     "infer",
     "judge_estimate",

@@ -1,8 +1,9 @@
 """p-values from the distribution of the statistic under normal errors, corrected."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy.stats
 from jaxtyping import Bool, Float, Int
 
 from phmri.exceptions import InferenceError, Problem
@@ -77,9 +78,13 @@ def parametric_result(
     )
     pvalue[~tested] = 1.0
     test = false_discoveries(found.observed, pvalue, tested, settings, alternative)
+    if tested.sum() == 1:
+        test = replace(test, threshold=_quantile(found, settings, alternative))
     tests: dict[Method, CorrectedTest] = {"fdr": test}
     if settings.method == "holm":
         test = _holm(found.observed, pvalue, tested, settings, alternative)
+        if tested.sum() == 1:
+            test = replace(test, threshold=_quantile(found, settings, alternative))
         tests["holm"] = test
     return InferenceResult(
         statistic_name=found.name,
@@ -187,6 +192,15 @@ def false_discoveries(
         null_maximum=np.empty(0),
         sentences=(FDR[settings.fdr],),
     )
+
+
+def _quantile(found: Statistics, settings: Inference, alternative: Alternative) -> float:
+    """Give the t, or other statistic, of a single number that reaches alpha."""
+    level = settings.alpha / 2 if alternative == "two-sided" else settings.alpha
+    df = float(found.df[found.tested][0])
+    if found.name in {"t", "v"}:
+        return float(scipy.stats.t.isf(level, df))
+    return float(scipy.stats.f.isf(settings.alpha, found.df1, df))
 
 
 def _holm(

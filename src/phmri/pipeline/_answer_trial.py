@@ -1,6 +1,7 @@
 """Group level of a trial: every question answered, families settled, the report written."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from phmri.inference import Claim
@@ -24,10 +25,28 @@ from phmri.pipeline._report import write_trial_report
 from phmri.pipeline._trial import Trial
 from phmri.report import AssociationContent, FamilyContent
 
-__all__ = ["answer_trial"]
+__all__ = ["Answered", "answer_trial"]
 
 
-def answer_trial(trial: Trial, *, n_threads: int, command: str) -> tuple[tuple[Claim, ...], Path]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What the group level of a trial left.
+
+    Parameters
+    ----------
+    claims : tuple of Claim
+        In the order of the protocol.
+    associations : tuple of AssociationContent
+        In the order of the protocol.
+    report_path : Path or None
+    """
+
+    claims: tuple[Claim, ...] = ()
+    associations: tuple[AssociationContent, ...] = ()
+    report_path: Path | None = None
+
+
+def answer_trial(trial: Trial, *, n_threads: int, command: str) -> Answered:
     """Answer the questions and associations of a trial, and write its report.
 
     Parameters
@@ -39,9 +58,7 @@ def answer_trial(trial: Trial, *, n_threads: int, command: str) -> tuple[tuple[C
 
     Returns
     -------
-    claims : tuple of Claim
-        In the order of the protocol.
-    report_path : Path
+    Answered
     """
     inputs = _group_inputs(trial, n_threads=n_threads)
     results = _answer_questions(trial, inputs)
@@ -54,7 +71,11 @@ def answer_trial(trial: Trial, *, n_threads: int, command: str) -> tuple[tuple[C
     report_path = _report(
         trial, inputs, results, associations=associations, families=families, command=command
     )
-    return tuple(result.claim for result in results), report_path
+    return Answered(
+        claims=tuple(result.claim for result in results),
+        associations=tuple(associations),
+        report_path=report_path,
+    )
 
 
 def _group_inputs(trial: Trial, *, n_threads: int) -> GroupInputs:

@@ -106,11 +106,13 @@ def load_association(inputs: GroupInputs, name: str) -> AssociationData:
         if found is not None:
             members[subject] = found
     if len(members) < LEAST:
+        why = {cell.reason for cell in inputs.check.ratings if cell.scan == item.scale}
+        absent = ", ".join(sorted(filter(None, why))) if not members else ""
         raise DesignError(
             Problem(
                 what="too few participants have both the outcome and the score",
                 field=f"associations.{name}",
-                found=str(len(members)),
+                found=f"{len(members)}: {absent}" if absent else str(len(members)),
                 expected=f"at least {LEAST}",
             )
         )

@@ -138,6 +138,14 @@ def _words(family: FamilyContent, row: FamilyMemberContent) -> str:
     return f"Over the {len(family.rows)} questions of the family {family.name}, p {shown}."
 
 
+def _join(sentence: str, verdict: str, family: FamilyContent, row: FamilyMemberContent) -> str:
+    """Put what the family makes of an answer beside it, first where it takes the answer back."""
+    said = _words(family, row)
+    if verdict == "found" and row.verdict != "found":
+        return f"Not claimed. {said} Alone it would read: {sentence}"
+    return f"{sentence} {said}"
+
+
 def settle_answer(families: Sequence[FamilyContent], answer: QuestionAnswer) -> QuestionAnswer:
     """Let an answer claim no more than its family allows.
 
@@ -155,12 +163,11 @@ def settle_answer(families: Sequence[FamilyContent], answer: QuestionAnswer) -> 
     if found is None or answer.claim.verdict == "refused":
         return answer
     family, row = found
-    said = _words(family, row)
     claimed = answer.claim.verdict == "found" and row.verdict == "found"
     claim = replace(
         answer.claim,
         verdict="found" if claimed else "not found",
-        sentence=f"{answer.claim.sentence} {said}",
+        sentence=_join(answer.claim.sentence, answer.claim.verdict, family, row),
         sentences=(
             *(text for text in answer.claim.sentences if not text.startswith(OWN)),
             (
@@ -193,7 +200,7 @@ def settle_association(
     return replace(
         content,
         verdict="found" if claimed else "not found",
-        sentence=f"{content.sentence} {_words(*found)}",
+        sentence=_join(content.sentence, content.verdict, *found),
     )
 
 

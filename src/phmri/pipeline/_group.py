@@ -40,6 +40,7 @@ from phmri.pipeline._asked import (
     question_key,
 )
 from phmri.pipeline._beside import other_denoisings, test_nuisance
+from phmri.pipeline._carry_over import carry_over_note
 from phmri.pipeline._clusters import list_clusters
 from phmri.pipeline._course import load_course
 from phmri.pipeline._judged import describe_blockade, describe_persistence, extra_statistics
@@ -167,9 +168,17 @@ def _compute(
         settings=settings,
         clusters=clusters,
         alone=len(asked) == 1,
-        notes=(*_notes(units, outcomes), *_order_notes(design, outcomes, settings, unit)),
+        notes=(
+            *_notes(units, outcomes),
+            *_order_notes(design, outcomes, settings, unit),
+            *_carried(inputs, asked[name], tested, unit),
+        ),
     )
     strongest = claim.peaks[0].index if claim.peaks else 0
+    beside = _beside(inputs, asked[name], tested, claim, outcomes, estimate)
+    if beside.blockade is not None and claim.outcome == "scalar":
+        verdict = f"Blockade: {beside.blockade.verdict}."
+        claim = replace(claim, sentence=f"{claim.sentence} {verdict}")
     return Answer(
         claim=claim,
         outcomes=outcomes,
@@ -177,7 +186,7 @@ def _compute(
         result=result,
         run_values=_values(inputs, question, outcomes, strongest),
         used=frozenset((*run.key,) for members in units.runs.values() for run in members),
-        beside=_beside(inputs, asked[name], tested, claim, outcomes, estimate),
+        beside=beside,
         extras=extra_statistics(inputs, asked[name], tested),
     )
 
@@ -258,6 +267,12 @@ def _notes(units: QuestionUnits, outcomes: LoadedOutcomes) -> tuple[str, ...]:
         f"sub-{subject} is left out: {reason}." for subject, reason in units.left_out.items()
     ]
     return tuple(notes)
+
+
+def _carried(inputs: GroupInputs, asked: Asked, tested: Tested, unit: str) -> tuple[str, ...]:
+    t = np.where(tested.result.tested, np.abs(tested.estimate.t), 0.0)
+    strongest = int(np.lexsort((-t, tested.result.pvalue_corrected))[0])
+    return carry_over_note(inputs, asked, tested.outcomes, strongest, unit)
 
 
 def _order_notes(

@@ -16,6 +16,7 @@ from phmri.group import (
     RatioInterval,
     adjusted_bayes_factor,
     bootstrap_interval,
+    contrast_test,
     explain,
     judge_blockade,
     persistence,
@@ -24,7 +25,7 @@ from phmri.group import (
 from phmri.pipeline._asked import Asked, GroupInputs
 from phmri.pipeline._models import fit_units
 from phmri.pipeline._tested import Tested
-from phmri.protocol import Protocol
+from phmri.protocol import Protocol, Question
 from phmri.report import BlockadeContent, ContrastContent, PersistenceContent, RatioContent
 
 __all__ = ["describe_blockade", "describe_persistence", "extra_statistics", "joint_of"]
@@ -181,7 +182,9 @@ def describe_blockade(
         ),
         bayes_factors=_bayes_factors(asked, tested, blockade, place),
         bayes_scale=question.blockade.bayes_scale,
-        sentences=explain(blockade, drug=drug, pretreatment=pretreated),
+        sentences=explain(
+            blockade, drug=drug, pretreatment=_pretreatment(inputs.protocol, question)
+        ),
     )
 
 
@@ -199,6 +202,21 @@ def _label(protocol: Protocol, name: str) -> str:
     arms = getattr(protocol.design, "arms", None)
     treatment = name if arms is None else arms[name].treatment
     return protocol.treatments[treatment].label or treatment.replace("_", " ")
+
+
+def _pretreatment(protocol: Protocol, question: Question) -> str:
+    """Name what the pretreated have been given beside the drug."""
+    arms = getattr(protocol.design, "arms", None)
+    drug, pretreated = (
+        protocol.treatments[name if arms is None else arms[name].treatment]
+        for name in question.contrast
+    )
+    own = {dose.drug for dose in drug.doses}
+    added = [dose.drug for dose in pretreated.doses if dose.drug not in own]
+    if not added:
+        return _label(protocol, question.contrast[1])
+    names = (protocol.drugs[name].name or name for name in dict.fromkeys(added))
+    return " and ".join(names)
 
 
 def _contrast(name: str, found: ContrastTest) -> ContrastContent:
@@ -229,7 +247,7 @@ def _finite(value: float) -> float | None:
 def _bayes_factors(
     asked: Asked, tested: Tested, blockade: Blockade, place: int
 ) -> dict[str, float]:
-    """Give BF10 of what remained and of what was removed."""
+    """Give BF10 of the drug's effect, of what remained of it and of what was removed."""
     estimate = tested.estimate
     if blockade.status[0] >= NOT_FITTED or asked.question.blockade is None:
         return {}
@@ -238,7 +256,12 @@ def _bayes_factors(
     if not np.isfinite(sd):
         return {}
     found = {}
-    for name, contrast in (("remaining", blockade.pretreated), ("removed", blockade.difference)):
+    contrasts = {
+        "drug": blockade.drug,
+        "remaining": blockade.pretreated,
+        "removed": blockade.difference,
+    }
+    for name, contrast in contrasts.items():
         t = contrast.effect / contrast.se
         n_effective = (sd / contrast.se) ** 2
         found[name] = float(
@@ -305,6 +328,7 @@ def describe_persistence(
     place = int(np.flatnonzero(tested.result.tested)[index])
     both = _pick(_at(joint, place), ("early", "late"))
     found = persistence(both, asked.settings.confidence)
+    first, second = (_label(inputs.protocol, name) for name in question.contrast)
     return PersistenceContent(
         early_session=question.persistence.early,
         late_session=question.session or "",
@@ -312,4 +336,16 @@ def describe_persistence(
         late=float(both.effect[1, 0]),
         ratio=_ratio(found.ratio),
         waning=_contrast("early − late", found.waning),
+        effects=tuple(
+            _contrast(
+                f"{first} − {second} at {session}",
+                contrast_test(
+                    both.effect[k],
+                    np.sqrt(both.covariance[:, k, k]),
+                    both.df[k],
+                    asked.settings.confidence,
+                ),
+            )
+            for k, session in enumerate((question.persistence.early, question.session))
+        ),
     )

@@ -12,7 +12,7 @@ from phmri.dataset import (
 )
 from phmri.exceptions import DatasetError, DesignError, OutputError, Problem, ProtocolError
 from phmri.inference import Claim
-from phmri.pipeline._answer_trial import answer_trial
+from phmri.pipeline._answer_trial import Answered, answer_trial
 from phmri.pipeline._execute import execute, n_workers_that_fit
 from phmri.pipeline._guard import refuse_foreign_output
 from phmri.pipeline._job import RunJob, manifest_path, run_inputs
@@ -23,6 +23,7 @@ from phmri.pipeline._provenance import StepLog, is_current
 from phmri.pipeline._trial import OnProgress, Tally, Trial
 from phmri.pipeline._versions import dataset_description
 from phmri.protocol import Protocol, protocol_sha256, read_protocol
+from phmri.report import AssociationContent
 
 __all__ = ["RunSummary", "run"]
 
@@ -37,6 +38,8 @@ class RunSummary:
     ----------
     claims : tuple of Claim
         In the order of the protocol; empty for the participant level.
+    associations : tuple of AssociationContent
+        Likewise.
     report_path : Path or None
     n_done, n_kept, n_excluded, n_failed : int
         Steps run now; steps kept from before; runs excluded by rule; runs broken and left out.
@@ -45,6 +48,7 @@ class RunSummary:
     """
 
     claims: tuple[Claim, ...]
+    associations: tuple[AssociationContent, ...]
     report_path: Path | None
     n_done: int
     n_kept: int
@@ -131,14 +135,14 @@ def run(  # noqa: PLR0913 - the command line has as many options
     fitting = n_workers_that_fit(n_workers, memory_gb, memory_per_run_gb(trial.jobs))
     if level != "group":
         _measure_runs(trial, n_workers=fitting)
-    claims: tuple[Claim, ...] = ()
-    report_path = None
+    answered = Answered()
     if level != "participant":
-        claims, report_path = answer_trial(trial, n_threads=n_workers, command=command)
+        answered = answer_trial(trial, n_threads=n_workers, command=command)
     tally = trial.tally
     return RunSummary(
-        claims=claims,
-        report_path=report_path,
+        claims=answered.claims,
+        associations=answered.associations,
+        report_path=answered.report_path,
         n_done=tally.done,
         n_kept=tally.kept,
         n_excluded=tally.excluded,

@@ -197,7 +197,7 @@ def plot_association(content: ReportContent, association: AssociationContent) ->
     axes.set_xlabel(association.x_label)
     axes.set_ylabel(association.y_label)
     if association.points:
-        figure.legend(loc="outside upper left", ncols=min(4, len(association.points)))
+        figure.legend(loc="outside upper left", ncols=min(3, len(association.points)))
     return finish(figure, simulated=content.simulated, beside_legend=bool(association.points))
 
 

@@ -187,7 +187,11 @@ def blockade_lines(claim: Claim, blockade: BlockadeContent) -> tuple[tuple[str, 
         ("Next to nothing left", _equivalence(claim, blockade)),
     ]
     if blockade.bayes_factors:
-        names = {"remaining": "what remained", "removed": "what was removed"}
+        names = {
+            "drug": "the drug's effect",
+            "remaining": "what remained",
+            "removed": "what was removed",
+        }
         found = ", ".join(
             f"{_bayes_factor(value)} for {names.get(name, name)}"
             for name, value in blockade.bayes_factors.items()

@@ -32,6 +32,7 @@ def test_public_names():
         "carryover_design",
         "circular_selection",
         "confidence_interval",
+        "contrast_test",
         "correlate",
         "effect_size_interval",
         "exchange_repeated",

@@ -217,6 +217,7 @@ def test_public_names():
         "find_clusters",
         "find_extrema",
         "find_peaks",
+        "format_interval",
         "format_p",
         "infer",
         "judge_estimate",

@@ -9,6 +9,7 @@ from phmri.report._correction import (
     beyond_words,
     headline,
     least_pvalue,
+    method_words,
     passes,
     pvalue_word,
     statistic_axis,
@@ -228,3 +229,20 @@ def test_limits_of_clusters_and_discoveries(parallel):
     assert "every part of a cluster" in told("cluster_extent")
     assert "false discovery rate" in told("fdr")
     assert "every part of a cluster" not in told("voxel")
+
+
+def test_one_number_by_a_model_is_neither_shuffled_nor_corrected(parallel, make_claim):
+    claim = make_claim(
+        "single",
+        outcome="scalar",
+        corrected_over="",
+        method="holm",
+        n_permutations=0,
+        n_distinct=0,
+    )
+    said = dict(made_lines(parallel.protocol, claim))
+    assert (
+        said["Shuffled"] == "Nothing. p-values rest on the distribution of t under normal errors."
+    )
+    assert "comes from shuffling" not in said["Correction"]
+    assert method_words(claim) == ""
