@@ -48,6 +48,10 @@ class Answer:
         What is shown beside it.
     extras : dict of str to ndarray of shape (n_outcomes,)
         Further statistics of the model, by what follows ``stat-`` in the names of files.
+    whole : LoadedOutcomes or None
+        Outcomes before those were left out that no model could be fitted to.
+    status : ndarray of shape (n_whole,) or None
+        Of the fit of each of these.
     """
 
     claim: Claim
@@ -58,6 +62,8 @@ class Answer:
     used: frozenset[RunKey]
     beside: BesideContent
     extras: dict[str, Float[np.ndarray, " n_outcomes"]] = field(default_factory=dict)
+    whole: LoadedOutcomes | None = None
+    status: Float[np.ndarray, " n_whole"] | None = None
 
 
 def name_statistics(answer: Answer) -> dict[str, Float[np.ndarray, " n_outcomes"]]:

@@ -53,6 +53,12 @@ NUISANCE = (
     "Whether motion, global signal, physiology and the regressors themselves differ, by the model "
     "of the question; p uncorrected."
 )
+STATUS_CODES = {
+    "0": "fitted",
+    "1": "fitted, with a variance component at its boundary",
+    "2": "not converged",
+    "3": "not estimable, or the outcome does not vary",
+}
 HAVE_CLUSTERS = {"map", "edges"}
 """Outcomes with neighbours; without a cluster their table is its head alone."""
 CLUSTERS = {
@@ -220,6 +226,11 @@ def _write_statistics(folder: Path, answer: Answer, sidecar: dict[str, object]) 
     for name, values in name_statistics(answer).items():
         paths.append(_map_path(folder, name))
         write_image(paths[-1], fill(outcomes, values), outcomes.affine, sidecar)
+    if answer.whole is not None and answer.status is not None:
+        paths.append(_map_path(folder, "status"))
+        codes = {"Levels": STATUS_CODES}
+        whole = fill(answer.whole, answer.status)
+        write_image(paths[-1], whole, outcomes.affine, {**sidecar, **codes})
     return paths
 
 

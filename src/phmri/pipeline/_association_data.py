@@ -1,7 +1,7 @@
 """Who has both an outcome and a score, and what of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -11,7 +11,7 @@ from phmri.exceptions import DesignError, Problem
 from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._left_out import leave_out_constant
 from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, load_outcomes
-from phmri.pipeline._populations import count_in
+from phmri.pipeline._populations import Counted, count_in
 from phmri.pipeline._ratings import Rating, score_of
 from phmri.pipeline._units import covariate_columns
 from phmri.protocol import Association, Parallel, Question
@@ -101,8 +101,9 @@ def load_association(inputs: GroupInputs, name: str) -> AssociationData:
     item = inputs.protocol.associations[name]
     visits, groups = _visits(inputs, item)
     members: dict[str, tuple[dict[str, MeasuredRun], dict[str, Rating]]] = {}
+    scored = count_in(inputs.protocol, item.scale, inputs.check, inputs.happened, None)
     for subject, sessions in visits.items():
-        found = _sources(inputs, item, subject, sessions)
+        found = _sources(inputs, item, subject, sessions, scored)
         if found is not None:
             members[subject] = found
     if len(members) < LEAST:
@@ -194,7 +195,7 @@ def _crossover_visits(
 
 
 def _sources(
-    inputs: GroupInputs, item: Association, subject: str, sessions: Visits
+    inputs: GroupInputs, item: Association, subject: str, sessions: Visits, scored: Counted
 ) -> tuple[dict[str, MeasuredRun], dict[str, Rating]] | None:
     """Give runs and ratings of a participant; None where one is lacking."""
     scan = source_of(inputs.protocol, item.measure)
@@ -202,8 +203,11 @@ def _sources(
     for role, session in sessions.items():
         run = inputs.runs.get((subject, session, scan))
         rating = inputs.ratings.get((subject, session, item.scale))
-        if run is None or run.excluded or rating is None:
+        gone = subject in scored.left_out or (subject, session) in scored.missing
+        if run is None or run.excluded or rating is None or gone:
             return None
+        if (subject, session) in scored.scores:
+            rating = replace(rating, score=scored.scores[subject, session])
         if not np.isfinite(score_of(rating, item.subscale)):
             return None
         runs[role], ratings[role] = run, rating

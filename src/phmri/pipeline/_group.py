@@ -146,7 +146,9 @@ def _compute(
         result = _correct_together(inputs, asked, name, result, states)
     estimate = tested.estimate
     if not result.tested.all():
-        outcomes = leave_out_untested(outcomes, result, searched=tested.searched)
+        outcomes = leave_out_untested(
+            outcomes, result, searched=tested.searched, by_model=tested.joint is not None
+        )
         estimate, result = restrict_result(estimate, result)
     unit = question_unit(inputs.protocol, question)
     clusters = list_clusters(
@@ -188,6 +190,8 @@ def _compute(
         used=frozenset((*run.key,) for members in units.runs.values() for run in members),
         beside=beside,
         extras=extra_statistics(inputs, asked[name], tested),
+        whole=tested.outcomes,
+        status=None if tested.joint is None else tested.joint.status.astype(np.float64),
     )
 
 

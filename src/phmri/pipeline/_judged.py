@@ -101,7 +101,8 @@ def extra_statistics(inputs: GroupInputs, asked: Asked, tested: Tested) -> Maps:
     maps: Maps = {}
     if tested.joint is not None:
         maps["df"] = np.broadcast_to(joint.df[0], joint.status.shape).copy()
-        maps["status"] = joint.status.astype(np.float64)
+        if tested.outcomes.kind != "map":  # maps have one of all voxels, tested or not
+            maps["status"] = joint.status.astype(np.float64)
     blockade = _judge(asked, joint)
     if blockade is not None:
         maps |= _blockade_maps(blockade)

@@ -36,6 +36,7 @@ def leave_out_untested(
     result: InferenceResult,
     *,
     searched: Bool[np.ndarray, " n_outcomes"] | None,
+    by_model: bool = False,
 ) -> LoadedOutcomes:
     """Leave out what inference did not test.
 
@@ -46,6 +47,8 @@ def leave_out_untested(
         Of the same outcomes.
     searched : ndarray of bool of shape (n_outcomes,) or None
         The small volume that was searched, if one was.
+    by_model : bool, default False
+        p-values come from a model that is fitted to each outcome, and need not converge.
 
     Returns
     -------
@@ -54,7 +57,10 @@ def leave_out_untested(
     inside = np.ones(result.tested.size, dtype=bool) if searched is None else searched
     lost = inside & ~result.tested
     sparse = lost & (result.n_per_outcome < result.n_per_outcome.max())
-    words = [_constant_words(outcomes, lost & ~sparse)]
+    words = [] if by_model else [_constant_words(outcomes, lost & ~sparse)]
+    if by_model and lost.any():
+        words.append(f"Left out, as the model could not be fitted: {_named(outcomes, lost)}.")
+        sparse &= False
     if sparse.any():
         words.append(f"Left out, having data in too few of a group: {_named(outcomes, sparse)}.")
     if not inside.all():

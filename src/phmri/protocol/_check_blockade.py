@@ -105,6 +105,14 @@ def check_persistence(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
             found="both",
             expected="two questions",
         )
+    estimator = text(question.get("estimator"))
+    if estimator in {"ancova", "change", "post"}:
+        yield Finding(
+            path=here,
+            what="both sessions need to be in one model",
+            found=f"estimator {estimator}",
+            expected="estimator mixed, mmrm or clda",
+        )
     yield from check_session(raw, (*here, "early"), question, "early")
     if persistence.get("early") is not None and persistence["early"] == question.get("session"):
         yield Finding(
