@@ -1,13 +1,16 @@
 """A trial of ratings through the command, against the numbers of R (reference data, simulated)."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
 
+from tests.e2e.rated_trial import rated_document, run_rated, write_ratings, write_series
 from tests.e2e.trees import run_all, write_json, write_table
 
 REFERENCE = Path(__file__).parents[1] / "oracle" / "stats_reference"
@@ -248,3 +251,399 @@ def test_analysis_table_answers_again(answered: Path) -> None:
     ).astype(float)
     b = np.linalg.lstsq(X, acute["value"].to_numpy(), rcond=None)[0]
     assert b[1] - b[0] == pytest.approx(statistics(answered, "ancova")["effect"], rel=1e-9)
+
+
+# ------------------------------------------------------------------------------ associations
+DRUG, PLACEBO, EVENT_SCORE = "drug", "placebo", 40.0
+
+
+def association(**more: object) -> dict[str, object]:
+    asked = {"text": "Do they go together?", "role": "exploratory", "measure": "edge"}
+    return {**asked, "scale": "mood", **more}
+
+
+def rated_courses(bids: Path, people: pd.DataFrame, sessions: tuple[str, str]) -> pd.DataFrame:
+    """Write courses and scores of two sessions; give both, with Fisher's z, as a table."""
+    rng, rows = np.random.default_rng(4), []
+    for subject in people["participant_id"]:
+        for session in sessions:
+            courses = rng.normal(size=(40, 2))
+            write_series(bids, subject, session, courses)
+            z = np.arctanh(np.corrcoef(courses.T)[0, 1])
+            rows.append((subject, session, round(10 + 20 * z + rng.normal(0, 3), 1), z))
+    table = pd.DataFrame(rows, columns=["participant_id", "session_id", "score", "z"])
+    write_ratings(bids, people, {"mood": table.drop(columns="z")})
+    return table
+
+
+def adjusted_r(y: np.ndarray, score: np.ndarray, *columns: np.ndarray) -> float:
+    """Correlate what ordinary least squares leaves of both."""
+    X = np.column_stack(columns).astype(float)
+    left = [v - X @ np.linalg.lstsq(X, v, rcond=None)[0] for v in (y, score)]
+    return float(np.corrcoef(*left)[0, 1])
+
+
+@dataclass(frozen=True)
+class Associated:
+    root: Path
+    table: pd.DataFrame
+    people: pd.DataFrame
+
+    @property
+    def at_day(self) -> pd.DataFrame:
+        """Outcomes and scores of the treated session, with participants' columns."""
+        day = self.table[self.table["session_id"] == "day"]
+        return day.merge(self.people, on="participant_id")
+
+    def content(self, name: str) -> dict[str, Any]:
+        return dict(json.loads(self.file(name).read_text())["content"])
+
+    def file(self, name: str) -> Path:
+        return self.root / "out" / "group" / f"association-{name}" / "association.json"
+
+
+ASSOCIATIONS = {
+    "pearson": association(session="day", groups=[DRUG]),
+    "spearman": association(session="day", groups=[DRUG], method="spearman"),
+    "adjusted": association(session="day", partial=["age"]),
+    "change": association(session="day", baseline="before", prediction={"folds": 4}),
+    "composite": association(session="day", groups=[DRUG], scale="outcome"),
+    "absent": association(session="day", scale="absent"),
+    "motion": association(session="day", partial=["mean_fd"]),
+}
+
+
+def associated_document() -> dict[str, Any]:
+    mood = {"file": "mood", "columns": ["score"], "minimum": -50, "maximum": 90}
+    return rated_document(
+        {
+            "kind": "parallel",
+            "arms": {name: {"treatment": name} for name in (DRUG, PLACEBO)},
+        },
+        {"before": {"phase": "baseline"}, "day": {"phase": "acute"}},
+        {DRUG: {}, PLACEBO: {}},
+        scales={"mood": mood, "outcome": mood, "absent": {**mood, "file": "absent"}},
+        questions={
+            "mood": {
+                "text": "Does mood differ?",
+                "role": "primary",
+                "measure": "mood",
+                "contrast": [DRUG, PLACEBO],
+                "session": "day",
+                "estimator": "post",
+            }
+        },
+        intercurrent_events={
+            "stopped": {
+                "column": "stopped",
+                "value": "yes",
+                "strategy": "composite",
+                "composite_value": EVENT_SCORE,
+                "measures": ["outcome"],
+            }
+        },
+        associations=ASSOCIATIONS,
+    )
+
+
+@pytest.fixture(scope="module")
+def associated(tmp_path_factory: pytest.TempPathFactory) -> Associated:
+    root, n = tmp_path_factory.mktemp("associated"), 16
+    people = pd.DataFrame(
+        {
+            "participant_id": [f"{k:02d}" for k in range(1, n + 1)],
+            "arm": [DRUG, PLACEBO] * (n // 2),
+            "age": np.random.default_rng(5).integers(20, 60, n),
+            "stopped": ["yes" if k in {3, 5} else "no" for k in range(1, n + 1)],
+        }
+    )
+    table = rated_courses(root / "bids", people, ("before", "day"))
+    code, printed = run_rated(root, associated_document())
+    assert code == 0, printed
+    return Associated(root, table, people)
+
+
+def test_correlation_is_scipys(associated: Associated) -> None:
+    own = associated.at_day[associated.at_day["arm"] == DRUG]
+    found = associated.content("pearson")
+    theirs = scipy.stats.pearsonr(own["z"], own["score"])
+    interval = theirs.confidence_interval(0.95)
+    assert found["r"] == pytest.approx(theirs.statistic, rel=1e-6)
+    assert (found["ci_low"], found["ci_high"]) == pytest.approx((interval.low, interval.high))
+    assert found["n"] == len(own) == 8
+    # 100 shufflings: never less than 1 in 100.
+    assert 0.01 <= found["pvalue"] <= 1
+    assert found["pvalue"] == pytest.approx(theirs.pvalue, abs=0.15)
+    ranked = scipy.stats.spearmanr(own["z"], own["score"])
+    assert found["pvalue_rank"] == pytest.approx(ranked.pvalue, rel=1e-6)
+    (arm,) = found["points"]
+    assert arm == DRUG
+    assert found["points"][DRUG][1] == own["score"].tolist()
+    ranks = associated.content("spearman")
+    assert ranks["r"] == pytest.approx(ranked.statistic, rel=1e-6)
+    assert ranks["pvalue_rank"] == pytest.approx(theirs.pvalue, rel=1e-6)
+    assert "Spearman's rho" in ranks["sentence"]
+
+
+def test_correlation_over_arms_has_a_mean_per_arm_and_covariates(associated: Associated) -> None:
+    own = associated.at_day
+    arms = [(own["arm"] == arm).to_numpy() for arm in (DRUG, PLACEBO)]
+    z, score = own["z"].to_numpy(), own["score"].to_numpy()
+    found = associated.content("adjusted")
+    assert found["r"] == pytest.approx(adjusted_r(z, score, *arms, own["age"]), rel=1e-6)
+    assert found["r"] != pytest.approx(adjusted_r(z, score, *arms), rel=1e-3)
+    assert found["partial"] == ["age"]
+    assert found["n"] == 16
+
+
+def test_correlation_of_changes_with_a_prediction(associated: Associated) -> None:
+    wide = associated.table.pivot_table(index="participant_id", columns="session_id")
+    change = {name: wide[name]["day"] - wide[name]["before"] for name in ("z", "score")}
+    arm = associated.people.set_index("participant_id")["arm"]
+    found = associated.content("change")
+    r = adjusted_r(change["z"].to_numpy(), change["score"].to_numpy(), arm == DRUG, arm == PLACEBO)
+    assert found["r"] == pytest.approx(r, rel=1e-6)
+    predicted = found["prediction"]
+    assert predicted["folds"] == 4
+    assert 0 < predicted["pvalue"] <= 0.05  # scores follow the outcome in these data
+    assert predicted["r2"] < predicted["r2_in_sample"] <= 1
+    assert found["circular"] is None
+
+
+def test_event_gives_the_score_of_an_association(associated: Associated) -> None:
+    own = associated.at_day[associated.at_day["arm"] == DRUG]
+    scores = own["score"].mask(own["stopped"] == "yes", EVENT_SCORE)
+    found = associated.content("composite")
+    assert sorted(found["points"][DRUG][1]) == sorted(scores)
+    assert found["r"] == pytest.approx(np.corrcoef(own["z"], scores)[0, 1], rel=1e-6)
+
+
+def test_association_without_data_is_refused_with_the_reason(associated: Associated) -> None:
+    absent = associated.content("absent")
+    assert (absent["verdict"], absent["r"], absent["n"]) == ("refused", None, 0)
+    assert "no phenotype/absent.tsv" in absent["sentence"]
+    motion = associated.content("motion")
+    assert motion["verdict"] == "refused"
+    assert "runs without framewise displacement" in motion["sentence"]
+
+
+def test_associations_are_kept(associated: Associated) -> None:
+    files = [associated.file(name) for name in ASSOCIATIONS]
+    tables = [
+        path.with_name(f"{path.parent.name}_stats.tsv")
+        for path in files
+        if json.loads(path.read_text())["content"]["verdict"] != "refused"
+    ]
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in tables]
+    contents = [path.read_bytes() for path in files]
+    code, printed = run_rated(associated.root, associated_document())
+    assert code == 0, printed
+    assert contents == [path.read_bytes() for path in files]
+    assert before == [(path.read_bytes(), path.stat().st_mtime_ns) for path in tables]
+
+
+def test_correlation_of_differences_in_a_crossover(tmp_path: Path) -> None:
+    people = pd.DataFrame(
+        {
+            "participant_id": [f"{k:02d}" for k in range(1, 9)],
+            "sequence": ["first", "second"] * 4,
+        }
+    )
+    table = rated_courses(tmp_path / "bids", people, ("one", "two"))
+    sequences = {"first": [DRUG, PLACEBO], "second": [PLACEBO, DRUG]}
+    document = rated_document(
+        {
+            "kind": "crossover",
+            "sequences": {name: {"treatments": given} for name, given in sequences.items()},
+        },
+        {name: {"phase": "acute", "period": k} for k, name in enumerate(("one", "two"), 1)},
+        {DRUG: {}, PLACEBO: {}},
+        scales={"mood": {"columns": ["score"], "minimum": -50, "maximum": 90}},
+        questions={
+            "mood": {
+                "text": "Does mood differ?",
+                "role": "primary",
+                "measure": "mood",
+                "contrast": [DRUG, PLACEBO],
+                "estimator": "crossover",
+            }
+        },
+        associations={"difference": association(contrast=[DRUG, PLACEBO])},
+    )
+    code, printed = run_rated(tmp_path, document)
+    assert code == 0, printed
+    found = Associated(tmp_path, table, people).content("difference")
+    wide = table.pivot_table(index="participant_id", columns="session_id")
+    first = (people["sequence"] == "first").to_numpy()
+    sign = np.where(first, 1.0, -1.0)
+    z, score = (((wide[v]["one"] - wide[v]["two"]) * sign).to_numpy() for v in ("z", "score"))
+    # Each order has a mean of its own, so that a period effect does not go for an association.
+    assert found["r"] == pytest.approx(adjusted_r(z, score, first, ~first), rel=1e-6)
+    assert found["n"] == 8
+    assert set(found["points"]) == {"first", "second"}
+
+
+# -------------------------------------------------------------------------------- bad input
+ARMS = ("drug", "both", "placebo")
+SCALES = {
+    "score": "as it should be",
+    "equal": "as high after the pretreatment as without",
+    "gone": "nobody of an arm in a session",
+    "alone": "one person of an arm in a session",
+    "constant": "the same for everyone",
+}
+
+
+def asked_of_arms(measure: str, estimator: str, **more: object) -> dict[str, object]:
+    asked = question(measure, estimator, contrast=["drug", "placebo"], session="day", **more)
+    return asked | ({} if estimator == "post" else {"baseline": "before"})
+
+
+def arms_document(questions: dict[str, object], **sections: object) -> dict[str, Any]:
+    scales = {name: {"columns": [name], "minimum": 0, "maximum": 60} for name in SCALES}
+    return rated_document(
+        {"kind": "parallel", "arms": {arm: {"treatment": arm} for arm in ARMS}},
+        {"before": {"phase": "baseline"}, "day": {"phase": "acute"}, "week": {"phase": "acute"}},
+        {arm: {} for arm in ARMS},
+        **{"scales": scales, "questions": questions, **sections},
+    )
+
+
+def write_arms(root: Path) -> None:
+    """Write 6 participants per arm: the drug adds 8 on the day, whoever had it alone."""
+    rng = np.random.default_rng(6)
+    people = pd.DataFrame(
+        {"participant_id": [f"{k:02d}" for k in range(1, 19)], "arm": list(ARMS) * 6}
+    )
+    people["twin"] = (people["arm"] == "drug").astype(int)
+    table = people.merge(pd.DataFrame({"session_id": ["before", "day", "week"]}), how="cross")
+    day, drug = table["session_id"] == "day", table["arm"] == "drug"
+    table["score"] = (20 + 8 * (day & drug) + rng.normal(0, 3, len(table))).round(1)
+    table["equal"] = table["score"] + 8 * (day & (table["arm"] == "both"))
+    table["gone"] = table["score"].mask(day & drug)
+    table["alone"] = table["score"].mask(day & drug & (table["participant_id"] != "01"))
+    table["constant"] = 5.0
+    scales = {name: table[["participant_id", "session_id", name]] for name in SCALES}
+    write_ratings(root / "bids", people, scales)
+    write_series(root / "bids", "01", "day", rng.normal(size=(40, 2)))
+
+
+REFUSED = {
+    "gone_post": (asked_of_arms("gone", "post"), ("drug", "too few participants", "found 0")),
+    "gone_clda": (
+        asked_of_arms("gone", "clda"),
+        ("ses-day, drug", "too few participants", "found 0"),
+    ),
+    "alone_mixed": (
+        asked_of_arms("alone", "mixed"),
+        ("ses-day, drug", "too few participants", "found 1", "at least 2"),
+    ),
+    "alone_robust": (
+        asked_of_arms("alone", "ancova", errors="hc3"),
+        ("drug", "too few participants", "found 1", "at least 2"),
+    ),
+    "constant_post": (asked_of_arms("constant", "post"), ("none varies",)),
+    "constant_mixed": (asked_of_arms("constant", "mixed"), ("no outcome varies",)),
+    "constant_robust": (asked_of_arms("constant", "ancova", errors="hc3"), ("does not vary",)),
+    "twin_post": (
+        asked_of_arms("score", "post", covariates=["twin"]),
+        ("cannot be told apart", "twin"),
+    ),
+    "twin_mmrm": (
+        asked_of_arms("score", "mmrm", covariates=["twin"]),
+        ("cannot be told apart", "twin"),
+    ),
+    "twin_clusters": (
+        asked_of_arms("score", "mixed", covariates=["twin"], errors="cr2"),
+        ("cannot be told apart", "twin"),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("refused")
+    write_arms(root)
+    equal = asked_of_arms("equal", "ancova", role="primary", blockade={"reference": "placebo"})
+    questions = {name: asked for name, (asked, _) in REFUSED.items()}
+    questions["equal"] = equal | {"contrast": ["drug", "both"]}
+    code, printed = run_rated(root, arms_document(questions))
+    assert code == 0, printed
+    return root / "out"
+
+
+@pytest.mark.parametrize("name", list(REFUSED))
+def test_question_that_data_cannot_answer_is_refused_with_the_reason(
+    refused: Path, name: str
+) -> None:
+    found = claim(refused, name.replace("_", ""))["claim"]
+    assert found["verdict"] == "refused"
+    assert found["peaks"] == []
+    for part in REFUSED[name][1]:
+        assert part in found["sentence"], found["sentence"]
+
+
+def test_refused_questions_do_not_stop_the_others(refused: Path) -> None:
+    found = claim(refused, "equal")
+    assert found["claim"]["verdict"] == "not found"
+    table = pd.read_csv(refused / "group" / "analysis.tsv", sep="\t")
+    assert set(table["outcome"]) == {"equal"}
+
+
+def test_blockade_without_a_margin_is_undecided_and_says_why(refused: Path) -> None:
+    found = claim(refused, "equal")["beside"]["blockade"]
+    assert found["drug"]["pvalue"] < 0.05 < found["difference"]["pvalue"]
+    assert found["verdict"] == "undecided"
+    assert any("cannot be said without a margin" in text for text in found["sentences"])
+
+
+@pytest.mark.parametrize(
+    ("sections", "code", "parts"),
+    [
+        (
+            {"scales": {"score": {"columns": ["score"], "minimum": 0, "maximum": 25}}},
+            1,
+            ("phenotype/score.tsv", "out of range", "expected 0 to 25"),
+        ),
+        (
+            {
+                "questions": {
+                    "it": asked_of_arms("score", "post", role="primary", populations=["nobody"])
+                }
+            },
+            2,
+            ("questions.it.populations", "not declared", "found nobody"),
+        ),
+        (
+            {
+                "questions": {
+                    "it": asked_of_arms("score", "post", role="primary", covariates=["weight"])
+                }
+            },
+            1,
+            ("questions.it", "participants.tsv has no column weight"),
+        ),
+        (
+            {
+                "intercurrent_events": {
+                    "column": {"column": "fell_ill", "value": "1", "strategy": "exclude"},
+                    "table": {"file": "ill", "column": "x", "value": "1", "strategy": "exclude"},
+                }
+            },
+            1,
+            ("(2 problems)", "expected fell_ill", "ill.tsv", "there is no such table"),
+        ),
+    ],
+    ids=["score out of range", "unknown population", "no covariate", "no events"],
+)
+def test_bad_input_is_one_clear_error(
+    tmp_path: Path, sections: dict[str, Any], code: int, parts: tuple[str, ...]
+) -> None:
+    write_arms(tmp_path)
+    questions: dict[str, object] = {"it": asked_of_arms("score", "post", role="primary")}
+    stopped, printed = run_rated(tmp_path, arms_document(**({"questions": questions} | sections)))
+    assert stopped == code, printed
+    for part in parts:
+        assert part in printed, printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "out" / "report").exists()

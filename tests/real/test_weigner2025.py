@@ -3,6 +3,7 @@
 The images are simulated; the Julich-Brain atlas is the real one.
 """
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -32,27 +33,55 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+def beside(out: Path, question: str) -> dict[str, dict[str, str]]:
+    """Read what stands beside an answer."""
+    folder = out / "group" / f"question-{question.replace('_', '')}"
+    return dict(json.loads((folder / "claim.json").read_text())["beside"])
+
+
+def write_ratings(bids: Path) -> None:
+    """Rate everyone in every session: SIMULATED scores, a floor without the drug."""
+    people = pd.read_csv(bids / "participants.tsv", sep="\t")
+    rng = np.random.default_rng(7)
+    rows = [
+        (person, f"ses-{session}", int(rng.poisson(20 if drugged else 1)))
+        for person, arm in zip(people["participant_id"], people["arm"], strict=True)
+        for session in ("baseline", "infusion", "followup")
+        for drugged in (session == "infusion" and arm != "placebo",)
+    ]
+    columns = zip(*rows, strict=True)
+    names = ("participant_id", "session_id", "cadss_total")
+    write_table(
+        bids / "phenotype" / "cadss.tsv",
+        {name: list(column) for name, column in zip(names, columns, strict=True)},
+    )
+
+
 def test_weigner2025_as_it_is_on_75_participants(tmp_path: Path) -> None:
     trial = make_small_tree(tmp_path / "tree", n_subjects=75, n_volumes=100)
     assert call("new", "weigner2025", tmp_path / "mine")[0] == 0
     protocol = tmp_path / "mine" / "trial.yaml"
-    code, printed = call("check", protocol, trial.bids_dir)
+    write_ratings(trial.bids_dir)
+    code, printed = call("check", protocol, trial.bids_dir, "--atlas-dir", ATLAS)
     assert code == 0, printed
     assert "sub-75" in printed
     out = tmp_path / "out"
     printed = run_all(trial.bids_dir, out, protocol, "--atlas-dir", ATLAS)
-    assert "466 steps done" in printed
+    assert "468 steps done" in printed
     maps = [path.name for path in out.glob("sub-*/ses-*/func/*_statmap.nii.gz")]
     assert sum("_stat-z_" in name for name in maps) == 75 * 3 * 2
     assert sum("_stat-effect_" in name for name in maps) == 75 * 3 * 2  # load, and its interaction
     claims = {
         name: claim_of(out, name.replace("_", "")) for name in read_protocol(protocol).questions
     }
-    assert len(claims) == 15
+    assert len(claims) == 17
     assert {claim["verdict"] for claim in claims.values()} <= {"found", "not found"}
     strongest = claims["wm_acute"]["peaks"][0]
     assert np.linalg.norm(np.asarray(strongest["position_mm"]) - [0.0, 38.0, 42.0]) < 17
     assert claims["rest_left_insula"]["verdict"] == "not found"
+    for name in ("wm_lamotrigine", "rest_lamotrigine"):  # no margin is known: never "blocked"
+        assert beside(out, name)["blockade"]["verdict"] in {"partly blocked", "undecided"}
+    assert beside(out, "wm_dmpfc_lasting")["persistence"]["early_session"] == "infusion"
     page = (out / "report" / "index.html").read_text()
     assert "Julich" in page
     assert "CC BY-NC-SA" in page

@@ -78,6 +78,8 @@ def _check(arguments: argparse.Namespace) -> int:
             style="bold red",
         )
         return 1
+    if not unanswerable:
+        _say("Nothing was found that would stop phmri run.")
     return 1 if unanswerable else 0
 
 

@@ -13,6 +13,7 @@ from phmri.pipeline._left_out import leave_out_constant
 from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, load_outcomes
 from phmri.pipeline._populations import Counted, count_in
 from phmri.pipeline._ratings import Rating, score_of
+from phmri.pipeline._sound import few
 from phmri.pipeline._units import covariate_columns
 from phmri.protocol import Association, Parallel, Question
 
@@ -223,8 +224,24 @@ def _nuisance(
     columns = []
     for name in item.partial:
         if name == "mean_fd":
-            motion = [[run.manifest.mean_fd_mm for run in members] for members in runs.values()]
-            columns.append(np.array(motion, dtype=np.float64).mean(axis=0)[:, None])
+            columns.append(_motion(subjects, runs))
         else:
             columns.append(covariate_columns(inputs.index, name, subjects))
     return np.column_stack(columns) if columns else None
+
+
+def _motion(
+    subjects: tuple[str, ...], runs: Mapping[str, tuple[MeasuredRun, ...]]
+) -> Float[np.ndarray, "n_participants 1"]:
+    motion = np.array(
+        [[run.manifest.mean_fd_mm for run in members] for members in runs.values()],
+        dtype=np.float64,  # None, of runs without confounds, is NaN
+    ).mean(axis=0)
+    unknown = [f"sub-{subjects[k]}" for k in np.flatnonzero(np.isnan(motion))]
+    if unknown:
+        raise DesignError(
+            Problem(
+                what="runs without framewise displacement", field="partial", found=few(unknown)
+            )
+        )
+    return np.asarray(motion[:, None])

@@ -8,6 +8,7 @@ import numpy as np
 from phmri.dataset import Cell, DatasetIndex, DosingRow, read_dosing, read_run_dosing
 from phmri.exceptions import DatasetError, Problem
 from phmri.pharmacokinetics import Dose
+from phmri.pipeline._implausible_doses import find_implausible
 from phmri.protocol import Protocol
 
 __all__ = ["SIDECAR", "DosingLog"]
@@ -72,6 +73,7 @@ class DosingLog:
         for row in rows:
             self.problems += self._faults(row, str(path))
             self._given.setdefault((row.subject, self._session_of(row)), []).append(row)
+        self.problems += find_implausible(self.protocol, self._given, self.cells, str(path))
 
     def _read_sidecar(self, cell: Cell) -> None:
         run = cell.run

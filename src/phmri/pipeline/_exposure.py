@@ -26,6 +26,9 @@ from phmri.protocol import Exposure, Protocol, treatment_of
 
 __all__ = ["Exposures", "drug_model"]
 
+LIGHTEST_KG, HEAVIEST_KG = 10.0, 400.0
+"""Body weights beyond these are taken for another unit or a slip."""
+
 
 @dataclass(slots=True)
 class Exposures:
@@ -155,7 +158,7 @@ class Exposures:
         column, table = exposure.weight_column, self.index.participants
         values = pd.to_numeric(table[column], errors="coerce") if column in table else None
         weight = float(values.get(subject, np.nan)) if values is not None else np.nan
-        if np.isfinite(weight) and weight > 0:
+        if np.isfinite(weight) and LIGHTEST_KG <= weight <= HEAVIEST_KG:
             return weight
         scales = any(parameter.weight_exponent for parameter in model.parameters)
         if not (scales or any("/kg" in dose.unit for dose in doses)):
@@ -167,7 +170,7 @@ class Exposures:
                 subject=None if values is None else subject,
                 field=column,
                 found="no such column" if values is None else _shown(table[column].get(subject)),
-                expected="kilograms, above 0",
+                expected=f"kilograms, {LIGHTEST_KG:g} to {HEAVIEST_KG:g}",
             )
         )
 

@@ -32,7 +32,7 @@ from phmri.protocol import (
     ReceptorMaps,
     Task,
 )
-from phmri.signals import pick_recordings, place_maps
+from phmri.signals import pick_recordings, place_maps, place_tissues
 
 __all__ = ["foresee"]
 
@@ -112,6 +112,7 @@ def _problems_of(data: RunData, measure: Measure, asked: Mapping[str, str]) -> t
     try:
         if by_tissue(measure):
             refuse_without_tissues(data.job.run)
+            place_tissues(data.job.run.tissues, grid_of(data.job.run))
         match measure:
             case Infusion():
                 _look_for_bins(make_infusion_design(data, measure), asked)

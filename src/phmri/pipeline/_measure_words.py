@@ -26,7 +26,7 @@ _OUTCOMES = {
     "seed_to_voxel": "connectivity of {seed}{partner}",
     "seed_to_parcel": "connectivity of {seed}{partner}",
     "roi_to_roi": "{target}connectivity {among}",
-    "infusion": "response to the infusion{inside}",
+    "infusion": "response to the {given}{inside}",
     "task": "signal change for {by}{inside}",
     "ppi": "task-dependent connectivity of {seed}{partner}, {by}",
     "beta_series": "beta-series connectivity of {seed}{partner}, {by}",
@@ -139,8 +139,18 @@ def _outcome(measure: Measure, target: str | None) -> str:
             "partner": f" with {target}" if target else "",
             "among": _AMONG.get(values.get("summary", "")),
             "by": weights_in_words(values.get("contrast", {})),
+            "given": _given(measure),
         }
     )
+
+
+def _given(measure: Measure) -> str:
+    """Tell responses apart that are modelled by other curves than bins."""
+    if not isinstance(measure, Infusion) or measure.response.model == "pseudoblock":
+        return "infusion"
+    if measure.response.model == "exposure":
+        return f"exposure {measure.response.exposure}"
+    return f"infusion as a {measure.response.model.replace('_', ' ')}"
 
 
 def unit_of(measure: Measure, question: Question) -> str:

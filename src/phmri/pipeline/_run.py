@@ -168,22 +168,26 @@ def _open_trial(
     index = index_dataset(bids_dir, tuple(derivatives))
     check = check_dataset(protocol, index, participants)
     on_progress("Indexing", 1, 1)
-    tally = Tally()
-    _stop_if_broken(protocol, check.problems, tally)
-    if level != "participant" or participants is None:
-        _stop_if_unanswerable(check)
     refuse_foreign_output(out_dir, (index.root,))
     atlas = AtlasStore(tuple(atlas_dirs))
-    jobs = make_jobs(
-        protocol,
-        index,
-        check,
-        protocol_dir=protocol_path.resolve().parent,
-        protocol_sha256=sha256,
-        out_dir=out_dir.resolve(),
-        atlas=atlas,
-        on_progress=on_progress,
-    )
+    stopping = check.problems if protocol.exclusions.broken_run == "stop" else ()
+    try:
+        jobs = make_jobs(
+            protocol,
+            index,
+            check,
+            protocol_dir=protocol_path.resolve().parent,
+            protocol_sha256=sha256,
+            out_dir=out_dir.resolve(),
+            atlas=atlas,
+            on_progress=on_progress,
+        )
+    except DatasetError as error:  # what is wrong with files and with designs is told at once
+        raise DatasetError(*dict.fromkeys((*stopping, *error.problems))) from error
+    tally = Tally()
+    _stop_if_broken(protocol, check.problems, tally)
+    if level != "participant":
+        _stop_if_unanswerable(check)
     _make_directory(out_dir)
     write_json(
         out_dir / "dataset_description.json",

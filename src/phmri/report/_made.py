@@ -113,10 +113,18 @@ def made_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], ...]:
             "Least p",
             f"Below {least}, p-values come from a fitted tail, not from a count."
             if fitted
-            else f"No p-value can be smaller than {least}.",
+            else f"No p-value can be smaller than {least}{_twice(claim)}.",
         ),
     )
     return tuple((term, text) for term, text in lines if text)
+
+
+def _twice(claim: Claim) -> str:
+    """Say when the least p of an enumerated two-sided test is two shufflings."""
+    if not claim.exhaustive or claim.alternative != "two-sided":
+        return ""
+    two = format_pvalue(2 / claim.n_permutations)
+    return f", or than {two} where one of the shufflings turns the sign of every statistic"
 
 
 def _instead(protocol: Protocol, claim: Claim) -> str:

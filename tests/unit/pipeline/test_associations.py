@@ -1,0 +1,189 @@
+"""Outcomes and scores of the same people: maps, motion, exclusions."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phmri.exceptions import DesignError
+from phmri.pipeline._asked import GroupInputs
+from phmri.pipeline._association_data import load_association
+from phmri.pipeline._associations import answer_association
+from phmri.pipeline._ratings import Rating
+from phmri.report import AssociationContent
+from tests.unit.pipeline.measured_trial import N_VOXELS, PARALLEL, make_trial, parallel
+
+ARMS = {f"{k:02d}": "treated" if k % 2 else "control" for k in range(1, 21)}
+STRONG = 7
+SCALE = {
+    "columns": ["one", "two"],
+    "subscales": {"part": ["one"]},
+    "minimum": -100,
+    "maximum": 100,
+}
+ROOM = {"where": {"mean_of": "target"}}
+
+
+def association(**more: object) -> dict[str, object]:
+    return {
+        "text": "Do they go together?",
+        "role": "exploratory",
+        "measure": "step",
+        "scale": "mood",
+        "session": "day",
+        **more,
+    }
+
+
+ASKED = {
+    "map": association(),
+    "number": association(**ROOM),
+    "part": association(subscale="part", **ROOM),
+    "motion": association(partial=["mean_fd"], **ROOM),
+    "predicted": association(prediction={"folds": 5}),
+}
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> GroupInputs:
+    """Give maps of 20 people: the score goes with one voxel of 12, motion with the region."""
+    content = parallel(
+        questions={"it": PARALLEL},
+        scales={"mood": SCALE},
+        associations=ASKED,
+        inference={"method": "voxel", "n_permutations": 200},
+    )
+    trial = make_trial(tmp_path_factory.mktemp("associations"), content, ARMS)
+    rng = np.random.default_rng(3)
+    maps = {run: rng.normal(size=N_VOXELS) for run in trial.inputs.runs}
+    trial.write(
+        "step", lambda subject, session, *which: maps[subject, session, "rest"].astype(np.float32)
+    )
+    ratings = {}
+    for subject, session, _ in maps:
+        score = 3 * maps[subject, session, "rest"][STRONG] + rng.normal(0, 1)
+        key = (subject, session, "mood")
+        ratings[key] = Rating(key=key, score=score, subscales={"part": rng.normal()})
+    for key, run in trial.inputs.runs.items():
+        fd = 0.2 + 0.05 * float(rng.normal())
+        manifest = replace(run.manifest, mean_fd_mm=fd)
+        trial.inputs.runs[key] = replace(run, manifest=manifest)
+    return replace(trial.inputs, ratings=ratings)
+
+
+def answer(inputs: GroupInputs, name: str) -> AssociationContent:
+    return answer_association(inputs, name, lambda stage, done, total: None)
+
+
+def left_of(inputs: GroupInputs, values: list[float], *columns: list[float]) -> np.ndarray:
+    arms = [[float(arm == name) for arm in ARMS.values()] for name in ("treated", "control")]
+    X = np.array([*arms, *columns]).T
+    y = np.array(values)
+    return np.asarray(y - X @ np.linalg.lstsq(X, y, rcond=None)[0])
+
+
+def test_map_names_its_place_and_shows_what_selection_would_claim(inputs: GroupInputs) -> None:
+    found = answer(inputs, "map")
+    assert found.verdict == "found"
+    assert found.corrected_over == "12 outcomes"
+    assert found.pvalue_corrected is not None
+    assert found.pvalue is not None
+    assert found.pvalue_corrected >= found.pvalue
+    assert "1 of 12 places" in found.sentence
+    assert "cannot be read off" in found.sentence
+    # Voxel 7 of 3 x 2 x 2, x slowest, 4 mm: (1, 1, 1).
+    assert found.place.endswith("(4, 4, 4) mm")
+    circular = found.circular
+    assert circular is not None
+    assert circular.n_selected == 1
+    assert circular.max_r_in_map == pytest.approx(found.r, rel=1e-6)
+    # A place that everyone's absence leaves selected is no product of selection ...
+    assert circular.honest_r == pytest.approx(circular.max_r_in_map, abs=0.05)
+    # ... though without any association such a selection would show as much as this.
+    assert circular.null_r is not None
+    assert 0.6 < circular.null_r < circular.max_r_in_map
+
+
+def test_one_number_has_no_circle_and_no_correction(inputs: GroupInputs) -> None:
+    found = answer(inputs, "number")
+    assert found.circular is None
+    assert found.pvalue_corrected is None
+    assert found.place == ""
+
+
+def test_subscale_takes_the_place_of_the_score(inputs: GroupInputs) -> None:
+    whole, part = (load_association(inputs, name) for name in ("number", "part"))
+    np.testing.assert_array_equal(whole.Y, part.Y)
+    own = [inputs.ratings[s, "day", "mood"].subscales["part"] for s in part.subjects]
+    assert part.score.tolist() == own
+    assert whole.score.tolist() != own
+
+
+def test_motion_is_taken_out_of_both(inputs: GroupInputs) -> None:
+    data = load_association(inputs, "motion")
+    fd = [inputs.runs[s, "day", "rest"].manifest.mean_fd_mm for s in data.subjects]
+    assert data.nuisance is not None
+    assert data.nuisance[:, 0].tolist() == fd
+    y = left_of(inputs, data.Y[:, 0].tolist(), fd)
+    score = left_of(inputs, data.score.tolist(), fd)
+    assert answer(inputs, "motion").r == pytest.approx(np.corrcoef(y, score)[0, 1], rel=1e-6)
+
+
+def test_motion_that_is_not_known_is_refused(inputs: GroupInputs) -> None:
+    runs = dict(inputs.runs)
+    key = ("03", "day", "rest")
+    runs[key] = replace(runs[key], manifest=replace(runs[key].manifest, mean_fd_mm=None))
+    with pytest.raises(DesignError, match="without framewise displacement; found sub-03"):
+        load_association(replace(inputs, runs=runs), "motion")
+
+
+def test_prediction_from_a_map(inputs: GroupInputs) -> None:
+    found = answer(inputs, "predicted").prediction
+    assert found is not None
+    assert found.folds == 5
+    assert "ridge" in found.model
+    assert found.r2_in_sample is not None
+    assert 0 < found.r2 < found.r2_in_sample
+    assert found.pvalue <= 0.05
+
+
+def test_who_lacks_outcome_or_score_is_left_out(inputs: GroupInputs) -> None:
+    runs, ratings = dict(inputs.runs), dict(inputs.ratings)
+    key = ("01", "day", "rest")
+    runs[key] = replace(runs[key], manifest=replace(runs[key].manifest, excluded="moved"))
+    del ratings["02", "day", "mood"]
+    gap = ("03", "day", "mood")
+    ratings[gap] = replace(ratings[gap], score=float("nan"))
+    fewer = replace(inputs, runs=runs, ratings=ratings)
+    assert load_association(fewer, "number").subjects == tuple(ARMS)[3:]
+
+
+def test_too_few_are_refused_and_the_refusal_is_kept(inputs: GroupInputs, tmp_path: Path) -> None:
+    few = {key: rating for key, rating in inputs.ratings.items() if key[0] < "05"}
+    found = answer(replace(inputs, ratings=few, out_dir=tmp_path), "number")
+    assert found.verdict == "refused"
+    assert "too few participants" in found.sentence
+    assert "found 4; expected at least 5" in found.sentence
+    (path,) = tmp_path.rglob("association.json")
+    assert json.loads(path.read_text())["content"]["verdict"] == "refused"
+
+
+def test_answer_is_kept_until_a_score_changes(inputs: GroupInputs, tmp_path: Path) -> None:
+    inputs = replace(inputs, out_dir=tmp_path)
+    stages: list[str] = []
+
+    def ask(of: GroupInputs) -> AssociationContent:
+        return answer_association(of, "number", lambda stage, done, total: stages.append(stage))
+
+    first = ask(inputs)
+    (path,) = tmp_path.rglob("association.json")
+    written = path.read_bytes()
+    assert ask(inputs) == first
+    assert path.read_bytes() == written
+    assert len(stages) == 1
+    key = ("04", "day", "mood")
+    other = inputs.ratings | {key: replace(inputs.ratings[key], score=0.0)}
+    assert ask(replace(inputs, ratings=other)).r != first.r
+    assert len(stages) == 2
