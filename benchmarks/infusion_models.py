@@ -51,7 +51,7 @@ MEASURED = HERE.parents[1] / "shared" / "data" / "real" / "studyforrest-oneback"
 T_R, N_VOLUMES, BASELINE_MIN, END_MIN = 2.0, 900, 5.0, 25.0
 TIMES = -BASELINE_MIN + (np.arange(N_VOLUMES) + 0.5) * T_R / 60.0
 AFTER = TIMES >= 0.0
-N_RUNS, N_VOXELS = 20, 60
+N_RUNS, N_VOXELS = 60, 60
 N_CLASSES = 10  # of voxels, by colour
 CLASS = np.arange(N_VOXELS) % N_CLASSES
 AMPLITUDE = 1.0  # % signal change at the peak
