@@ -269,12 +269,7 @@ def test_blockade_with_the_pretreatment_alone(four: Path, name: str, tolerance: 
     "name",
     [
         "periods",
-        pytest.param(
-            "mixed",
-            marks=pytest.mark.xfail(
-                strict=True, reason="the interaction stands where the named contrast should"
-            ),
-        ),
+        "mixed",
     ],
 )
 def test_claim_is_of_the_contrast_that_it_names(four: Path, name: str) -> None:

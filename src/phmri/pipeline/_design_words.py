@@ -62,7 +62,7 @@ def contrast_words(question: Question) -> tuple[str, ...]:
             margin = f"equivalent within {blocked.margin:g}"
         said.append(f"blockade of the second from these ({margin})")
         if own != blocked.reference:
-            said[0] = f"({said[1]}) - ({said[2]})"
+            said.append(f"({said[1]}) - ({said[2]})")
     if later is not None:
         said.append(f"{first} - {second} at {later.early}")
     return tuple(said)

@@ -236,11 +236,16 @@ def _doubts(question: Question) -> tuple[str, ...]:
     if question.errors != "model":
         return ()
     if question.estimator == "mixed":
+        remedy = (
+            "`errors: cr2` allows"
+            if question.session is None
+            else "`clda` and `errors: cr2` allow"
+        )
         return (
             (
-                "The random intercept takes sessions to vary alike. Where they do not, p-values "
-                "are too small: with standard deviations of 1, 2 and 0.7 in three sessions a "
-                "nominal 5 % was 9 to 10 %. `clda` and `errors: cr2` allow for it."
+                "The random intercept takes sessions or periods to vary alike. Where they do not, "
+                "p-values are too small: with standard deviations of 1, 2 and 0.7 in three "
+                f"sessions a nominal 5 % was 9 to 10 %. {remedy} for it."
             ),
         )
     if question.degrees_of_freedom == "satterthwaite":

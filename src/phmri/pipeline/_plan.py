@@ -13,6 +13,7 @@ from phmri.pipeline._exposure import Exposures
 from phmri.pipeline._foresee import foresee
 from phmri.pipeline._job import RunJob, job_key
 from phmri.pipeline._places import Placer
+from phmri.pipeline._populations import find_events
 from phmri.pipeline._provenance import FileRecord
 from phmri.protocol import Measure, Protocol
 
@@ -160,7 +161,7 @@ def plan_jobs(
         # Regions that only questions look into change no map: their coverage alone is measured.
         key = job_key(replace(job, regions=job.regions[: places.n_used]))
         jobs.append(replace(job, key=key))
-    common = (*exposures.problems, *lacking, *placer.problems)
+    common = (*exposures.problems, *lacking, *placer.problems, *_of_events(protocol, index))
     of_runs = foresee(
         jobs, protocol.questions, resuming=out_dir is not None, on_progress=on_progress
     )
@@ -216,3 +217,12 @@ def memory_per_run_gb(jobs: Iterable[RunJob]) -> float:
         if job.run.shape is not None and job.run.n_volumes is not None:
             largest = max(largest, float(np.prod(job.run.shape)) * job.run.n_volumes)
     return 0.4 + 1.5 * 4 * largest / 2**30
+
+
+def _of_events(protocol: Protocol, index: DatasetIndex) -> tuple[Problem, ...]:
+    """Find what is wrong with the tables of intercurrent events."""
+    try:
+        find_events(protocol, index)
+    except DatasetError as error:
+        return error.problems
+    return ()

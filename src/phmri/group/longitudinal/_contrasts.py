@@ -26,7 +26,8 @@ def ask_contrasts(settings: LongSettings) -> dict[str, dict[Cell, float]]:
     Returns
     -------
     dict of str to dict
-        Name -> weight of each cell's mean. With references the question's own is ``difference``.
+        Name -> weight of each cell's mean. With one reference the question's own is
+        ``difference``; with two the difference is an interaction and stands beside it.
     """
     first, second = settings.contrast
     at = settings.session
@@ -46,6 +47,8 @@ def ask_contrasts(settings: LongSettings) -> dict[str, dict[Cell, float]]:
             "drug": _at(drug, at),
             "pretreated": _at(pretreated, at),
         }
+        if settings.references[0] != settings.references[1]:  # the difference is an interaction
+            asked = {f"{first} - {second}": _at(_add({}, first, second), at)} | asked
     if settings.early is not None:
         asked |= {"early": _at(own, settings.early), "late": _at(own, at)}
     return asked
