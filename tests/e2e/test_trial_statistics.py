@@ -528,6 +528,7 @@ def write_arms(root: Path) -> None:
     write_series(root / "bids", "01", "day", rng.normal(size=(40, 2)))
 
 
+SAME = "the outcome is the same in every participant and session"
 REFUSED = {
     "gone_post": (asked_of_arms("gone", "post"), ("drug", "too few participants", "found 0")),
     "gone_clda": (
@@ -542,9 +543,9 @@ REFUSED = {
         asked_of_arms("alone", "ancova", errors="hc3"),
         ("drug", "too few participants", "found 1", "at least 2"),
     ),
-    "constant_post": (asked_of_arms("constant", "post"), ("none varies",)),
-    "constant_mixed": (asked_of_arms("constant", "mixed"), ("no outcome varies",)),
-    "constant_robust": (asked_of_arms("constant", "ancova", errors="hc3"), ("does not vary",)),
+    "constant_post": (asked_of_arms("constant", "post"), (SAME,)),
+    "constant_mixed": (asked_of_arms("constant", "mixed"), (SAME,)),
+    "constant_robust": (asked_of_arms("constant", "ancova", errors="hc3"), (SAME,)),
     "twin_post": (
         asked_of_arms("score", "post", covariates=["twin"]),
         ("cannot be told apart", "twin"),

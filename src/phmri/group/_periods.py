@@ -100,7 +100,7 @@ def make_periods_design(
         present=cells.present if n_missing else None,
         notes=(*_covariate_notes(table), *notes),
         sentences=(
-            "The images of all periods were modelled by treatment, period and participant, so "
+            "The outcomes of all periods were modelled by treatment, period and participant, so "
             "that treatments are compared within participants and free of the period effect "
             "[doi:10.1002/0470854596]." + lost,
         ),

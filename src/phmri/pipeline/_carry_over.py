@@ -19,6 +19,7 @@ from phmri.protocol import Crossover
 __all__ = ["carry_over_note"]
 
 NOT_CONVERGED = 2
+TWO = 2
 
 
 def carry_over_note(
@@ -43,6 +44,8 @@ def carry_over_note(
     protocol, present = inputs.protocol, asked.units.present
     if not isinstance(protocol.design, Crossover) or present is None:
         return ()
+    if all(len(item.treatments) <= TWO for item in protocol.design.sequences.values()):
+        return ()  # in two periods carry-over is the difference between sequences
     try:
         table = long_table_of(protocol, asked.name, asked.units.table, present)
         design = carryover_design(settings_of(protocol, asked.question, number=True), table)

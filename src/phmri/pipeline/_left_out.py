@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
+from phmri.exceptions import DesignError
 from phmri.inference import InferenceResult
 from phmri.pipeline._loading import LoadedOutcomes
 
@@ -21,11 +22,18 @@ def leave_out_constant(outcomes: LoadedOutcomes) -> LoadedOutcomes:
     Returns
     -------
     LoadedOutcomes
-        As they were when nothing varies, which inference refuses in its own words.
+
+    Raises
+    ------
+    DesignError
+        Nothing varies, in any session: no estimator could tell anything.
     """
-    varies = np.logical_and.reduce(
-        [np.nanmax(stack, axis=0) > np.nanmin(stack, axis=0) for stack in outcomes.images.values()]
-    )
+    spread = [
+        np.nanmax(stack, axis=0) > np.nanmin(stack, axis=0) for stack in outcomes.images.values()
+    ]
+    if not np.any(spread):
+        raise DesignError("the outcome is the same in every participant and session")
+    varies = np.logical_and.reduce(spread)
     if outcomes.kind == "scalar" or not varies.any():
         return outcomes
     return _keep(outcomes, varies, _constant_words(outcomes, ~varies))

@@ -186,7 +186,7 @@ def _open_trial(
         raise DatasetError(*dict.fromkeys((*stopping, *error.problems))) from error
     tally = Tally()
     _stop_if_broken(protocol, check.problems, tally)
-    if level != "participant":
+    if level != "participant" or participants is None:
         _stop_if_unanswerable(check)
     _make_directory(out_dir)
     write_json(

@@ -126,7 +126,7 @@ def load_asked(inputs: GroupInputs, asked: Asked, *, whole: bool = False) -> Loa
             role: tuple(item for item in members if isinstance(item, Rating))
             for role, members in asked.units.runs.items()
         }
-        return load_ratings(question, ratings)
+        return leave_out_constant(load_ratings(question, ratings))
     runs = {
         role: tuple(item for item in members if isinstance(item, MeasuredRun))
         for role, members in asked.units.runs.items()

@@ -111,12 +111,17 @@ def find_units(
         else:
             members[subject] = found
     if not members:
+        scale = protocol.scales.get(question.measure)
+        reasons = [f"sub-{name}: {why}" for name, why in left_out.items()]
+        if scale is not None:
+            reasons += sorted(
+                {c.reason for c in counted.check.ratings if c.scan == question.measure}
+            )
         raise DesignError(
             Problem(
-                what="no participant has all runs that the question needs",
+                what="no participant has all that the question needs",
                 field=f"questions.{question_name}",
-                found=few([f"sub-{name}: {why}" for name, why in left_out.items()], joint="; ")
-                or None,
+                found=few(list(filter(None, reasons)), joint="; ") or None,
             )
         )
     used = {
