@@ -145,7 +145,8 @@ _MODELS: dict[str, Callable[..., InfusionModel]] = {
 
 def _noise(measure: Infusion | Task | Ppi) -> Noise:
     asked = measure.noise
-    can_shrink = asked.kind == "ar" and asked.scope == "voxel"
+    kinds = {"ar"} if isinstance(measure, Ppi) else {"ar", "arma11"}
+    can_shrink = asked.kind in kinds and asked.scope == "voxel"
     return Noise(
         kind=asked.kind,
         order=asked.order,

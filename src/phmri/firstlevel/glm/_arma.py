@@ -23,7 +23,7 @@ from numba import njit
 from phmri.firstlevel.glm._design import Design
 from phmri.firstlevel.glm._solve import Equations, solve_shared
 
-__all__ = ["Arma", "Whitening", "make_whitening", "search"]
+__all__ = ["Arma", "Whitening", "make_whitening", "search", "whiten"]
 
 _PER_UNIT = 40
 _LARGEST_A, _LARGEST_B = 38, 36
@@ -158,7 +158,7 @@ class Arma:
         pairs, label = np.unique(self.coefficients[:, voxels], axis=1, return_inverse=True)
         for i, places in _groups(label.reshape(-1), pairs.shape[1]):
             one = self._whitening(float(pairs[0, i]), float(pairs[1, i]))
-            w = self._apply(one, np.ascontiguousarray(e[:, places]))
+            w = whiten(one, np.ascontiguousarray(e[:, places]))
             yield Equations(
                 where=places,
                 half=one.half,
@@ -189,19 +189,33 @@ class Arma:
             part = slice(start, start + _VOXELS_AT_ONCE)
             block = np.ascontiguousarray(e[:, part])
             for i, one in enumerate(whitenings):
-                w = self._apply(one, block)
+                w = whiten(one, block)
                 fitted = one.unit @ w
                 left = np.einsum("tv,tv->v", w, w) - np.einsum("rv,rv->v", fitted, fitted)
                 result[i, part] = one.log_determinants + self._df * np.log(left)
         return result
 
-    @staticmethod
-    def _apply(
-        one: Whitening, e: Float[np.ndarray, "n_volumes n"]
-    ) -> Float[np.ndarray, "n_volumes n"]:
-        w = np.empty_like(e)
-        _whiten(e, e.dtype.type(one.a), one.carry, one.scale, w)
-        return w
+
+def whiten(
+    one: Whitening, e: Float[np.ndarray, "n_volumes n"]
+) -> Float[np.ndarray, "n_volumes n"]:
+    """Whiten series.
+
+    Parameters
+    ----------
+    one : Whitening
+        Of the process.
+    e : ndarray of shape (n_volumes, n)
+        C-contiguous.
+
+    Returns
+    -------
+    ndarray of shape (n_volumes, n)
+        Of the type of `e`.
+    """
+    w = np.empty_like(e)
+    _whiten(e, e.dtype.type(one.a), one.carry, one.scale, w)
+    return w
 
 
 def search(

@@ -114,10 +114,10 @@ def check_noise(
                 expected="brain",
             )
         )
-    if noise.shrink and (noise.kind != "ar" or noise.scope != "voxel"):
+    if noise.shrink and (noise.kind not in {"ar", "arma11"} or noise.scope != "voxel"):
         problems.append(
             Problem(
-                what="only an autoregression of single voxels can be shrunk",
+                what="only AR or ARMA noise of single voxels can be shrunk",
                 field="noise.shrink",
                 found=f"{noise.kind} of scope {noise.scope}",
             )

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from phmri.exceptions import FirstLevelError
 from phmri.firstlevel.glm._arma import Arma
 from phmri.firstlevel.glm._autoregression import make_lag_model
+from phmri.firstlevel.glm._average import ArmaAverage
 from phmri.firstlevel.glm._blocks import Blocks, for_each
 from phmri.firstlevel.glm._check import check_data, check_noise
 from phmri.firstlevel.glm._design import Design, reduce_design
@@ -20,7 +21,7 @@ from phmri.firstlevel.glm._reml import (
     pool_covariance,
     root_of_precision,
 )
-from phmri.firstlevel.glm._solve import Equations, Estimates, solve_shared
+from phmri.firstlevel.glm._solve import Equations, Estimates, solve_equations, solve_shared
 
 __all__ = ["fit_glm"]
 
@@ -120,7 +121,9 @@ def fit_glm(
     :math:`y = Xb + e`, :math:`e \sim N(0, s^2 V)`, with V taken as known once it is estimated, so
     that t has n minus rank degrees of freedom. Estimates of V: autoregression from
     bias-corrected autocovariances of the residuals of ordinary least squares, exact inverse of
-    the covariance; ARMA(1, 1) by restricted maximum likelihood on a grid.
+    the covariance; ARMA(1, 1) by restricted maximum likelihood on a grid. A shrunk ARMA(1, 1) is
+    not taken as known: contrasts are averaged over the processes by their probability in the
+    voxel, under a prior learned from the run, and their variance holds how they differ.
 
     float32 data are summed in float32 only after the voxel's mean and the fit of ordinary least
     squares have been subtracted; what follows is float64. For float64 data all is.
@@ -153,8 +156,15 @@ def fit_glm(
 
     def work(voxels: Int[np.ndarray, " n"]) -> int:
         block = blocks.take(voxels)
-        for equations in model.equations(block.e, block.voxels):
-            estimates.note(equations, block.z, block.voxels)
+        if isinstance(model, ArmaAverage):
+            solutions = model.solve(block)
+        else:
+            solutions = (
+                solve_equations(design, equations, block.z, block.voxels)
+                for equations in model.equations(block.e, block.voxels)
+            )
+        for solution in solutions:
+            estimates.note(solution)
         return int(block.voxels.size)
 
     size = _block_size(noise, design)
@@ -179,7 +189,7 @@ def _make_model(
     noise: Noise | GivenNoise,
     groups: Int[np.ndarray, " n_voxels"] | None,
     n_threads: int,
-) -> tuple[_Model, tuple[str, ...]]:
+) -> tuple[_Model | ArmaAverage, tuple[str, ...]]:
     dtype, n_voxels = blocks.dtype, blocks.n_voxels
     if noise.kind == "white":
         return _SameForAll(design, None, dtype), ()
@@ -193,6 +203,8 @@ def _make_model(
     if isinstance(noise, Noise) and (noise.shrink or noise.scope != "voxel"):
         if groups is None or noise.scope == "brain":
             groups = np.zeros(n_voxels, np.int64)
+        if noise.kind == "arma11" and noise.scope == "voxel":
+            return ArmaAverage(blocks, design, groups, n_threads), ("a", "b")
         given = pool_coefficients(blocks, design, noise, groups, n_threads)
     if noise.kind == "arma11":
         return Arma(design, given, n_voxels=n_voxels, dtype=dtype), ("a", "b")

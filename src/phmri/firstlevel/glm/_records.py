@@ -26,8 +26,10 @@ class Noise:
         took out of it. False is nilearn's way: uncorrected, coefficients of order 1 cut (not
         rounded) to 0.01, the first `order` volumes not rescaled.
     shrink : bool, default False
-        Of ``ar`` with scope ``voxel``: whether coefficients are drawn to the mean of their group
-        (of the brain without groups) as far as they vary by chance.
+        With scope ``voxel``. Of ``ar``: whether coefficients are drawn to the mean of their group
+        (of the brain without groups) as far as they vary by chance. Of ``arma11``: whether
+        contrasts are averaged over all a and b that the voxel may have, by what its group's
+        voxels have; the noise maps are then posterior means.
     """
 
     kind: Literal["white", "ar", "arma11", "spm"] = "ar"

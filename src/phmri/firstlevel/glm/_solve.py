@@ -20,7 +20,15 @@ from numba import njit
 from phmri.firstlevel.glm._design import Design
 from phmri.firstlevel.glm._records import ContrastEstimate
 
-__all__ = ["Equations", "Estimates", "solve_each", "solve_shared"]
+__all__ = [
+    "Equations",
+    "Estimates",
+    "Solution",
+    "solve_each",
+    "solve_equations",
+    "solve_shared",
+    "squared_distance",
+]
 
 _LANES = 64
 
@@ -147,16 +155,100 @@ def _solve(stack, right):
                 right[i, c, v] *= pivot[v]
 
 
-def _squared_distance(
-    half: Float[np.ndarray, "rank q *each"], effect: Float[np.ndarray, "q n"]
+def squared_distance(
+    covariance: Float[np.ndarray, "*each q q"], effect: Float[np.ndarray, "q n"]
 ) -> Float[np.ndarray, " n"]:
-    """Give effect' (h'h)^-1 effect."""
-    if half.ndim == 2:  # noqa: PLR2004  one matrix for all
-        weighted = np.linalg.solve(half.T @ half, effect)
+    """Give the squared length of an effect in units of its covariance.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (q, q) or (n, q, q)
+        One for all voxels, or one each.
+    effect : ndarray of shape (q, n)
+        Of every voxel.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        effect' covariance^-1 effect.
+    """
+    if covariance.ndim == 2:  # noqa: PLR2004  one matrix for all
+        weighted = np.linalg.solve(covariance, effect)
     else:
-        own = half.transpose(2, 1, 0)
-        weighted = np.linalg.solve(own @ own.transpose(0, 2, 1), effect.T[:, :, None])[:, :, 0].T
+        weighted = np.linalg.solve(covariance, effect.T[:, :, None])[:, :, 0].T
     return np.asarray((effect * weighted).sum(axis=0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """What the contrasts come to in some voxels.
+
+    Parameters
+    ----------
+    voxels : ndarray of shape (n,)
+        Their places in the brain.
+    effect, spread : ndarray of shape (n_rows, n)
+        Of every row of contrasts, and its sampling variance.
+    variance : ndarray of shape (n,)
+        Of the noise.
+    statistic : dict of str to ndarray of shape (n,)
+        t or F of every contrast.
+    """
+
+    voxels: Int[np.ndarray, " n"]
+    effect: Float[np.ndarray, "n_rows n"]
+    spread: Float[np.ndarray, "n_rows n"]
+    variance: Float[np.ndarray, " n"]
+    statistic: dict[str, Float[np.ndarray, " n"]]
+
+
+def solve_equations(
+    design: Design,
+    equations: Equations,
+    z: Float[np.ndarray, "rank n_in_block"],
+    voxels: Int[np.ndarray, " n_in_block"],
+) -> Solution:
+    """Say what contrasts come to.
+
+    Parameters
+    ----------
+    design : Design
+        What is fitted.
+    equations : Equations
+        Of some voxels of a block.
+    z : ndarray of shape (rank, n_in_block)
+        Q'y of the block.
+    voxels : ndarray of shape (n_in_block,)
+        Places of the block's voxels in the brain.
+
+    Returns
+    -------
+    Solution
+        Of those voxels.
+    """
+    half, x = equations.half, equations.x
+    each = half.ndim > 2  # noqa: PLR2004  a matrix per voxel
+    variance = (equations.square - np.einsum("rv,rv->v", x, x)) / design.df
+    gain = np.einsum("rcv,rv->cv", half, x) if each else half.T @ x
+    effect = design.rows @ z[:, equations.where] + gain
+    unit = (half * half).sum(axis=0)
+    spread = (unit if each else unit[:, None]) * variance
+    statistic = {}
+    for name, part in design.contrasts.items():
+        size = part.stop - part.start
+        if size == 1:
+            statistic[name] = effect[part.start] / np.sqrt(spread[part.start])
+            continue
+        own = half[:, part]
+        gram = own.transpose(2, 1, 0) @ own.transpose(2, 0, 1) if each else own.T @ own
+        statistic[name] = squared_distance(gram, effect[part]) / (size * variance)
+    return Solution(
+        voxels=voxels[equations.where],
+        effect=effect,
+        spread=spread,
+        variance=variance,
+        statistic=statistic,
+    )
 
 
 class Estimates:
@@ -177,40 +269,19 @@ class Estimates:
         self._spread = np.full((len(design.rows), n_voxels), np.nan)
         self._statistic = {name: np.full(n_voxels, np.nan) for name in design.contrasts}
 
-    def note(
-        self,
-        equations: Equations,
-        z: Float[np.ndarray, "rank n_in_block"],
-        voxels: Int[np.ndarray, " n_in_block"],
-    ) -> None:
+    def note(self, solution: Solution) -> None:
         """Note what contrasts come to.
 
         Parameters
         ----------
-        equations : Equations
-            Of some voxels of a block.
-        z : ndarray of shape (rank, n_in_block)
-            Q'y of the block.
-        voxels : ndarray of shape (n_in_block,)
-            Places of the block's voxels in the brain.
+        solution : Solution
+            Of some voxels.
         """
-        half, x = equations.half, equations.x
-        each = half.ndim > 2  # noqa: PLR2004  a matrix per voxel
-        target = voxels[equations.where]
-        variance = (equations.square - np.einsum("rv,rv->v", x, x)) / self._design.df
-        gain = np.einsum("rcv,rv->cv", half, x) if each else half.T @ x
-        effect = self._design.rows @ z[:, equations.where] + gain
-        unit = (half * half).sum(axis=0)
-        spread = (unit if each else unit[:, None]) * variance
-        self.variance[target] = variance
-        self._effect[:, target] = effect
-        self._spread[:, target] = spread
-        for name, part in self._design.contrasts.items():
-            size = part.stop - part.start
-            if size == 1:
-                statistic = effect[part.start] / np.sqrt(spread[part.start])
-            else:
-                statistic = _squared_distance(half[:, part], effect[part]) / (size * variance)
+        target = solution.voxels
+        self.variance[target] = solution.variance
+        self._effect[:, target] = solution.effect
+        self._spread[:, target] = solution.spread
+        for name, statistic in solution.statistic.items():
             self._statistic[name][target] = statistic
 
     def contrasts(self) -> dict[str, ContrastEstimate]:

@@ -214,6 +214,8 @@ def _assumption(noise: Noise | GivenNoise, design: InfusionDesign) -> str:
         words = _NOISE["white"]
     else:
         words = f"{_NOISE[noise.kind].format(order=noise.order)} {_SCOPE[noise.scope]}"
+        if noise.kind == "arma11" and noise.shrink:
+            words += ", averaged over its coefficients"
     shape = "" if design.primary == "window" else ", a response of the model's shape"
     if design.primary == "peak":
         shape += ", its peak chosen beforehand"
