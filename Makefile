@@ -45,5 +45,8 @@ lock: $(READY)  ## Renew requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	  --upgrade --group test pyproject.toml -o requirements.lock
 
+schema: $(READY)  ## Write the protocol's JSON schema anew
+	$(BIN)/python -m phmri.protocol
+
 clean:  ## Remove the environment and the demo
 	rm -rf $(VENV) $(DEMO)

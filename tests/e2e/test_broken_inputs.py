@@ -24,6 +24,7 @@ class Broken:
     says: tuple[str, ...]
     code: int = 1
     options: tuple[str, ...] = field(default=())
+    level: str = "participant"
 
 
 def _rewrite(path: Path, change: Callable[[np.ndarray], np.ndarray]) -> None:
@@ -234,7 +235,12 @@ BROKEN = [
         ("participants.tsv",),
     ),
     Broken("session without date", _session_without_date, ("sub-01", "ses-", "acq_time")),
-    Broken("one participant in an arm", _one_in_an_arm, ("nback_acute", "ketamine", "1 of")),
+    Broken(
+        "one participant in an arm",
+        _one_in_an_arm,
+        ("nback_acute", "ketamine", "1 of"),
+        level="all",
+    ),
     Broken("seed outside the grid", _move_seed("[0.0, 400.0, 9.5]"), ("pgACC", "400")),
     Broken(
         "seed in another template",
@@ -313,7 +319,7 @@ BROKEN = [
 @pytest.mark.parametrize("broken", BROKEN, ids=[item.name for item in BROKEN])
 def test_one_clear_message(trial: Trial, broken: Broken) -> None:
     broken.damage(trial)
-    code, printed = trial.run("participant", *broken.options)
+    code, printed = trial.run(broken.level, *broken.options)
     assert code == broken.code, printed
     assert printed.count("phmri: ") == 1
     assert "Traceback" not in printed

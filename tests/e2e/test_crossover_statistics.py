@@ -1,8 +1,4 @@
-"""Crossovers of ratings through the command, against the numbers of R (reference data, simulated).
-
-Where cells are missing the degrees of freedom compared are Satterthwaite's: both programs take
-them from the observed information, while Kenward and Roger's are pbkrtest's from the expected one.
-"""
+"""Crossovers of ratings through the command, against R (reference data, simulated)."""
 
 import json
 from collections.abc import Mapping
@@ -156,6 +152,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "missing": question(
                 "missing", "mixed", contrast, blockade={"reference": "PLA"}, **SATTERTHWAITE
             ),
+            "small": question("missing", "mixed", ["KET", "PLA"]),
         },
     )
 
@@ -205,6 +202,11 @@ def test_three_periods_with_missing_cells(three: Path) -> None:
         assert found[ours]["effect"] == pytest.approx(r[theirs]["estimate"], rel=1e-6)
         assert found[ours]["df"] == pytest.approx(r[theirs]["df"], rel=1e-6)
         assert found[ours]["pvalue"] == pytest.approx(r[theirs]["p_two_sided"], rel=1e-5)
+
+
+def test_kenward_and_roger_are_those_of_pbkrtest(three: Path) -> None:
+    r = expected("G_williams", "williams3_lmm_seq_y_missing")["kenward_roger"]
+    assert_row(row_of(three, "small"), r["KET_minus_PLA"], 1e-5)
 
 
 def test_without_a_margin_nothing_is_called_none(three: Path) -> None:

@@ -342,6 +342,13 @@ def test_crossover_at_hand(deakin: Path) -> None:
     assert tell(relaxed, deakin / "bids", "--derivatives", derivatives)[0] == 0
 
 
+def test_a_refusal_is_told_once(tmp_path: Path) -> None:
+    code, printed = tell(write_template("deakin2008", tmp_path))
+    assert code == 1
+    assert printed.count("how many participants it plans") <= 2  # once per experiment
+    assert printed.count("as ketamine") + printed.count("as lamotrigine") == 7
+
+
 def test_order_lost_at_hand(tmp_path: Path) -> None:
     bids = tmp_path / "bids"
     describe(bids, "derivative")

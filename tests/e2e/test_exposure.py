@@ -378,7 +378,41 @@ HOSTILE = [
     Hostile(
         "infusion given before the scan",
         lambda trial: given(trial, start=10),
-        ("sub-02", "measures.bins: min_baseline_volumes", "found 5"),
+        (
+            "dosing.tsv:2, sub-02, ses-infusion, start: the run cannot be modelled with time zero",
+            "min_baseline_volumes: too few volumes before time zero for a baseline; found 5",
+            "found 10 s from the first volume of rest; expected 90 s from the first volume",
+            "(1 problem)",
+        ),
+    ),
+    Hostile(
+        "infusion given after the scan",
+        lambda trial: given(trial, start=90, duration=1, scan="n/a"),
+        (
+            "dosing.tsv:2, sub-02, ses-infusion, start: the run cannot be modelled with time zero",
+            "the scan ends before the infusion begins",
+            "exposure does not vary within the scan",
+            "found 90 min from time zero; expected 0 min from time zero, as planned",
+            "(1 problem)",
+        ),
+    ),
+    Hostile(
+        "rise that ends after the scan",
+        bins(response={"model": "ramp", "end_min": 4}),
+        ("sub-01", "measures.bins: end_min: the window does not lie within", "0 to 4 min"),
+    ),
+    Hostile(
+        "window of connectivity that is longer than the scan",
+        measure(
+            "coupling",
+            kind="exposure_connectivity",
+            scan="rest",
+            seed="seed",
+            exposure="plasma",
+            window_s=300,
+            step_s=20,
+        ),
+        ("sub-01", "measures.coupling: window_s: the window does not fit", "16 s (8 volumes)"),
     ),
     Hostile(
         "condition that no scan has",
@@ -525,7 +559,156 @@ def test_runs_that_cannot_be_computed_are_left_out_where_the_protocol_says(
     code, printed = run(trial)
     assert code == 0, printed
     assert "5 steps done, 0 kept from before, 0 runs excluded, 1 runs broken" in printed
-    assert "min_baseline_volumes" in printed
+    assert "dosing.tsv:2, sub-02, ses-infusion, start" in printed
+    assert "bold.nii.gz" not in printed
+    assert '"failed"' in (trial.out / "logs" / "steps.jsonl").read_text()
+
+
+def test_check_counts_who_run_leaves_out(trial: InfusionTrial) -> None:
+    document = trial.document
+    document["exclusions"]["broken_run"] = "exclude"
+    trial.write_protocol(document)
+    assert "ketamine 3, placebo 3" in call("check", trial.protocol, trial.bids)[1]
+    given(trial, start=10)
+    code, printed = call("check", trial.protocol, trial.bids)
+    assert code == 0, printed
+    assert "ketamine 2, placebo 3" in printed
+    assert "broken" in printed
+    document["exclusions"]["min_participants_per_group"] = 3
+    trial.write_protocol(document)
+    code, printed = call("check", trial.protocol, trial.bids)
+    assert code == 1
+    assert "no: ketamine: 2" in printed
+    code, printed = call("run", trial.bids, trial.out, "all", "--protocol", trial.protocol)
+    assert code == 1
+    assert "ketamine: 2 of at least 3 participants" in printed
+    assert "dosing.tsv:2, sub-02, ses-infusion, start" in printed
+    assert "First levels" not in printed
+
+
+def rate(trial: InfusionTrial, *subjects: str) -> None:
+    """Ask how the response goes with a score that these participants have."""
+    document = trial.document
+    document["scales"] = {"mood": {"columns": ["joy", "calm"], "minimum": 0, "maximum": 9}}
+    asked = {"role": "secondary", "measure": "bins", "scale": "mood", "session": "infusion"}
+    document["associations"] = {
+        "felt": {"text": "Felt?", **asked, "where": {"mean_of": "target"}},
+        "heavy": {"text": "Heavy?", **asked, "partial": ["weight_kg", "age"]},
+    }
+    trial.write_protocol(document)
+    people = [f"sub-{subject}" for subject in subjects]
+    scores = {"joy": range(len(people)), "calm": range(len(people))}
+    table = {"participant_id": people, "session_id": ["ses-infusion"] * len(people), **scores}
+    write_table(trial.bids / "phenotype" / "mood.tsv", table)
+
+
+def rows(printed: str, title: str) -> str:
+    """Give the text of a table, whose cells may be folded over lines."""
+    cells = printed.partition(title)[2].replace("\u2502", " ")
+    return " ".join(cells.split())
+
+
+def test_check_and_design_list_associations(
+    trial: InfusionTrial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    rate(trial, "01", "02", "03", "04", "05")
+    for words in (("check", trial.protocol, trial.bids), ("design", trial.protocol, trial.bids)):
+        code, printed = call(*words)
+        assert code == 0, printed
+        told = rows(printed, "Associations")
+        assert "felt secondary bins mood ketamine 2, placebo 3 yes" in told
+        assert "ketamine 2, placebo 3 no: participants.tsv has no column age" in told
+    rate(trial, "01", "02", "03", "04")
+    told = rows(call("check", trial.protocol, trial.bids)[1], "Associations")
+    assert "no: 4 of at least 5 participants have both the outcome and the score, 6 the" in told
+    told = rows(call("design", trial.protocol)[1], "Associations")
+    assert "felt secondary bins mood 0 no: no n_planned of placebo, ketamine" in told
+
+
+def test_an_association_with_a_bin_that_the_response_does_not_have(trial: InfusionTrial) -> None:
+    rate(trial, *SUBJECTS)
+    document = trial.document
+    document["associations"]["felt"]["map"] = "bin06"
+    trial.write_protocol(document)
+    code, printed = run(trial)
+    assert code == 1
+    assert "associations.felt.map" in printed
+    assert "found bin06; expected bin01 to bin05" in printed
+
+
+def test_the_participant_level_answers_no_question(trial: InfusionTrial) -> None:
+    document = trial.document
+    document["exclusions"]["min_participants_per_group"] = 4
+    trial.write_protocol(document)
+    for level in ("all", "group"):
+        code, printed = call("run", trial.bids, trial.out, level, "--protocol", trial.protocol)
+        assert code == 1
+        assert "3 of at least 4 participants" in printed
+        assert not trial.out.exists()
+    code, printed = run(trial)
+    assert code == 0, printed
+    assert "6 steps done" in printed
+    assert "questions.response: ketamine: 3 of at least 4 participants" in printed
+
+
+def test_nothing_to_measure_is_no_success(trial: InfusionTrial) -> None:
+    document = trial.document
+    document["space"] = "MNI152NLin6Asym"
+    for region in document["regions"].values():
+        region["space"] = "MNI152NLin6Asym"
+    document["parcellations"] = {}
+    trial.write_protocol(document)
+    code, printed = run(trial)
+    assert code == 1
+    assert "there is no run to measure" in printed
+    assert not trial.out.exists()
+
+
+def test_all_faults_of_a_dosing_log_are_told_at_once(trial: InfusionTrial) -> None:
+    given(
+        trial,
+        participant_id="sub-99",
+        session_id="ses-other",
+        drug="esketamine",
+        amount=-1,
+        start="soon",
+        scan="nothing",
+    )
+    path = trial.bids / "phenotype" / "dosing.tsv"
+    line = "sub-04\tses-infusion\tketamine\tintravenous\t500\tmg/kg\t90\t60\trest\n"
+    path.write_text(path.read_text() + "sub-02\tses-infusion\n" + line)
+    code, printed = run(trial)
+    assert code == 1
+    for field in ("participant_id", "session_id", "drug", "amount", "start", "scan"):
+        assert f"dosing.tsv:2, sub-99, ses-other, {field}: " in printed
+    assert "dosing.tsv:3: another number of fields" in printed
+    assert "dosing.tsv:4, sub-04, ses-infusion, amount: the amount is more than 10" in printed
+    assert "(8 problems)" in printed
+
+
+def test_sidecars_name_the_tables_that_doses_and_weights_are_from(trial: InfusionTrial) -> None:
+    document = trial.document
+    seed = {"kind": "seed_to_voxel", "scan": "rest", "denoising": "motion", "seed": "seed"}
+    document["measures"]["coupling"] = seed
+    trial.write_protocol(document)
+    given(trial)
+    run_of(trial, "02", "04")
+    doses, people = trial.bids / "phenotype" / "dosing.tsv", trial.bids / "participants.tsv"
+
+    def tables(subject: str, measure: str, stat: str = "effect") -> set[str]:
+        path = trial.results(subject, measure, f"stat-{stat}_statmap.json")
+        return {str(doses), str(people)} & set(json.loads(path.read_text())["Sources"])
+
+    assert tables("02", "follows") == {str(doses), str(people)}
+    assert tables("02", "bins") == {str(doses)}
+    assert tables("02", "coupling", "z") == set()
+    assert tables("04", "follows") == {str(people)}
+    assert tables("04", "bins") == set()
+    given(trial, amount=0.4)
+    words = ("--participant-label", "02", "04")
+    assert "1 steps done, 1 kept" in run(trial, *words)[1]
+    assert "0 steps done, 2 kept" in run(trial, *words)[1]
 
 
 def test_networks_of_another_grid_are_interpolated(trial: InfusionTrial) -> None:

@@ -471,7 +471,8 @@ def test_every_measure_of_every_run_is_there(trial: InfusionTrial) -> None:
 
 def test_page_shows_measures_and_answers(trial: InfusionTrial) -> None:
     page = (trial.out / "report" / "index.html").read_text()
-    for words in ("response to the infusion", "bin02", "SIMULATED"):
+    drug = ("volumes 50 L, clearances 600 L/h for 70 kg", "polynomial of order 1, informed by")
+    for words in ("response to the infusion", "bin02", "SIMULATED", *drug):
         assert words in page
 
 

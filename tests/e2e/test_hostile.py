@@ -207,6 +207,7 @@ class Hostile:
     says: tuple[str, ...]
     code: int = 1
     options: tuple[str, ...] = field(default=())
+    level: str = "participant"
 
 
 def _sidecar(trial: Trial) -> Path:
@@ -242,7 +243,10 @@ def _rename_session(trial: Trial) -> None:
 
 HOSTILE = [
     Hostile(
-        "session in other letters", _rename_session, ("ses-infusion", "the data have ses-Infusion")
+        "session in other letters",
+        _rename_session,
+        ("ses-infusion", "the data have ses-Infusion"),
+        level="all",
     ),
     Hostile(
         "git-annex image",
@@ -289,7 +293,7 @@ HOSTILE = [
 @pytest.mark.parametrize("hostile", HOSTILE, ids=[item.name for item in HOSTILE])
 def test_one_clear_message(trial: Trial, hostile: Hostile) -> None:
     hostile.damage(trial)
-    code, printed = trial.run("participant", *hostile.options)
+    code, printed = trial.run(hostile.level, *hostile.options)
     assert code == hostile.code, printed
     assert printed.count("phmri: ") == 1
     for words in hostile.says:

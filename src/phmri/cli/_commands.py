@@ -12,11 +12,27 @@ from rich.console import Console
 from phmri.cli._guard import refuse_foreign_demo
 from phmri.cli._problems import problem_lines
 from phmri.cli._progress import ProgressBars
-from phmri.cli._tables import claims_table, completeness_table, design_table, questions_table
+from phmri.cli._tables import (
+    associations_table,
+    claims_table,
+    completeness_table,
+    design_table,
+    questions_table,
+    recovered_table,
+)
 from phmri.dataset import check_dataset, index_dataset
 from phmri.exceptions import Problem, ProtocolError
-from phmri.pipeline import DesignSummary, RunSummary, describe_designs, look_ahead, run
+from phmri.pipeline import (
+    DesignSummary,
+    RunSummary,
+    check_after_events,
+    describe_associations,
+    describe_designs,
+    look_ahead,
+    run,
+)
 from phmri.protocol import Protocol, read_protocol, write_template
+from phmri.report import write_recovered_page
 
 __all__ = ["run_command"]
 
@@ -41,7 +57,9 @@ def run_command(arguments: argparse.Namespace) -> int:
         "check": _check,
         "design": _design,
         "run": _run,
+        "simulate": _simulate,
         "demo": _demo,
+        "power": _power,
     }
     return commands[arguments.command](arguments)
 
@@ -56,22 +74,24 @@ def _check(arguments: argparse.Namespace) -> int:
     protocol = read_protocol(arguments.protocol)
     index = index_dataset(arguments.bids_dir, tuple(arguments.derivatives))
     check = check_dataset(protocol, index, _labels(arguments))
-    _OUT.print(completeness_table(protocol, check))
-    _OUT.print(questions_table(check))
     with ProgressBars() as progress:
-        stopping, tolerated = look_ahead(
+        plan = look_ahead(
             arguments.protocol,
             index,
             check,
             atlas_dirs=tuple(arguments.atlas_dir),
             on_progress=progress.update,
         )
-    for line in problem_lines(dict.fromkeys((*check.problems, *stopping, *tolerated))):
+    _OUT.print(completeness_table(protocol, plan.check))
+    _OUT.print(questions_table(plan.check))
+    if plan.check.associations:
+        _OUT.print(associations_table(plan.check.associations, "participants with both"))
+    for line in problem_lines(dict.fromkeys((*check.problems, *plan.problems, *plan.tolerated))):
         _say(f"  - {line}")
     unanswerable = [
-        item for item in check.questions if item.role == "primary" and not item.answerable
+        item for item in plan.check.questions if item.role == "primary" and not item.answerable
     ]
-    if stopping or (check.problems and protocol.exclusions.broken_run == "stop"):
+    if plan.problems or (check.problems and protocol.exclusions.broken_run == "stop"):
         _OUT.print(
             "phmri run will stop at these problems: mend them, or let the protocol leave them "
             "out (exclusions.broken_run: exclude; exclusions.participants).",
@@ -85,16 +105,23 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _design(arguments: argparse.Namespace) -> int:
     protocol = read_protocol(arguments.protocol)
+    check, counted = None, "participants planned"
     if arguments.bids_dir is None:
         summaries = _describe_plan(protocol, arguments)
     else:
+        counted = "participants with both"
         index = index_dataset(arguments.bids_dir, tuple(arguments.derivatives))
-        check = check_dataset(protocol, index)
+        check = check_after_events(protocol, index, check_dataset(protocol, index))
         summaries = describe_designs(protocol, index, check)
         if check.problems:
             _say(f"Problems of the data set: {len(check.problems)}; phmri check lists them.")
+    told: dict[str, str] = {}
     for summary in summaries:
-        _OUT.print(design_table(summary))
+        first = told.setdefault(summary.refusal, summary.question)
+        like = first if first != summary.question else ""
+        _OUT.print(design_table(summary, refused_like=like))
+    if protocol.associations:
+        _OUT.print(associations_table(describe_associations(protocol, check), counted))
     refused = any(item.role == "primary" and not item.answerable for item in summaries)
     return 1 if refused else 0
 
@@ -141,15 +168,36 @@ def _run(arguments: argparse.Namespace) -> int:
     return _show_summary(summary)
 
 
-def _demo(arguments: argparse.Namespace) -> int:
+def _simulate(arguments: argparse.Namespace) -> int:
     # Imported here: the other commands do not need a simulator.
-    from phmri.simulation import simulate_demo  # noqa: PLC0415
+    from phmri.simulation import simulate  # noqa: PLC0415
+
+    refuse_foreign_demo(arguments.directory)
+    with ProgressBars() as progress:
+        trial = simulate(
+            arguments.protocol,
+            arguments.directory,
+            truth_path=arguments.truth,
+            seed=arguments.seed,
+            n_workers=arguments.n_workers or os.cpu_count() or 1,
+            atlas_dirs=tuple(arguments.atlas_dir),
+            on_run=lambda done, total, _: progress.update("Simulating runs", done, total),
+        )
+    _say(f"SIMULATED data: {trial.bids_dir}; what was planted is in {trial.truth}")
+    _say(f"Next: phmri run {trial.bids_dir} OUT_DIR all --protocol {trial.protocol}")
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from phmri.simulation import compare, simulate_demo, write_recovered  # noqa: PLC0415
 
     refuse_foreign_demo(arguments.directory)
     n_workers = arguments.n_workers or os.cpu_count() or 1
     with ProgressBars() as progress:
         trial = simulate_demo(
+            arguments.template,
             arguments.directory,
+            full=arguments.full,
             seed=arguments.seed,
             n_workers=n_workers,
             on_run=lambda done, total, _: progress.update("Simulating runs", done, total),
@@ -165,8 +213,25 @@ def _demo(arguments: argparse.Namespace) -> int:
             on_progress=progress.update,
             command=_command_line(),
         )
-    _say(f"SIMULATED data: the truth that was planted is in {trial.truth}")
-    return _show_summary(summary)
+    code = _show_summary(summary)
+    rows = compare(trial, summary.claims, summary.associations, summary.blockades)
+    _OUT.print(recovered_table(rows))
+    write_recovered(rows, arguments.directory / "recovered.tsv")
+    page = write_recovered_page(
+        rows,
+        arguments.directory / "recovered.html",
+        title=read_protocol(trial.protocol).title,
+        report="out/report/index.html",
+    )
+    _say(f"SIMULATED data: what was planted is in {trial.truth}. Planted and found: {page}")
+    return code
+
+
+def _power(arguments: argparse.Namespace) -> int:
+    # Imported here: the other commands do not need a simulator.
+    from phmri.cli._power import run_power  # noqa: PLC0415
+
+    return run_power(arguments)
 
 
 def _show_summary(summary: RunSummary) -> int:

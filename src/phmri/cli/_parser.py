@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 from phmri import __version__
+from phmri.cli._power_parser import add_power
 from phmri.protocol import list_templates
 
 __all__ = ["make_parser"]
@@ -58,6 +59,41 @@ templates:
 Values marked "OURS" in a template are defaults of phmri that no paper states: replace them.
 """
 
+_SIMULATE_EXAMPLES = """\
+a truth file:
+  phmri_truth: 1
+  voxel_mm: 3                       # 2, 3, 4 or 6
+  participants: {placebo: 12, ketamine: 12}
+  scans:
+    rest: {n_volumes: 200, t_r: 2.0}
+  regions:                          # of the protocol; their own fluctuations
+    pgacc: {signal_percent: 1.2}
+    left_insula: {signal_percent: 0.9}
+  effects:                          # kinds: coupling, response (to a drug), activation (by a task)
+    rest_insula:
+      kind: coupling
+      scan: rest
+      sessions: [infusion]
+      treatments: {ketamine: 1}     # share of the size; 0.5 is half blocked
+      seed: pgacc
+      target: left_insula
+      gain: 1.0                     # standard deviations of the target's own signal
+      gain_sd: 0.5                  # between people
+
+examples:
+  phmri simulate trial.yaml sim --truth truth.yaml --seed 1
+  phmri run sim/bids sim/out all --protocol trial.yaml
+"""
+
+_DEMO_EXAMPLES = """\
+examples:
+  phmri demo weigner2025 demo          # pgACC connectivity: three arms, rest and working memory
+  phmri demo deakin2008 infusion       # response to the infusion: two crossover experiments
+
+DIR then holds trial.yaml (the protocol), truth.yaml (what was planted; the analysis never reads
+it), bids/, out/ (all results) and recovered.tsv (planted beside found).
+"""
+
 _MAIN_EXAMPLES = """\
 a new trial in five commands:
   phmri new weigner2025 mytrial              # a commented protocol to edit
@@ -87,7 +123,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_design(commands)
     _add_run(commands)
+    _add_simulate(commands)
     _add_demo(commands)
+    add_power(commands)
     return parser
 
 
@@ -188,19 +226,50 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     _add_atlases(command)
 
 
+def _add_simulate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    command = commands.add_parser(
+        "simulate",
+        help="make SIMULATED data of a protocol, with a known truth",
+        description=(
+            "Write DIR/bids, a BIDS + fMRIPrep-like tree labelled SIMULATED, for any protocol: "
+            "its arms, sessions, scans and scales, with the effects that a truth file plants. "
+            "The same seed gives the same bytes; runs that are there already are kept."
+        ),
+        epilog=_SIMULATE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("protocol", type=Path, metavar="PROTOCOL", help="trial.yaml")
+    command.add_argument("directory", type=Path, metavar="DIR", help="made when absent")
+    command.add_argument("--truth", type=Path, required=True, metavar="TRUTH_YAML")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="default: 0")
+    command.add_argument("--n-workers", type=_positive_int, metavar="N")
+    _add_atlases(command)
+
+
 def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     command = commands.add_parser(
         "demo",
-        help="simulate a small trial at full size and analyse it",
+        help="simulate a founding study and analyse it",
         description=(
-            "Simulate a small trial at 2 mm from a template, as a BIDS + fMRIPrep-like tree "
-            "labelled SIMULATED, run all of it and hold the claims against the planted truth."
+            "Simulate a founding study as a BIDS + fMRIPrep-like tree labelled SIMULATED, run all "
+            "of it, and print what was planted beside what was found."
         ),
+        epilog=_DEMO_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.add_argument(
-        "template", choices=("weigner2025",), metavar="TEMPLATE", help="weigner2025"
+        "template",
+        choices=("weigner2025", "deakin2008"),
+        metavar="STUDY",
+        help="weigner2025 or deakin2008",
     )
     command.add_argument("directory", type=Path, metavar="DIR", help="made when absent")
+    command.add_argument(
+        "--full",
+        action="store_true",
+        help="as many people and volumes as the real study, effects of a real size: hours, and "
+        "tens of GB of disk",
+    )
     command.add_argument("--n-workers", type=_positive_int, metavar="N")
     command.add_argument("--seed", type=int, help="of the simulation")
 

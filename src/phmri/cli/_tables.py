@@ -6,13 +6,21 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from phmri.dataset import Cell, DatasetCheck
+from phmri.dataset import AssociationCheck, Cell, DatasetCheck
 from phmri.inference import Claim
 from phmri.pipeline import DesignSummary
 from phmri.protocol import Protocol
 from phmri.report import AssociationContent
+from phmri.simulation import Recovered
 
-__all__ = ["claims_table", "completeness_table", "design_table", "questions_table"]
+__all__ = [
+    "associations_table",
+    "claims_table",
+    "completeness_table",
+    "design_table",
+    "questions_table",
+    "recovered_table",
+]
 
 _COLOURS = {
     "ok": "green",
@@ -84,19 +92,52 @@ def questions_table(check: DatasetCheck) -> Table:
         if item.n_beside:
             beside = ", ".join(f"{group} {n}" for group, n in item.n_beside.items())
             counts += f" (and {beside})"
-        answer = (
-            "[green]yes[/green]" if item.answerable else f"[red]no[/red]: {escape(item.reason)}"
-        )
+        answer = _answer(answerable=item.answerable, reason=item.reason)
         table.add_row(item.question, item.role, escape(counts), answer)
     return table
 
 
-def design_table(summary: DesignSummary) -> Table:
+def associations_table(associations: Iterable[AssociationCheck], counted: str) -> Table:
+    """Lay out which associations can be told.
+
+    Parameters
+    ----------
+    associations : iterable of AssociationCheck
+    counted : str
+        Who is counted, e.g. ``participants with both``.
+
+    Returns
+    -------
+    rich.table.Table
+    """
+    table = Table(title="Associations", title_justify="left")
+    for name in ("association", "role", "measure", "scale", counted, "can be answered"):
+        table.add_column(name, overflow="fold")
+    for item in associations:
+        counts = ", ".join(f"{group} {n}" for group, n in item.n_per_group.items()) or "0"
+        table.add_row(
+            item.association,
+            item.role,
+            item.measure,
+            escape(item.scale),
+            escape(counts),
+            _answer(answerable=item.answerable, reason=item.reason),
+        )
+    return table
+
+
+def _answer(*, answerable: bool, reason: str) -> str:
+    return "[green]yes[/green]" if answerable else f"[red]no[/red]: {escape(reason)}"
+
+
+def design_table(summary: DesignSummary, *, refused_like: str = "") -> Table:
     """Lay out what a question shuffles, tests and can show.
 
     Parameters
     ----------
     summary : DesignSummary
+    refused_like : str, optional
+        A question that was refused for the same reason, and that told it.
 
     Returns
     -------
@@ -107,7 +148,8 @@ def design_table(summary: DesignSummary) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     if summary.refusal:
-        table.add_row("[red]refused[/red]", escape(summary.refusal))
+        reason = f"as {refused_like}" if refused_like else summary.refusal
+        table.add_row("[red]refused[/red]", escape(reason))
     for term, text in summary.lines:
         unreachable = term == "smallest p" and not summary.reaches_alpha
         table.add_row(term, Text(text, style="bold red" if unreachable else ""))
@@ -136,6 +178,44 @@ def claims_table(
     rows = [(claim.question, claim.role, claim.verdict, claim.sentence) for claim in claims]
     rows += [(item.name, item.role, item.verdict, item.sentence) for item in associations]
     for name, role, verdict, sentence in rows:
-        colour = {"found": "green", "not found": "white", "refused": "red"}[verdict]
+        colour = {"found": "green", "refused": "red"}.get(verdict, "white")
         table.add_row(name, role, f"[{colour}]{verdict}[/{colour}]", escape(sentence))
+    return table
+
+
+def recovered_table(rows: Iterable[Recovered]) -> Table:
+    """Lay out what was planted beside what was found.
+
+    Parameters
+    ----------
+    rows : iterable of Recovered
+
+    Returns
+    -------
+    rich.table.Table
+    """
+    table = Table(title="SIMULATED: planted and found", title_justify="left")
+    for name in (
+        "question", "role", "planted", "found", "estimate", "corrected p", "blockade", "right"
+    ):  # fmt: skip
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        found = row.verdict
+        if row.missed:
+            found += f"; missed {', '.join(row.missed)}"
+        if row.astray:
+            found += f"; {row.astray} peaks elsewhere"
+        blockade = row.blockade
+        if row.blockade_planted:
+            blockade += f" (planted: {row.blockade_planted})"
+        table.add_row(
+            row.question,
+            row.role,
+            ", ".join(row.planted) or "nothing",
+            found,
+            escape(row.estimate_text),
+            row.pvalue_text,
+            blockade,
+            "[green]yes[/green]" if row.right else "[red]no[/red]",
+        )
     return table

@@ -7,20 +7,32 @@ room opens or writes a data file; what is written is written whole or not at all
 """
 
 from phmri.dataset._arrays import read_arrays, write_arrays
+from phmri.dataset._associated import (
+    LEAST_ASSOCIATED,
+    association_cells,
+    check_association,
+)
 from phmri.dataset._atlas import AtlasStore
 from phmri.dataset._atlas_labels import AtlasLabels
-from phmri.dataset._check import check_dataset
-from phmri.dataset._dosing import read_dosing
+from phmri.dataset._check import check_dataset, without_runs
+from phmri.dataset._dosing import DosingTable, read_dosing, scan_dosing
 from phmri.dataset._dosing_sidecar import read_run_dosing
 from phmri.dataset._index import index_dataset
 from phmri.dataset._parquet import write_parquet
 from phmri.dataset._physio import read_physio
-from phmri.dataset._questions import REPEATED, needed_cells, source_of, unit_groups
+from phmri.dataset._questions import (
+    REPEATED,
+    check_question,
+    needed_cells,
+    source_of,
+    unit_groups,
+)
 from phmri.dataset._read_events import read_events
 from phmri.dataset._read_files import file_sha256, read_json
 from phmri.dataset._read_images import read_image, read_mask
 from phmri.dataset._read_tables import read_confounds, read_series, read_table
 from phmri.dataset._records import (
+    AssociationCheck,
     Cell,
     Confounds,
     DatasetCheck,
@@ -47,7 +59,9 @@ from phmri.dataset._write import (
 )
 
 __all__ = [
+    "LEAST_ASSOCIATED",
     "REPEATED",
+    "AssociationCheck",
     "AtlasLabels",
     "AtlasStore",
     "Cell",
@@ -55,6 +69,7 @@ __all__ = [
     "DatasetCheck",
     "DatasetIndex",
     "DosingRow",
+    "DosingTable",
     "Events",
     "Image",
     "Physio",
@@ -62,7 +77,10 @@ __all__ = [
     "Run",
     "Series",
     "VolumeReader",
+    "association_cells",
+    "check_association",
     "check_dataset",
+    "check_question",
     "file_sha256",
     "find_tissues",
     "index_dataset",
@@ -80,9 +98,11 @@ __all__ = [
     "read_scale",
     "read_series",
     "read_table",
+    "scan_dosing",
     "sidecar_path",
     "source_of",
     "unit_groups",
+    "without_runs",
     "write_arrays",
     "write_bytes",
     "write_image",

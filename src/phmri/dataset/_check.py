@@ -1,13 +1,14 @@
 """The data set laid over the protocol: participants x sessions x scans."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 
 import numpy as np
 
+from phmri.dataset._associated import check_association
 from phmri.dataset._choose import Choice, Wanted, choose_run, wanted_runs
 from phmri.dataset._questions import OTHER_SESSIONS, check_question
 from phmri.dataset._rating_cells import rating_cells
@@ -15,7 +16,7 @@ from phmri.dataset._records import Cell, DatasetCheck, DatasetIndex, Run
 from phmri.exceptions import Problem
 from phmri.protocol import Crossover, Parallel, Protocol, treatment_of
 
-__all__ = ["check_dataset"]
+__all__ = ["check_dataset", "without_runs"]
 
 _Runs = dict[tuple[str, str | None, str], list[Run]]
 
@@ -71,19 +72,76 @@ def check_dataset(
         protocol, index, subjects, groups=groups, excluded=excluded
     )
     problems += grid_problems + rating_problems
-    return DatasetCheck(
-        cells=tuple(cells),
+    return _answerable(
+        protocol,
+        index,
+        DatasetCheck(
+            cells=tuple(cells),
+            questions=(),
+            problems=tuple(dict.fromkeys(problems)),
+            ratings=tuple(ratings),
+        ),
+    )
+
+
+def without_runs(
+    protocol: Protocol,
+    index: DatasetIndex,
+    check: DatasetCheck,
+    broken: Mapping[tuple[str, str, str], str],
+) -> DatasetCheck:
+    """Leave runs out of a check, and tell anew who can answer what.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        The trial as declared.
+    index : DatasetIndex
+        From `index_dataset`.
+    check : DatasetCheck
+        From `check_dataset`.
+    broken : mapping of (str, str, str) to str
+        Participant, session and scan of a run -> why it cannot be used.
+
+    Returns
+    -------
+    DatasetCheck
+        The same, where no run is broken.
+    """
+    if not broken:
+        return check
+    cells = (
+        replace(cell, status="broken", reason=broken[key], run=None)
+        if (key := (cell.subject, cell.session, cell.scan)) in broken
+        else cell
+        for cell in check.cells
+    )
+    return _answerable(protocol, index, replace(check, cells=tuple(cells)))
+
+
+def _answerable(protocol: Protocol, index: DatasetIndex, check: DatasetCheck) -> DatasetCheck:
+    """Tell of every question and association whether the cells can answer it."""
+    return replace(
+        check,
         questions=tuple(
             check_question(
                 protocol,
                 name,
-                tuple(ratings if question.measure in protocol.scales else cells),
+                check.ratings if question.measure in protocol.scales else check.cells,
                 index.participants,
             )
             for name, question in protocol.questions.items()
         ),
-        problems=tuple(dict.fromkeys(problems)),
-        ratings=tuple(ratings),
+        associations=tuple(
+            check_association(
+                protocol,
+                name,
+                cells=check.cells,
+                ratings=check.ratings,
+                participants=index.participants,
+            )
+            for name in protocol.associations
+        ),
     )
 
 

@@ -6,15 +6,16 @@ of the scan that ``scan`` names, or minutes from time zero where it is ``n/a``.
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from phmri.dataset._read_tables import MAX_PROBLEMS, MISSING, is_number, table_rows
+from phmri.dataset._read_tables import MISSING, is_number, loose_rows
 from phmri.dataset._records import DosingRow
 from phmri.exceptions import DatasetError, Problem
 from phmri.protocol import Dose
 
-__all__ = ["ROUTES", "UNITS", "read_dosing"]
+__all__ = ["ROUTES", "UNITS", "DosingTable", "read_dosing", "scan_dosing"]
 
 _COLUMNS = (
     "participant_id",
@@ -30,6 +31,8 @@ _COLUMNS = (
 ROUTES: tuple[str, ...] = get_args(Dose.model_fields["route"].annotation)
 UNITS: tuple[str, ...] = get_args(Dose.model_fields["unit"].annotation)
 
+_NAMES_LINE = 1
+
 _Check = tuple[str, Callable[[str], bool], str]
 """Column, what makes a field right, and how that reads."""
 
@@ -42,6 +45,40 @@ _CHECKS: tuple[_Check, ...] = (
     ("start", lambda text: math.isfinite(_number(text)), "a number"),
     ("duration", lambda text: _number(text) >= 0, "a number, 0 or more"),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DosingTable:
+    """The dosing log as far as it can be read.
+
+    Parameters
+    ----------
+    rows : tuple of DosingRow
+        In the order of the file; what a line does not tell is empty or NaN.
+    problems : tuple of Problem
+        All that is wrong with the file itself, with line and column.
+    """
+
+    rows: tuple[DosingRow, ...]
+    problems: tuple[Problem, ...]
+
+    def tells(self, row: DosingRow, column: str) -> bool:
+        """Tell whether a field of a line can be used.
+
+        Parameters
+        ----------
+        row : DosingRow
+        column : str
+
+        Returns
+        -------
+        bool
+            False where a problem names the field, or there is no such column.
+        """
+        return not any(
+            problem.field == column and problem.line in {row.line, _NAMES_LINE}
+            for problem in self.problems
+        )
 
 
 def read_dosing(path: Path) -> tuple[DosingRow, ...]:
@@ -63,37 +100,57 @@ def read_dosing(path: Path) -> tuple[DosingRow, ...]:
     DatasetError
         A column is missing, or a field is not what it should be: all of them, with their lines.
     """
+    table = scan_dosing(path)
+    if table.problems:
+        raise DatasetError(*table.problems)
+    return table.rows
+
+
+def scan_dosing(path: Path) -> DosingTable:
+    """Read the doses that were given, and all that is wrong with their table.
+
+    Parameters
+    ----------
+    path : Path
+        As `read_dosing` takes it.
+
+    Returns
+    -------
+    DosingTable
+
+    Notes
+    -----
+    A file that is missing or empty makes a `DatasetError`.
+    """
     path = Path(path)
-    names, rows = table_rows(path)
-    missing = [name for name in _COLUMNS if name not in names]
-    if missing:
-        raise DatasetError(
-            *(
-                Problem(
-                    what="the dosing log has no such column",
-                    file=str(path),
-                    line=1,
-                    field=name,
-                    found=", ".join(names),
-                )
-                for name in missing
-            )
+    names, lines, problems = loose_rows(path)
+    problems += [
+        Problem(
+            what="the dosing log has no such column",
+            file=str(path),
+            line=_NAMES_LINE,
+            field=name,
+            found=", ".join(names),
         )
-    fields = [dict(zip(names, row, strict=True)) for row in rows]
-    problems = [
-        problem
-        for line, row in enumerate(fields, start=2)
-        for problem in _problems_of(path, line, row)
+        for name in _COLUMNS
+        if name not in names
     ]
-    if problems:
-        raise DatasetError(*problems[:MAX_PROBLEMS])
-    return tuple(_row(line, row) for line, row in enumerate(fields, start=2))
+    fields = [(line, dict(zip(names, row, strict=True))) for line, row in lines]
+    for line, row in fields:
+        problems += _problems_of(path, line, row)
+    return DosingTable(
+        rows=tuple(_row(line, row) for line, row in fields), problems=tuple(problems)
+    )
 
 
 def _problems_of(path: Path, line: int, row: Mapping[str, str]) -> list[Problem]:
-    subject, session = _label(row["participant_id"], "sub-"), _label(row["session_id"], "ses-")
-    wrong = [(name, row[name], expected) for name, ok, expected in _CHECKS if not ok(row[name])]
-    if row["unit"].endswith("/h") and _number(row["duration"]) == 0:
+    subject, session = _label(row, "participant_id", "sub-"), _label(row, "session_id", "ses-")
+    wrong = [
+        (name, row[name], expected)
+        for name, ok, expected in _CHECKS
+        if name in row and not ok(row[name])
+    ]
+    if row.get("unit", "").endswith("/h") and _number(row.get("duration", "")) == 0:
         wrong.append(("duration", row["duration"], f"above 0 for a rate in {row['unit']}"))
     return [
         Problem(
@@ -112,20 +169,21 @@ def _problems_of(path: Path, line: int, row: Mapping[str, str]) -> list[Problem]
 
 def _row(line: int, row: Mapping[str, str]) -> DosingRow:
     return DosingRow(
-        subject=_label(row["participant_id"], "sub-") or "",
-        session=_label(row["session_id"], "ses-"),
-        drug=row["drug"],
-        route=row["route"],
-        amount=float(row["amount"]),
-        unit=row["unit"],
-        start=float(row["start"]),
-        duration=float(row["duration"]),
-        scan=None if row["scan"] in MISSING else row["scan"],
+        subject=_label(row, "participant_id", "sub-") or "",
+        session=_label(row, "session_id", "ses-"),
+        drug=_label(row, "drug") or "",
+        route=row.get("route", ""),
+        amount=_number(row.get("amount", "")),
+        unit=row.get("unit", ""),
+        start=_number(row.get("start", "")),
+        duration=_number(row.get("duration", "")),
+        scan=_label(row, "scan"),
         line=line,
     )
 
 
-def _label(text: str, prefix: str) -> str | None:
+def _label(row: Mapping[str, str], column: str, prefix: str = "") -> str | None:
+    text = row.get(column, "")
     return None if text in MISSING else text.removeprefix(prefix)
 
 

@@ -259,7 +259,7 @@ def _roles(
         return _repeated_roles(protocol, question, group, visits)
     if isinstance(protocol.design, Parallel):
         sessions = {"outcome": question.session}
-        if question.estimator in {"ancova", "change"}:
+        if question.baseline is not None:
             sessions["baseline"] = question.baseline
     else:
         if protocol.design.order == "recorded" and group is not None:

@@ -14,7 +14,7 @@ __all__ = ["asked_scales", "rating_cells"]
 
 
 def asked_scales(protocol: Protocol) -> tuple[str, ...]:
-    """Name the scales that questions and associations are about.
+    """Name the scales that questions, associations and reliabilities are about.
 
     Parameters
     ----------
@@ -28,6 +28,7 @@ def asked_scales(protocol: Protocol) -> tuple[str, ...]:
     """
     asked = {question.measure for question in protocol.questions.values()}
     asked |= {item.scale for item in protocol.associations.values()}
+    asked |= {item.measure for item in protocol.reliability.values()}
     return tuple(name for name in protocol.scales if name in asked)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "as_numbers",
     "is_number",
     "lacks_names",
+    "loose_rows",
     "make_frame",
     "read_confounds",
     "read_series",
@@ -118,6 +119,35 @@ def table_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
     DatasetError
         Missing, empty, a name twice, or a line with another number of fields; all at once.
     """
+    names, lines, problems = loose_rows(path)
+    if problems:
+        raise DatasetError(*problems[:MAX_PROBLEMS])
+    return names, [row for _, row in lines]
+
+
+def loose_rows(
+    path: Path,
+) -> tuple[tuple[str, ...], list[tuple[int, list[str]]], list[Problem]]:
+    """Split a table into its names and the rows that fit them; tell of the others.
+
+    Parameters
+    ----------
+    path : Path
+        File.
+
+    Returns
+    -------
+    names : tuple of str
+    rows : list of (int, list of str)
+        Line, and its fields.
+    problems : list of Problem
+        A name twice, or a line with another number of fields.
+
+    Raises
+    ------
+    DatasetError
+        Missing or empty.
+    """
     lines = _lines(path)
     if not lines:
         raise DatasetError(Problem(what="the table is empty", file=str(path)))
@@ -127,7 +157,7 @@ def table_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
         for name, count in Counter(names).items()
         if count > 1
     ]
-    rows = [_fields(line) for line in lines[1:]]
+    rows = [(number, _fields(line)) for number, line in enumerate(lines[1:], start=2)]
     problems += [
         Problem(
             what="another number of fields than names",
@@ -136,12 +166,10 @@ def table_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
             found=str(len(row)),
             expected=str(len(names)),
         )
-        for number, row in enumerate(rows, start=2)
+        for number, row in rows
         if len(row) != len(names)
     ]
-    if problems:
-        raise DatasetError(*problems[:MAX_PROBLEMS])
-    return names, rows
+    return names, [(number, row) for number, row in rows if len(row) == len(names)], problems
 
 
 def _lines(path: Path) -> list[str]:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from phmri.exceptions import Problem
 
 __all__ = [
+    "AssociationCheck",
     "Cell",
     "Confounds",
     "DatasetCheck",
@@ -177,6 +178,33 @@ class QuestionCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssociationCheck:
+    """Whether the data at hand can tell how an outcome goes with a score.
+
+    Parameters
+    ----------
+    association : str
+        Key in ``protocol.associations``.
+    role, measure, scale : str
+        As in the protocol; the scale with its subscale.
+    n_per_group : dict of str to int
+        Participants with both the outcome and the score, per arm or sequence.
+    answerable : bool
+        Enough participants have all that it needs.
+    reason : str
+        Why not; empty when answerable.
+    """
+
+    association: str
+    role: str
+    measure: str
+    scale: str
+    n_per_group: dict[str, int]
+    answerable: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetCheck:
     """The data set seen through the protocol.
 
@@ -190,12 +218,15 @@ class DatasetCheck:
         Everything wrong, of the tree, of single runs and of scales.
     ratings : tuple of Cell
         Participants x sessions x the scales that are asked about.
+    associations : tuple of AssociationCheck
+        One per association of the protocol.
     """
 
     cells: tuple[Cell, ...]
     questions: tuple[QuestionCheck, ...]
     problems: tuple[Problem, ...]
     ratings: tuple[Cell, ...] = ()
+    associations: tuple[AssociationCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,8 +22,8 @@ _SENTENCES = {
     ),
     "infusion": (
         "response of {target} to the infusion (model: {source}), in percent of the mean signal, "
-        "from a linear model with {noise}, no high-pass filter, and drift as a polynomial; the "
-        "same model was fitted to every session [doi:10.1007/s00213-005-2270-y]."
+        "from a linear model with {noise} and no high-pass filter; the same model was fitted to "
+        "every session [doi:10.1007/s00213-005-2270-y]."
     ),
     "task": (
         "contrast {contrast} in {target}, in percent of the mean signal, from a linear model with "

@@ -81,11 +81,19 @@ from phmri.group.longitudinal import (
     make_unit_contrasts,
 )
 from phmri.group.mixed import fit_random_intercept, fit_unstructured
-from phmri.group.ranks import proportional_odds, wilcoxon_mann_whitney
+from phmri.group.ranks import (
+    ORDERED,
+    fit_ordered,
+    proportional_odds,
+    standardised,
+    wilcoxon_mann_whitney,
+)
+from phmri.group.reliability import bland_altman, crossed_components, intraclass_correlation
 from phmri.group.robust import fit_cluster_robust, fit_ols
 
 __all__ = [
     "KINDS",
+    "ORDERED",
     "VERDICTS",
     "AdjustedOutcomes",
     "Blockade",
@@ -110,12 +118,14 @@ __all__ = [
     "adjusted_bayes_factor",
     "assign_folds",
     "association_design",
+    "bland_altman",
     "bootstrap_interval",
     "carryover_design",
     "circular_selection",
     "confidence_interval",
     "contrast_test",
     "correlate",
+    "crossed_components",
     "effect_size_interval",
     "exchange_repeated",
     "exchange_within",
@@ -124,8 +134,10 @@ __all__ = [
     "fit_contrast",
     "fit_covered",
     "fit_ols",
+    "fit_ordered",
     "fit_random_intercept",
     "fit_unstructured",
+    "intraclass_correlation",
     "judge_blockade",
     "make_long_design",
     "make_long_table",
@@ -139,5 +151,6 @@ __all__ = [
     "proportional_odds",
     "resample_units",
     "sequence_test",
+    "standardised",
     "wilcoxon_mann_whitney",
 ]

@@ -13,6 +13,8 @@ __all__ = ["make_outcome"]
 ROLES: dict[str, tuple[str, ...]] = {
     "ancova": ("outcome",),
     "post": ("outcome",),
+    "rank": ("outcome",),
+    "ordinal": ("outcome",),
     "change": ("outcome", "baseline"),
     "crossover": ("first", "second"),
     "paired": ("first", "second"),

@@ -17,6 +17,7 @@ from phmri.group._columns import (
 )
 from phmri.group._exchangeability import exchange_within, within_strata
 from phmri.group._records import UnitDesign, UnitTable
+from phmri.group.ranks import ORDERED
 from phmri.protocol import Parallel, Question
 
 __all__ = ["make_parallel_design"]
@@ -27,6 +28,12 @@ SENTENCES: dict[str, str] = {
     "[doi:10.1136/bmj.323.7321.1123, doi:10.1002/sim.2682].",
     "change": "The arms were compared in their change from baseline (outcome minus baseline).",
     "post": "The arms were compared at the asked session without use of the baseline.",
+    "rank": "The two arms were compared by the probability that a participant of one scores above "
+    "one of the other, ties counting half, without assuming distributions (Brunner and Munzel) "
+    "[doi:10.1002/(SICI)1521-4036(200001)42:1<17::AID-BIMJ17>3.0.CO%3B2-U].",
+    "ordinal": "The arms were compared by a cumulative logit model of the score with proportional "
+    "odds, which takes one odds ratio for every cut through the scale "
+    "[doi:10.1111/j.2517-6161.1980.tb01109.x].",
 }
 
 
@@ -73,7 +80,7 @@ def make_parallel_design(
     estimator = _estimator(question)
     free = [arm for arm in arms if arm in (first, second, *moved)]
     alike, held = join_words(free), ", ".join(arm for arm in arms if arm not in free)
-    voxelwise = estimator == "ancova"
+    voxelwise = _has_baseline_column(question)
     problems = list(find_aliased(groups, arms, adjustment))
     problems = problems or no_freedom(len(X), X.shape[1] + voxelwise)
     unmixed, unshuffled = find_unmixed(table.groups, table.strata, question.contrast)
@@ -98,9 +105,9 @@ def make_parallel_design(
             + within_strata(table.strata, design.strata)
             + (f"; those of {held} stay." if held else "."),
         ),
-        notes=(*adjustment.notes, *unmixed, *_together(free)),
+        notes=(*adjustment.notes, *unmixed, *_together(free), *_aside(question, arms)),
         sentences=_sentences(
-            estimator, tuple(arm for arm in design.arms if arm in arms), adjustment.names
+            question, tuple(arm for arm in design.arms if arm in arms), adjustment.names
         ),
         variance_groups=groups.argmax(axis=1),
     )
@@ -155,10 +162,18 @@ def _refuse_parallel(
         raise DesignError(*problems)
 
 
-def _estimator(question: Question) -> Literal["ancova", "change", "post"]:
-    if question.estimator == "ancova":
-        return "ancova"
-    return "change" if question.estimator == "change" else "post"
+def _estimator(question: Question) -> Literal["ancova", "change", "post", "rank", "ordinal"]:
+    match question.estimator:
+        case "ancova" | "change" | "rank" | "ordinal":
+            return question.estimator
+        case _:
+            return "post"
+
+
+def _has_baseline_column(question: Question) -> bool:
+    if question.estimator in ORDERED:
+        return question.baseline is not None
+    return question.estimator == "ancova"
 
 
 def _blocks(free: Sequence[str], table: UnitTable) -> Int[np.ndarray, " n_units"]:
@@ -202,7 +217,31 @@ def join_words(names: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _sentences(estimator: str, arms: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+def _sentences(
+    question: Question, arms: tuple[str, ...], names: tuple[str, ...]
+) -> tuple[str, ...]:
+    estimator = _estimator(question)
     model = f"The model held all arms ({', '.join(arms)})"
-    model += f" and was adjusted for {', '.join(names)}." if names else "."
-    return (SENTENCES[estimator], model)
+    if estimator == "rank":
+        model = f"Participants of {join_words(question.contrast)} were compared"
+    if estimator in ORDERED and question.baseline is not None:
+        names = ("the ranks of the baseline" if estimator == "rank" else "the baseline", *names)
+    adjusted = f" adjusted for {', '.join(names)}." if names else "."
+    if names:
+        adjusted = f", {adjusted.strip()}" if estimator == "rank" else f" and was{adjusted}"
+    return (SENTENCES[estimator], f"{model}{adjusted}")
+
+
+def _aside(question: Question, arms: Sequence[str]) -> tuple[str, ...]:
+    """Say whose scores do not enter, or what a model takes for granted."""
+    if question.estimator == "ordinal":
+        return (
+            (
+                "One odds ratio stands for every cut through the scale; where the arms differ "
+                "more at some cuts than at others it is an average of them."
+            ),
+        )
+    others = [arm for arm in arms if arm not in question.contrast]
+    if question.estimator != "rank" or not others:
+        return ()
+    return ((f"Participants of {join_words(others)} take no part in this comparison."),)

@@ -89,10 +89,11 @@ class UnitDesign:
     ----------
     estimator : {"ancova", "change", "post", "crossover", "paired", "periods", "mixed", ...}
         How the outcome is made of a participant's images: the image at the session (ancova,
-        post), minus the baseline session (change), half of period 1 minus period 2 (crossover),
-        first minus second treatment (paired: order unknown), or every period's image as a row of
-        its own (periods: crossover of more than two periods, or with cells missing; mixed, mmrm,
-        clda: sessions too, with correlated errors, nothing in them changes places).
+        post; rank and ordinal look at its order alone), minus the baseline session (change), half
+        of period 1 minus period 2 (crossover), first minus second treatment (paired: order
+        unknown), or every period's image as a row of its own (periods: crossover of more than two
+        periods, or with cells missing; mixed, mmrm, clda: sessions too, with correlated errors,
+        nothing in them changes places).
     subjects : tuple of str
         Participant of each row.
     groups : tuple of str
@@ -122,7 +123,17 @@ class UnitDesign:
     """
 
     estimator: Literal[
-        "ancova", "change", "post", "crossover", "paired", "periods", "mixed", "mmrm", "clda"
+        "ancova",
+        "change",
+        "post",
+        "crossover",
+        "paired",
+        "periods",
+        "mixed",
+        "mmrm",
+        "clda",
+        "rank",
+        "ordinal",
     ]
     subjects: tuple[str, ...]
     groups: tuple[str, ...]

@@ -41,6 +41,7 @@ from phmri.inference.clusters._table import Places
 from phmri.inference.multiplicity import adjust_by_graph, adjust_pvalues, make_alpha_graph
 from phmri.inference.shuffling._attainable import smallest_pvalue
 from phmri.inference.shuffling._source import ShufflingSource, make_source
+from phmri.inference.spatial import MapCorrelations, associate_maps
 
 __all__ = [
     "UNSHUFFLED",
@@ -50,6 +51,7 @@ __all__ = [
     "CorrectedTest",
     "Graph",
     "InferenceResult",
+    "MapCorrelations",
     "Outcomes",
     "Peak",
     "PermutationState",
@@ -59,6 +61,7 @@ __all__ = [
     "Volume",
     "adjust_by_graph",
     "adjust_pvalues",
+    "associate_maps",
     "claim_from_dict",
     "claim_to_dict",
     "cluster_threshold",

@@ -363,6 +363,6 @@ def _refuse_nothing(model: StatisticModel) -> None:
             Problem(
                 what="no outcome can be tested: none varies between participants with enough "
                 "coverage",
-                found=f"{model.tested.size} outcomes",
+                found=f"{model.tested.size} outcome{'s' * (model.tested.size != 1)}",
             )
         )

@@ -282,8 +282,9 @@ class Claim:
         From the protocol.
     family : str or None
         From the protocol.
-    verdict : {"found", "not found", "refused"}
-        Whether any outcome passes the corrected threshold. "not found" is not "absent".
+    verdict : {"found", "not found", "refused", "not tested"}
+        Whether any outcome passes the corrected threshold. "not found" is not "absent"; "not
+        tested" is what the order of a family does not reach.
     sentence : str
         The answer in one sentence.
     outcome : {"scalar", "map", "parcels", "edges"}
@@ -333,7 +334,7 @@ class Claim:
     text: str
     role: str
     family: str | None
-    verdict: Literal["found", "not found", "refused"]
+    verdict: Literal["found", "not found", "refused", "not tested"]
     sentence: str
     outcome: Literal["scalar", "map", "parcels", "edges"]
     unit: str

@@ -17,7 +17,7 @@ from phmri.pipeline._asked import GroupInputs, question_folder
 from phmri.pipeline._measure_words import question_unit
 from phmri.pipeline._populations import count_in
 from phmri.pipeline._units import is_number
-from phmri.protocol import Question, protocol_sha256
+from phmri.protocol import Protocol, Question, protocol_sha256
 
 __all__ = ["write_analysis_table"]
 
@@ -29,10 +29,12 @@ COLUMNS = {
     "phase": "Phase of the session: baseline, acute or sustained.",
     "treatment": "What the participant had received by this session.",
     "outcome": "Name of the outcome: measure or scale, with map, region or place.",
-    "unit": "Unit of value, baseline and change.",
-    "value": "The outcome; n/a where there is none.",
-    "baseline": "The participant's value in the session of phase baseline, where there is one.",
-    "change": "value minus baseline.",
+    "unit": "Unit of value, value_analysed, baseline and change.",
+    "value": "The outcome as it was measured or rated; n/a where there is none.",
+    "value_analysed": "The value that answers count on: after intercurrent events by their "
+    "strategy, n/a where one takes it out, a score where one stands for it.",
+    "baseline": "value_analysed in the session of phase baseline, where there is one.",
+    "change": "value_analysed minus baseline.",
     "status": "ok, missing, excluded, or another reason for which there is no value.",
     "reason": "Why there is none, in words.",
     "mean_fd_mm": "Mean framewise displacement of the run, in mm.",
@@ -60,6 +62,8 @@ def write_analysis_table(inputs: GroupInputs, results: Sequence[QuestionAnswer])
     table = pd.DataFrame(rows)
     extra = [name for name in table.columns if name not in COLUMNS]
     table = table[[*COLUMNS, *extra]]
+    events = [f"event_{name}" for name in inputs.happened]
+    table = table.astype(dict.fromkeys(events, "boolean"))
     path = inputs.out_dir / "group" / "analysis.tsv"
     write_parquet(path.with_suffix(".parquet"), table)
     return write_table(path, table, _dictionary(inputs, extra))
@@ -95,11 +99,12 @@ def _rows(
     for member in members:
         values |= member.content.values  # noqa: PD011 - no table
     used = {member.claim.question: _used(inputs, member.claim.question) for member in members}
+    analysed = _analysed(inputs, question, cells, values)
     baselines = {
-        cell.subject: values[cell.subject, cell.session]
+        cell.subject: analysed[cell.subject, cell.session]
         for cell in cells
         if protocol.sessions[cell.session].phase == "baseline"
-        and (cell.subject, cell.session) in values
+        and (cell.subject, cell.session) in analysed
     }
     unit = question_unit(protocol, question)
     return [
@@ -108,8 +113,9 @@ def _rows(
             "outcome": label,
             "unit": unit,
             "value": (value := values.get((cell.subject, cell.session), np.nan)),
+            "value_analysed": (counts := analysed.get((cell.subject, cell.session), np.nan)),
             "baseline": (before := baselines.get(cell.subject, np.nan)),
-            "change": value - before,
+            "change": counts - before,
             **_standing(inputs, cell, measured=math.isfinite(value)),
             "questions": ",".join(
                 name for name, keys in used.items() if (cell.subject, cell.session) in keys
@@ -118,6 +124,27 @@ def _rows(
         }
         for cell in cells
     ]
+
+
+def _analysed(
+    inputs: GroupInputs,
+    question: Question,
+    cells: Sequence[Cell],
+    values: Mapping[tuple[str, str], float],
+) -> dict[tuple[str, str], float]:
+    """Give the values after intercurrent events, as answers take them."""
+    counted = count_in(
+        inputs.protocol, question.measure, inputs.check, inputs.happened, population=None
+    )
+    found = {
+        key: value
+        for key, value in values.items()
+        if key[0] not in counted.left_out and key not in counted.missing
+    }
+    if question.measure in inputs.protocol.scales and question.map is None:
+        rated = {(cell.subject, cell.session) for cell in cells} & found.keys()
+        found |= {key: score for key, score in counted.scores.items() if key in rated}
+    return found
 
 
 def _used(inputs: GroupInputs, name: str) -> set[tuple[str, str]]:
@@ -164,7 +191,9 @@ def _people(inputs: GroupInputs, cell: Cell, measure: str) -> dict[str, object]:
         if name in table
     }
     for name, pairs in inputs.happened.items():
-        row[f"event_{name}"] = (cell.subject, cell.session) in pairs
+        only = protocol.intercurrent_events[name].measures
+        counts = only is None or measure in only
+        row[f"event_{name}"] = (cell.subject, cell.session) in pairs if counts else None
     for name in protocol.populations:
         row[f"population_{name}"] = _belongs(inputs, measure, name, cell.subject)
     return row
@@ -182,8 +211,21 @@ def _dictionary(inputs: GroupInputs, extra: Sequence[str]) -> Mapping[str, objec
         kind, _, rest = name.partition("_")
         words = {
             "covariate": f"Column '{rest}' of participants.tsv.",
-            "event": f"Whether the intercurrent event '{rest}' counts in this session.",
+            "event": f"Whether the intercurrent event '{rest}' counts in this session; n/a for "
+            "outcomes that it does not concern.",
             "population": f"Whether the participant is of the population '{rest}'.",
         }[kind]
         found[name] = {"Description": words}
+        if kind == "event":
+            found[name] = {"Description": words, **_strategy(protocol, rest)}
     return {**found, "ProtocolSHA256": protocol_sha256(protocol)}
+
+
+def _strategy(protocol: Protocol, name: str) -> dict[str, object]:
+    event = protocol.intercurrent_events[name]
+    said = {
+        "Strategy": event.strategy,
+        "CompositeValue": event.composite_value if event.strategy == "composite" else None,
+        "Outcomes": None if event.measures is None else list(event.measures),
+    }
+    return {key: value for key, value in said.items() if value is not None}

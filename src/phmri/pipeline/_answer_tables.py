@@ -46,6 +46,8 @@ class Answer:
         Runs that the answer rests on.
     beside : BesideContent
         What is shown beside it.
+    values_unit : str
+        Of ``run_values``; the claim's own is that of the effect.
     extras : dict of str to ndarray of shape (n_outcomes,)
         Further statistics of the model, by what follows ``stat-`` in the names of files.
     whole : LoadedOutcomes or None
@@ -61,6 +63,7 @@ class Answer:
     run_values: dict[RunKey, float]
     used: frozenset[RunKey]
     beside: BesideContent
+    values_unit: str
     extras: dict[str, Float[np.ndarray, " n_outcomes"]] = field(default_factory=dict)
     whole: LoadedOutcomes | None = None
     status: Float[np.ndarray, " n_whole"] | None = None
@@ -199,11 +202,11 @@ def values_label(answer: Answer) -> str:
     -------
     str
     """
-    claim = answer.claim
+    claim, unit = answer.claim, answer.values_unit
     if claim.outcome == "scalar" or not claim.peaks:
-        return f"{', '.join(answer.outcomes.names)} ({claim.unit})"
+        return f"{', '.join(answer.outcomes.names)} ({unit})"
     peak = claim.peaks[0]
     if peak.position_mm is None:
-        return f"{peak.name} ({claim.unit}), the strongest of {claim.n_outcomes:,}, selected"
+        return f"{peak.name} ({unit}), the strongest of {claim.n_outcomes:,}, selected"
     position = ", ".join(f"{round(mm)}".replace("-", "−") for mm in peak.position_mm)
-    return f"peak voxel at ({position}) mm ({claim.unit}), selected for its height"
+    return f"peak voxel at ({position}) mm ({unit}), selected for its height"

@@ -1,14 +1,15 @@
 """Group level of a trial: every question answered, families settled, the report written."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from phmri.inference import Claim
 from phmri.pipeline._analysis_table import write_analysis_table
+from phmri.pipeline._answer_record import store_settled
 from phmri.pipeline._answers import QuestionAnswer
-from phmri.pipeline._asked import GroupInputs
-from phmri.pipeline._associations import answer_association
+from phmri.pipeline._asked import GroupInputs, question_folder
+from phmri.pipeline._associations import answer_association, store_association
 from phmri.pipeline._families import (
     settle_answer,
     settle_association,
@@ -18,12 +19,19 @@ from phmri.pipeline._families import (
 from phmri.pipeline._group import answer_question
 from phmri.pipeline._labels import label_regions
 from phmri.pipeline._loading import gather_runs
+from phmri.pipeline._map_associations import associate_question
 from phmri.pipeline._places import place_group_regions
 from phmri.pipeline._populations import find_events
 from phmri.pipeline._ratings import gather_ratings
+from phmri.pipeline._reliability import estimate_reliability
 from phmri.pipeline._report import write_trial_report
 from phmri.pipeline._trial import Trial
-from phmri.report import AssociationContent, FamilyContent
+from phmri.report import (
+    AssociationContent,
+    FamilyContent,
+    MapAssociationContent,
+    ReliabilityContent,
+)
 
 __all__ = ["Answered", "answer_trial"]
 
@@ -38,11 +46,14 @@ class Answered:
         In the order of the protocol.
     associations : tuple of AssociationContent
         In the order of the protocol.
+    blockades : dict of str to str
+        Question -> verdict on its blockade, of questions that ask for one.
     report_path : Path or None
     """
 
     claims: tuple[Claim, ...] = ()
     associations: tuple[AssociationContent, ...] = ()
+    blockades: dict[str, str] = field(default_factory=dict)
     report_path: Path | None = None
 
 
@@ -63,17 +74,35 @@ def answer_trial(trial: Trial, *, n_threads: int, command: str) -> Answered:
     inputs = _group_inputs(trial, n_threads=n_threads)
     results = _answer_questions(trial, inputs)
     associations = _answer_associations(trial, inputs)
+    reliabilities = _estimate_reliabilities(trial, inputs)
+    with_maps = _associate_with_maps(trial, inputs, results)
     families = settle_families(trial.protocol, results, associations)
     write_families(trial.protocol, families, trial.out_dir)
     results = [settle_answer(families, result) for result in results]
+    for result in results:
+        store_settled(question_folder(inputs, result.claim.question), result.claim)
     associations = [settle_association(families, item) for item in associations]
+    for item in associations:
+        store_association(inputs, item)
     write_analysis_table(inputs, results)
     report_path = _report(
-        trial, inputs, results, associations=associations, families=families, command=command
+        trial,
+        inputs,
+        results,
+        associations=associations,
+        reliabilities=reliabilities,
+        map_associations=with_maps,
+        families=families,
+        command=command,
     )
     return Answered(
         claims=tuple(result.claim for result in results),
         associations=tuple(associations),
+        blockades={
+            result.claim.question: result.content.beside.blockade.verdict
+            for result in results
+            if result.content.beside.blockade is not None
+        },
         report_path=report_path,
     )
 
@@ -131,12 +160,40 @@ def _answer_associations(trial: Trial, inputs: GroupInputs) -> list[AssociationC
     return found
 
 
+def _estimate_reliabilities(trial: Trial, inputs: GroupInputs) -> list[ReliabilityContent]:
+    found = []
+    for name in trial.protocol.reliability:
+        started = time.perf_counter()
+        found.append(estimate_reliability(inputs, name, trial.on_progress))
+        seconds = time.perf_counter() - started
+        note = found[-1].result.sentence
+        trial.log.write(f"reliability {name}", "done", seconds=seconds, note=note)
+    return found
+
+
+def _associate_with_maps(
+    trial: Trial, inputs: GroupInputs, results: list[QuestionAnswer]
+) -> list[MapAssociationContent]:
+    answers = {result.claim.question: result for result in results}
+    protocol_dir = trial.protocol_path.resolve().parent
+    found = []
+    for name in trial.protocol.map_associations:
+        started = time.perf_counter()
+        found.append(associate_question(inputs, name, answers, protocol_dir))
+        seconds = time.perf_counter() - started
+        note = found[-1].result.sentence
+        trial.log.write(f"map association {name}", "done", seconds=seconds, note=note)
+    return found
+
+
 def _report(
     trial: Trial,
     inputs: GroupInputs,
     results: list[QuestionAnswer],
     *,
     associations: list[AssociationContent],
+    reliabilities: list[ReliabilityContent],
+    map_associations: list[MapAssociationContent],
     families: tuple[FamilyContent, ...],
     command: str,
 ) -> Path:
@@ -152,7 +209,10 @@ def _report(
         runs=inputs.runs,
         results=results,
         associations=associations,
+        reliabilities=reliabilities,
+        map_associations=map_associations,
         families=families,
+        happened=inputs.happened,
         out_dir=trial.out_dir,
         command=command,
     )

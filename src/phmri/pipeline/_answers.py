@@ -1,26 +1,23 @@
 """Answers on disk: what a question leaves in its folder, and how it is read back."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from pydantic import TypeAdapter, ValidationError
 
 from phmri.dataset import (
     read_image,
-    read_json,
     read_table,
     sidecar_path,
     write_image,
-    write_json,
     write_table,
 )
-from phmri.exceptions import DatasetError, DesignError, Problem
+from phmri.exceptions import DatasetError, DesignError
 from phmri.inference import Claim, Outcomes, claim_from_dict, claim_to_dict, make_refusal
+from phmri.pipeline._answer_record import AnswerRecord, read_record, write_record
 from phmri.pipeline._answer_tables import (
     Answer,
     clusters_table,
@@ -33,7 +30,7 @@ from phmri.pipeline._loading import LoadedOutcomes
 from phmri.pipeline._provenance import FileRecord, is_current
 from phmri.pipeline._treatment_words import say_treatments
 from phmri.protocol import Inference, Protocol, Question, protocol_sha256
-from phmri.report import BesideContent, QuestionContent
+from phmri.report import QuestionContent
 
 __all__ = [
     "QuestionAnswer",
@@ -83,33 +80,6 @@ class QuestionAnswer:
     claim: Claim
     content: QuestionContent
     kept: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _AnswerRecord:
-    """``claim.json``."""
-
-    step_key: str
-    protocol_sha256: str
-    sources: tuple[FileRecord, ...]
-    outputs: tuple[FileRecord, ...]
-    values_label: str
-    claim: dict[str, Any]
-    beside: BesideContent = field(default_factory=BesideContent)
-
-
-def _read_record(folder: Path) -> _AnswerRecord:
-    path = folder / "claim.json"
-    try:
-        return TypeAdapter(_AnswerRecord).validate_python(read_json(path))
-    except ValidationError as error:
-        raise DatasetError(
-            Problem(
-                what="not a claim of this version; remove it to answer the question again",
-                file=str(path),
-                found=f"{error.error_count()} fields that do not fit",
-            )
-        ) from error
 
 
 def fill(
@@ -197,7 +167,7 @@ def write_answer(
         nulls = {method: test.null_maximum for method, test in answer.result.tests.items()}
         maxima = {"Description": "Largest value over the outcomes in every shuffling."}
         write_table(outputs[-1], pd.DataFrame(nulls), {**sidecar, **maxima})
-    record = _AnswerRecord(
+    record = AnswerRecord(
         step_key=key,
         protocol_sha256=protocol_sha256(protocol),
         sources=tuple(sources),
@@ -206,7 +176,7 @@ def write_answer(
         claim=claim_to_dict(claim),
         beside=answer.beside,
     )
-    write_json(folder / "claim.json", asdict(record))
+    write_record(folder, record)
     return _read(folder, kept=False)
 
 
@@ -237,7 +207,7 @@ def _write_statistics(folder: Path, answer: Answer, sidecar: dict[str, object]) 
 def _remove_earlier(folder: Path) -> None:
     """Remove what an earlier answer wrote: another method may write other files."""
     try:
-        earlier = _read_record(folder).outputs
+        earlier = read_record(folder).outputs
     except DatasetError:  # none, or damaged since
         return
     for output in earlier:
@@ -259,7 +229,7 @@ def answered_under(folder: Path) -> str:
         Empty when it was not, or refused.
     """
     try:
-        return _read_record(folder).step_key
+        return read_record(folder).step_key
     except DatasetError:
         return ""
 
@@ -283,7 +253,7 @@ def read_answer(folder: Path, key: str, paths: Sequence[Path]) -> QuestionAnswer
     if not (folder / "claim.json").is_file():
         return None
     try:
-        record = _read_record(folder)
+        record = read_record(folder)
     except DatasetError:  # damaged since: as good as not there
         return None
     current = is_current(
@@ -297,8 +267,8 @@ def read_answer(folder: Path, key: str, paths: Sequence[Path]) -> QuestionAnswer
 
 
 def _read(folder: Path, *, kept: bool) -> QuestionAnswer:
-    record = _read_record(folder)
-    claim = claim_from_dict(record.claim)
+    record = read_record(folder)
+    claim = claim_from_dict(record.alone or record.claim)
     units = read_table(folder / f"{folder.name}_units.tsv", text_columns=("session",))
     subjects = units["participant_id"].str.removeprefix("sub-")
     keys = zip(subjects, units["session"], strict=True)
@@ -361,7 +331,7 @@ def refuse_question(
     _remove_earlier(folder)
     outcomes = Outcomes(kind="scalar", unit="", measure=question.measure, labels=labels)
     claim = make_refusal(name, question, reason, outcomes=outcomes, settings=settings)
-    record = _AnswerRecord(
+    record = AnswerRecord(
         step_key="",
         protocol_sha256="",
         sources=(),
@@ -369,7 +339,7 @@ def refuse_question(
         values_label="",
         claim=claim_to_dict(claim),
     )
-    write_json(folder / "claim.json", asdict(record))
+    write_record(folder, record)
     content = QuestionContent(
         claim=claim, t_map=None, p_map=None, affine=None, values={}, values_label=""
     )

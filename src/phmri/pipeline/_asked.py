@@ -6,6 +6,7 @@ from pathlib import Path
 
 from phmri.dataset import REPEATED, DatasetCheck, DatasetIndex
 from phmri.group import UnitDesign, UnitTable, make_unit_design, override_kind
+from phmri.pipeline._event_words import event_notes
 from phmri.pipeline._labels import PeakLabels
 from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.pipeline._long_model import LongModel, make_long_model, unit_design_of
@@ -275,6 +276,13 @@ def question_key(inputs: GroupInputs, asked: Asked) -> str:
             "strata": table.strata,
             "covariates": {label: values.tolist() for label, values in table.covariates.items()},
             "left_out": asked.units.left_out,
+            "told": event_notes(
+                inputs.protocol,
+                asked.name,
+                index=inputs.index,
+                check=inputs.check,
+                happened=inputs.happened,
+            ),
             "runs": [run.step_key for run in used],
             "measure": _measured_by(inputs.protocol, asked.question.measure),
             "regions": [region.source for region in inputs.regions.values()],

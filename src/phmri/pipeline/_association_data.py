@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from phmri.dataset import Cell, source_of
+from phmri.dataset import LEAST_ASSOCIATED, association_cells, source_of
 from phmri.exceptions import DesignError, Problem
 from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._left_out import leave_out_constant
@@ -15,14 +15,13 @@ from phmri.pipeline._populations import Counted, count_in
 from phmri.pipeline._ratings import Rating, score_of
 from phmri.pipeline._sound import few
 from phmri.pipeline._units import covariate_columns
-from phmri.protocol import Association, Parallel, Question
+from phmri.protocol import Association, Question
 
 __all__ = ["AssociationData", "as_question", "load_association"]
 
 Visits = dict[str, str]
 """Role -> session."""
 SIGNS = {"outcome": 1.0, "baseline": -1.0, "first": 1.0, "second": -1.0}
-LEAST = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,7 @@ def load_association(inputs: GroupInputs, name: str) -> AssociationData:
         found = _sources(inputs, item, subject, sessions, scored)
         if found is not None:
             members[subject] = found
-    if len(members) < LEAST:
+    if len(members) < LEAST_ASSOCIATED:
         why = {cell.reason for cell in inputs.check.ratings if cell.scan == item.scale}
         absent = ", ".join(sorted(filter(None, why))) if not members else ""
         raise DesignError(
@@ -115,7 +114,7 @@ def load_association(inputs: GroupInputs, name: str) -> AssociationData:
                 what="too few participants have both the outcome and the score",
                 field=f"associations.{name}",
                 found=f"{len(members)}: {absent}" if absent else str(len(members)),
-                expected=f"at least {LEAST}",
+                expected=f"at least {LEAST_ASSOCIATED}",
             )
         )
     subjects = tuple(sorted(members))
@@ -152,47 +151,15 @@ def load_association(inputs: GroupInputs, name: str) -> AssociationData:
 
 def _visits(inputs: GroupInputs, item: Association) -> tuple[dict[str, Visits], dict[str, str]]:
     """Find the sessions of everyone who may take part, by role."""
-    protocol = inputs.protocol
-    counted = count_in(protocol, item.measure, inputs.check, inputs.happened, None)
-    source = source_of(protocol, item.measure)
-    cells: dict[str, dict[str, Cell]] = {}
-    for cell in counted.check.cells:
-        if cell.scan == source and cell.status == "ok":
-            cells.setdefault(cell.subject, {})[cell.session] = cell
-    visits: dict[str, Visits] = {}
-    groups: dict[str, str] = {}
-    for subject, at_hand in cells.items():
-        group = next(iter(at_hand.values())).group
-        if isinstance(protocol.design, Parallel):
-            sessions = _parallel_visits(item)
-            if group not in (item.groups or protocol.design.arms):
-                continue
-        else:
-            sessions = _crossover_visits(inputs, item, at_hand)
-        if sessions and set(sessions.values()) <= set(at_hand):
-            visits[subject], groups[subject] = sessions, group or ""
-    return visits, groups
-
-
-def _parallel_visits(item: Association) -> Visits:
-    roles = {"outcome": item.session, "baseline": item.baseline}
-    return {role: session for role, session in roles.items() if session is not None}
-
-
-def _crossover_visits(
-    inputs: GroupInputs, item: Association, at_hand: Mapping[str, Cell]
-) -> Visits:
-    if item.contrast is None:
-        return {}
-    found = {}
-    for role, treatment in zip(("first", "second"), item.contrast, strict=True):
-        under = [s for s, cell in at_hand.items() if cell.treatment == treatment]
-        if len(under) > 1:
-            under = [s for s in under if inputs.protocol.sessions[s].phase == "acute"]
-        if len(under) != 1:
-            return {}
-        found[role] = under[0]
-    return found
+    counted = count_in(inputs.protocol, item.measure, inputs.check, inputs.happened, None)
+    found = association_cells(inputs.protocol, item, counted.check.cells)
+    visits = {
+        subject: {role: cell.session for role, cell in roles.items()}
+        for subject, roles in found.items()
+    }
+    return visits, {
+        subject: next(iter(roles.values())).group or "" for subject, roles in found.items()
+    }
 
 
 def _sources(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -21,18 +22,28 @@ from phmri.group import (
     correlate,
     predict_across_folds,
 )
-from phmri.inference import InferenceResult, format_p, infer
+from phmri.inference import InferenceResult, infer
 from phmri.pipeline._answers import fill
 from phmri.pipeline._asked import GroupInputs
-from phmri.pipeline._association_data import AssociationData, as_question, load_association
-from phmri.pipeline._measure_words import name_outcome, unit_of
+from phmri.pipeline._association_data import AssociationData, load_association
+from phmri.pipeline._association_words import (
+    answer_sentence,
+    in_groups,
+    outcome_label,
+    refuse_association,
+    score_label,
+    shuffling_words,
+    words_beside,
+)
 from phmri.pipeline._provenance import hash_parameters
 from phmri.pipeline._tested import space_of
 from phmri.protocol import Association, Inference, inference_of, protocol_sha256
 from phmri.report import AssociationContent, CircularContent, PredictionContent
 
-__all__ = ["answer_association"]
+__all__ = ["answer_association", "store_association"]
 
+RECORD = 2
+"""Raised when the record holds more: an earlier one is made again."""
 SELECTED_P = 0.001
 OnProgress = Callable[[str, int, int], None]
 
@@ -44,6 +55,7 @@ class _Record:
     step_key: str
     protocol_sha256: str
     content: AssociationContent
+    alone: AssociationContent | None = None
 
 
 def answer_association(
@@ -64,7 +76,7 @@ def answer_association(
     AssociationContent
     """
     item, settings = inputs.protocol.associations[name], inference_of(inputs.protocol, name)
-    folder = inputs.out_dir / "group" / f"association-{name.replace('_', '')}"
+    folder = _folder(inputs, name)
     try:
         data = load_association(inputs, name)
         key = _key(inputs, item, settings, data)
@@ -74,12 +86,34 @@ def answer_association(
         on_progress(f"Association {name}", 0, 1)
         content = _compute(inputs, name, item, settings, data, folder)
     except (DesignError, InferenceError) as error:
-        key, content = "", _refusal(name, item, str(error))
+        key, content = "", refuse_association(name, item, str(error))
     record = _Record(
         step_key=key, protocol_sha256=protocol_sha256(inputs.protocol), content=content
     )
     write_json(folder / "association.json", asdict(record))
     return content
+
+
+def _folder(inputs: GroupInputs, name: str) -> Path:
+    return inputs.out_dir / "group" / f"association-{name.replace('_', '')}"
+
+
+def store_association(inputs: GroupInputs, content: AssociationContent) -> None:
+    """Put what a family makes of an association in its record, and keep it alone beside that.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    content : AssociationContent
+        After its family.
+    """
+    path = _folder(inputs, content.name) / "association.json"
+    record = read_json(path)
+    alone = cast("dict[str, object]", record.get("alone") or record["content"])
+    settled = {**alone, "verdict": content.verdict, "sentence": content.sentence}
+    if settled != record["content"]:
+        kept = None if settled == alone else alone
+        write_json(path, {**record, "content": settled, "alone": kept})
 
 
 def _key(
@@ -88,6 +122,7 @@ def _key(
     scale = inputs.protocol.scales[item.scale]
     return hash_parameters(
         {
+            "record": RECORD,
             "association": item.model_dump(mode="json"),
             "inference": settings.model_dump(mode="json"),
             "scale": scale.model_dump(mode="json"),
@@ -104,7 +139,7 @@ def _read(folder: Path, key: str) -> AssociationContent | None:
         record = TypeAdapter(_Record).validate_python(read_json(folder / "association.json"))
     except (DatasetError, ValidationError):  # none, or not of this version
         return None
-    return record.content if record.step_key == key else None
+    return (record.alone or record.content) if record.step_key == key else None
 
 
 def _compute(
@@ -144,12 +179,14 @@ def _compute(
     beside = _correlate(data, other, strongest, settings.confidence)
     found = float(result.pvalue_corrected[strongest]) <= settings.alpha
     place = "" if single else _place(inputs, data, strongest)
+    n_tested = int(result.tested.sum())
+    shuffled, null = shuffling_words(inputs, item, design)
     return AssociationContent(
         name=name,
         text=item.text,
         role=item.role,
         verdict="found" if found else "not found",
-        sentence=_sentence(inputs, item, data, result, own, strongest, settings),
+        sentence=answer_sentence(inputs, item, data, result, own, strongest, settings),
         method=item.method,
         n=len(data.subjects),
         r=float(own.r[0]),
@@ -158,16 +195,28 @@ def _compute(
         pvalue=float(result.pvalue_uncorrected[strongest]),
         pvalue_rank=float(beside.pvalue[0]),
         points=_points(data, strongest),
-        x_label=f"{_outcome_words(inputs, item)} ({_unit(inputs, item)})",
-        y_label=_score_words(inputs, item),
+        x_label=outcome_label(inputs, item),
+        y_label=score_label(inputs, item),
         confidence=settings.confidence,
         place=place,
-        pvalue_corrected=None if single else float(result.pvalue_corrected[strongest]),
-        corrected_over="" if single else f"{int(result.tested.sum()):,} outcomes",
+        pvalue_corrected=None if n_tested == 1 else float(result.pvalue_corrected[strongest]),
+        corrected_over="" if n_tested == 1 else f"{n_tested:,} outcomes",
         partial=item.partial,
         circular=None if single else _circular(item, data, groups),
         prediction=_predict(item, data, groups, settings),
-        notes=(*design.notes, *((data.outcomes.note,) if data.outcomes.note else ())),
+        notes=(
+            *design.notes,
+            *((data.outcomes.note,) if data.outcomes.note else ()),
+            *words_beside(own, result, strongest, settings),
+        ),
+        shuffled=shuffled,
+        null=null,
+        n_permutations=result.n_permutations,
+        n_distinct=result.n_distinct,
+        exhaustive=result.exhaustive,
+        sentences=tuple(
+            in_groups(inputs.protocol, text) for text in (*design.sentences, *result.sentences)
+        ),
     )
 
 
@@ -243,70 +292,6 @@ def _points(
     return found
 
 
-def _change(item: Association) -> str:
-    if item.contrast is not None:
-        return f", {item.contrast[0]} minus {item.contrast[1]}"
-    if item.baseline is not None:
-        return f", {item.session} minus {item.baseline}"
-    return f", session {item.session}" if item.session else ""
-
-
-def _outcome_words(inputs: GroupInputs, item: Association) -> str:
-    measure = inputs.protocol.measures[item.measure]
-    return f"{name_outcome(measure, as_question(inputs, item))}{_change(item)}"
-
-
-def _unit(inputs: GroupInputs, item: Association) -> str:
-    return unit_of(inputs.protocol.measures[item.measure], as_question(inputs, item))
-
-
-def _score_words(inputs: GroupInputs, item: Association) -> str:
-    label = inputs.protocol.scales[item.scale].label or item.scale
-    part = f" {item.subscale}" if item.subscale else ""
-    return f"{label}{part} score{_change(item)} (points)"
-
-
-def _sentence(
-    inputs: GroupInputs,
-    item: Association,
-    data: AssociationData,
-    result: InferenceResult,
-    own: Correlation,
-    strongest: int,
-    settings: Inference,
-) -> str:
-    pvalue = float(result.pvalue_corrected[strongest])
-    found = pvalue <= settings.alpha
-    score, outcome = _score_words(inputs, item), _outcome_words(inputs, item)
-    score = score.removesuffix(" (points)")
-    label = "r" if item.method == "pearson" else "Spearman's rho"
-    numbers = (
-        f"{label} {own.r[0]:+.2f}, {100 * settings.confidence:g} % CI {own.low[0]:.2f} to "
-        f"{own.high[0]:.2f}; p {format_p(pvalue)}; n = {len(data.subjects)}"
-    ).replace("-", "−")
-    exploratory = "Exploratory: " if item.role == "exploratory" else ""
-    if data.Y.shape[1] == 1:
-        if found:
-            return f"{exploratory}{score} went with {outcome} ({numbers})."
-        return (
-            f"{exploratory}No association of {score} with {outcome} was found ({numbers}); this "
-            "is not evidence of none."
-        )
-    n_found = int((result.pvalue_corrected[result.tested] <= settings.alpha).sum())
-    n = int(result.tested.sum())
-    if found:
-        return (
-            f"{exploratory}{score} went with {outcome} in {n_found:,} of {n:,} places (corrected "
-            f"p {format_p(pvalue)}; n = {len(data.subjects)}). How strongly cannot be read off "
-            "places that were selected for it."
-        )
-    return (
-        f"{exploratory}No association of {score} with {outcome} was found in any of {n:,} places "
-        f"(smallest corrected p {format_p(pvalue)}; n = {len(data.subjects)}); this is not "
-        "evidence of none."
-    )
-
-
 def _without(
     values: Float[np.ndarray, "n ..."], data: AssociationData, groups: tuple[str, ...] | None
 ) -> Float[np.ndarray, "n ..."]:
@@ -371,24 +356,4 @@ def _predict(
         if least_squares
         else "ridge regression, penalty chosen within folds",
         r2_in_sample=found.r2_in_sample,
-    )
-
-
-def _refusal(name: str, item: Association, reason: str) -> AssociationContent:
-    return AssociationContent(
-        name=name,
-        text=item.text,
-        role=item.role,
-        verdict="refused",
-        sentence=f"This was not answered: {'; '.join(reason.splitlines()).rstrip('.')}.",
-        method=item.method,
-        n=0,
-        r=None,
-        ci_low=None,
-        ci_high=None,
-        pvalue=None,
-        pvalue_rank=None,
-        points={},
-        x_label="",
-        y_label="",
     )

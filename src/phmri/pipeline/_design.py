@@ -28,10 +28,12 @@ from phmri.group import (
     UnitTable,
 )
 from phmri.inference import Alternative, cluster_threshold, make_source, smallest_pvalue
+from phmri.pipeline._after_events import check_after_events, counted_check
 from phmri.pipeline._asked import long_model, model_question
 from phmri.pipeline._design_summary import UNSHUFFLED, DesignSummary
-from phmri.pipeline._design_words import contrast_words, covariance_words
+from phmri.pipeline._design_words import contrast_words, covariance_words, order_words
 from phmri.pipeline._long_model import unit_design_of
+from phmri.pipeline._populations import find_events
 from phmri.pipeline._treatment_words import treatment_words
 from phmri.pipeline._units import make_table, present_visits
 from phmri.protocol import Inference, Parallel, Protocol, Question, RoiToRoi, inference_of
@@ -65,10 +67,19 @@ def describe_designs(
     -------
     tuple of DesignSummary
         In the order of the protocol; a question that cannot be answered says why.
+
+    Notes
+    -----
+    A `DatasetError` names all tables and columns of intercurrent events that the data set lacks.
     """
-    if index is not None and check is None:
-        check = check_dataset(protocol, index)
-    return tuple(_describe(protocol, name, index, check) for name in protocol.questions)
+    if index is None:
+        return tuple(_describe(protocol, name, None, None) for name in protocol.questions)
+    counted = check_after_events(protocol, index, check or check_dataset(protocol, index))
+    happened = find_events(protocol, index)
+    return tuple(
+        _describe(protocol, name, index, counted_check(protocol, name, counted, happened))
+        for name in protocol.questions
+    )
 
 
 def _describe(
@@ -95,6 +106,7 @@ def _describe(
             notes=notes,
             covariance=covariance_words(question, design),
             contrasts=contrast_words(question),
+            p_source=order_words(question),
         )
         _refuse_threshold(protocol, question, summary)
         if summary.settings.method not in UNSHUFFLED:

@@ -59,6 +59,9 @@ class DesignSummary:
         How rows of one participant, and rows of unequal variance, are allowed for.
     contrasts : tuple of str
         What is estimated, in words; more than one for a blockade or persistence.
+    p_source : str
+        What p-values come from where the method alone does not say it: of the order of scores,
+        which has no residuals.
     """
 
     question: str
@@ -83,6 +86,7 @@ class DesignSummary:
     notes: tuple[str, ...] = ()
     covariance: str = ""
     contrasts: tuple[str, ...] = ()
+    p_source: str = ""
 
     @property
     def reaches_alpha(self) -> bool:  # numpydoc ignore=RT01
@@ -100,7 +104,7 @@ class DesignSummary:
         if self.refusal:
             return ()
         if self.settings.method in UNSHUFFLED:
-            source = UNSHUFFLED[self.settings.method]
+            source = self.p_source or UNSHUFFLED[self.settings.method]
             shuffling = [("shuffled", f"nothing: p-values come from {source}")]
         else:
             shuffling = [
@@ -158,5 +162,7 @@ class DesignSummary:
     def _model(self) -> str:
         columns = (*self.columns, *(("own baseline",) if self.voxelwise_baseline else ()))
         count = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+        if self.p_source:
+            return f"{count} ({', '.join(columns)})"
         own = ", fewer for the statistic v" if self.settings.statistic == "v" else ""
         return f"{count} ({', '.join(columns)}), {self.df} residual degrees of freedom{own}"

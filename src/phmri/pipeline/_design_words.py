@@ -4,7 +4,12 @@ from phmri.dataset import REPEATED
 from phmri.group import UnitDesign
 from phmri.protocol import Question
 
-__all__ = ["contrast_words", "covariance_words"]
+__all__ = ["contrast_words", "covariance_words", "order_words"]
+
+_ORDERED = {
+    "rank": "none: the variance of placements in the two arms (Brunner and Munzel)",
+    "ordinal": "none: the likelihood of the order of scores, z of its odds ratio",
+}
 
 _DF = {
     "kenward_roger": "Kenward and Roger's degrees of freedom",
@@ -30,12 +35,30 @@ def covariance_words(question: Question, design: UnitDesign) -> str:
     if question.errors == "cr2":
         return "rows of a participant go together in any way (least squares, CR2)"
     if question.estimator not in REPEATED:
-        return ""
+        return _ORDERED.get(question.estimator, "")
     df = _DF[question.degrees_of_freedom]
     if question.estimator == "mixed":
         return f"random intercept per participant, by REML, {df}"
     rows = len(design.subjects)
     return f"unstructured covariance between sessions, by REML, {df}; {rows} rows"
+
+
+def order_words(question: Question) -> str:
+    """Say where p comes from if nothing but the order of scores is looked at.
+
+    Parameters
+    ----------
+    question : Question
+
+    Returns
+    -------
+    str
+        Empty for other estimators.
+    """
+    return {
+        "rank": "Student's t of the probability of superiority",
+        "ordinal": "Wald's z of the log odds ratio",
+    }.get(question.estimator, "")
 
 
 def contrast_words(question: Question) -> tuple[str, ...]:

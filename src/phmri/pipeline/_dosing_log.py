@@ -2,19 +2,30 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
-from phmri.dataset import Cell, DatasetIndex, DosingRow, read_dosing, read_run_dosing
+from phmri.dataset import (
+    Cell,
+    DatasetIndex,
+    DosingRow,
+    DosingTable,
+    read_run_dosing,
+    scan_dosing,
+)
 from phmri.exceptions import DatasetError, Problem
 from phmri.pharmacokinetics import Dose
 from phmri.pipeline._implausible_doses import find_implausible
+from phmri.pipeline._job import ToldStart
+from phmri.protocol import Dose as PlannedDose
 from phmri.protocol import Protocol
 
 __all__ = ["SIDECAR", "DosingLog"]
 
 SIDECAR = "sidecar of the run"
 
+_NAMES_LINE = 1
 _MANY = 12
 """More names than this are counted, not listed."""
 
@@ -50,9 +61,10 @@ class DosingLog:
     problems: list[Problem] = field(default_factory=list)
     _given: dict[tuple[str, str], list[DosingRow]] = field(init=False)
     _told: dict[tuple[str, str], dict[str, tuple[DosingRow, ...]]] = field(init=False)
+    _sidecars: dict[tuple[str, str, str], tuple[Path, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._given, self._told = {}, {}
+        self._given, self._told, self._sidecars = {}, {}, {}
         self._read_log()
         uses_doses = any(
             item.needs_time_zero or item.used_exposure for item in self.protocol.measures.values()
@@ -61,19 +73,31 @@ class DosingLog:
             if (cell.subject, cell.session) not in self._given:
                 self._read_sidecar(cell)
 
+    @property
+    def _path(self) -> Path:
+        return self.index.root / "phenotype" / "dosing.tsv"
+
     def _read_log(self) -> None:
-        path = self.index.root / "phenotype" / "dosing.tsv"
+        path = self._path
         if not path.is_file():
             return
         try:
-            rows = read_dosing(path)
+            table = scan_dosing(path)
         except DatasetError as error:
             self.problems += error.problems
             return
-        for row in rows:
-            self.problems += self._faults(row, str(path))
-            self._given.setdefault((row.subject, self._session_of(row)), []).append(row)
-        self.problems += find_implausible(self.protocol, self._given, self.cells, str(path))
+        lines: dict[tuple[str, str], list[DosingRow]] = {}
+        for row in table.rows:
+            lines.setdefault((row.subject, self._session_of(row)), []).append(row)
+        faults = [fault for row in table.rows for fault in self._faults(row, table, str(path))]
+        implausible = find_implausible(self.protocol, lines, self.cells, str(path))
+        wrong = {problem.line for problem in (*table.problems, *faults)}
+        found = (*table.problems, *faults, *implausible)
+        self.problems += sorted(found, key=lambda problem: problem.line or 0)
+        readable = _NAMES_LINE not in wrong
+        for key, rows in lines.items():
+            # Where the log names a session it counts, also with no line of use.
+            self._given[key] = [row for row in rows if readable and row.line not in wrong]
 
     def _read_sidecar(self, cell: Cell) -> None:
         run = cell.run
@@ -90,6 +114,7 @@ class DosingLog:
             told = self._told.setdefault((cell.subject, cell.session), {})
             first = next(iter(told.values()), rows)
             told[cell.scan] = rows
+            self._sidecars[cell.subject, cell.session, cell.scan] = run.dosing
             if not self._is_same(cell.session, first, rows):
                 self.problems.append(
                     Problem(
@@ -140,7 +165,7 @@ class DosingLog:
         only = next(iter(self.protocol.sessions)) if len(self.protocol.sessions) == 1 else ""
         return row.session or only
 
-    def _faults(self, row: DosingRow, file: str) -> list[Problem]:
+    def _faults(self, row: DosingRow, table: DosingTable, file: str) -> list[Problem]:
         protocol, session = self.protocol, self._session_of(row)
         known: tuple[tuple[str, str | None, Collection[str]], ...] = (
             ("participant_id", row.subject, sorted(map(str, self.index.participants.index))),
@@ -153,12 +178,14 @@ class DosingLog:
                 what=f"the trial has no such {name.removesuffix('_id')}",
                 file=file,
                 line=row.line,
+                subject=row.subject or None,
+                session=row.session,
                 field=name,
                 found=found or "n/a",
                 expected=", ".join(names) if len(names) < _MANY else f"one of {len(names)}",
             )
             for name, found, names in known
-            if found is not None and found not in names
+            if found is not None and found not in names and table.tells(row, name)
         ]
         scan = protocol.scans.get(row.scan or "")
         if scan is not None and session in protocol.sessions and session not in scan.start_min:
@@ -167,6 +194,8 @@ class DosingLog:
                     what="the dose counts from a scan that the protocol does not place in time",
                     file=file,
                     line=row.line,
+                    subject=row.subject or None,
+                    session=session,
                     field="scan",
                     found=f"{row.scan}, without start_min in session {session}",
                     expected=f"scans.{row.scan}.start_min.{session}, or scan n/a and minutes",
@@ -175,10 +204,74 @@ class DosingLog:
         return problems
 
     def _rows(self, cell: Cell) -> Sequence[DosingRow]:
-        key = (cell.subject, cell.session)
-        told = self._told.get(key, {})
-        own = told.get(cell.scan) or next(iter(told.values()), ())
-        return self._given.get(key) or own
+        return self._given.get((cell.subject, cell.session)) or self._of_sidecars(cell)
+
+    def _of_sidecars(self, cell: Cell) -> tuple[DosingRow, ...]:
+        told = self._told.get((cell.subject, cell.session), {})
+        return told.get(cell.scan) or next(iter(told.values()), ())
+
+    def files(self, cell: Cell) -> tuple[Path, ...]:
+        """List the files that say what was given before or in a run, and when.
+
+        Parameters
+        ----------
+        cell : Cell
+
+        Returns
+        -------
+        tuple of Path
+            Empty where nobody says what was given.
+        """
+        rows = self._rows(cell)
+        if not rows:
+            return ()
+        if rows[0].line is not None:
+            return (self._path,)
+        return self._sidecars[cell.subject, cell.session, str(rows[0].scan)]
+
+    def told_start(self, cell: Cell) -> ToldStart | None:
+        """Give the dose that says when time zero was, and how a fault in its time is told.
+
+        Parameters
+        ----------
+        cell : Cell
+
+        Returns
+        -------
+        ToldStart or None
+            None where the plan alone says it.
+        """
+        rows = self._rows(cell)
+        if not rows:
+            return None
+        infused = [row for row in rows if row.route == "intravenous"]
+        row = min(infused or rows, key=lambda item: self._minutes(cell.session, item))
+        clock = "min from time zero"
+        if row.scan is not None:
+            clock = f"s from the first volume of {row.scan}"
+        planned = [dose.start_min for dose in self._planned(cell) if dose.route == row.route]
+        expected = "a time at which the run can be modelled"
+        if planned:
+            at = min(planned)
+            if row.scan is not None:
+                at = 60.0 * (at - self.protocol.scans[row.scan].start_min[cell.session])
+            expected = f"{at:g} {clock}, as planned, or a time near it"
+        files = self.files(cell)
+        problem = Problem(
+            what="the run cannot be modelled with time zero where this dose has it",
+            file=str(files[-1]),
+            line=row.line,
+            subject=cell.subject,
+            session=cell.session,
+            field="start" if row.line is not None else "PharmaceuticalDoseTime",
+            found=f"{row.start:g} {clock}",
+            expected=expected,
+        )
+        return ToldStart(files=files, problem=problem)
+
+    def _planned(self, cell: Cell) -> Sequence[PlannedDose]:
+        treatment = self.protocol.treatments.get(cell.treatment or "")
+        return () if treatment is None else treatment.doses
 
     def source(self, cell: Cell) -> str:
         """Say where the doses of a run come from.
@@ -221,9 +314,7 @@ class DosingLog:
         ]
         if not infused:
             return 0.0
-        treatment = self.protocol.treatments.get(cell.treatment or "")
-        doses = () if treatment is None else treatment.doses
-        planned = [dose.start_min for dose in doses if dose.route == "intravenous"]
+        planned = [dose.start_min for dose in self._planned(cell) if dose.route == "intravenous"]
         return min(infused) - min(planned, default=0.0)
 
     def _minutes(self, session: str, row: DosingRow) -> float:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Float32
 
 from phmri.dataset import write_image, write_table
 from phmri.firstlevel import RunEstimate
-from phmri.pipeline._job import grid_of, measure_path, run_inputs, statistic_of
+from phmri.pipeline._job import grid_of, measure_path, measure_sources, statistic_of
 from phmri.pipeline._measures import Variant
 from phmri.pipeline._run_data import RunData
 
@@ -87,7 +87,7 @@ def _sidecar(data: RunData, variant: Variant, estimate: RunEstimate) -> dict[str
         "RepetitionTime": job.run.t_r,
         "ProtocolSHA256": job.protocol_sha256,
         "StepKey": job.key,
-        "Sources": [str(item) for item in run_inputs(job.run)],
+        "Sources": [str(item) for item in measure_sources(job, variant.measure)],
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from phmri.pharmacokinetics import (
     resolve_doses,
 )
 from phmri.pipeline._dosing_log import DosingLog
-from phmri.pipeline._job import ExposureCurve
+from phmri.pipeline._job import ExposureCurve, ToldStart
 from phmri.protocol import Exposure, Protocol, treatment_of
 
 __all__ = ["Exposures", "drug_model"]
@@ -68,6 +69,20 @@ class Exposures:
             Minutes, negative before it; None where the protocol gives the scan no such time.
         """
         return self._log.start_min(cell)
+
+    def told_start(self, cell: Cell) -> ToldStart | None:
+        """Give the dose that says when time zero of a run was.
+
+        Parameters
+        ----------
+        cell : Cell
+
+        Returns
+        -------
+        ToldStart or None
+            None where the plan alone says it.
+        """
+        return self._log.told_start(cell)
 
     def curves(self, cell: Cell, names: Sequence[str]) -> dict[str, ExposureCurve]:
         """Make the curves that the measures of a run need.
@@ -122,7 +137,7 @@ class Exposures:
             )
         given = self._log.doses(cell, exposure.drug)
         weight = self._weight(cell.subject, exposure, model, given or planned)
-        person = self._person(cell, exposure, model, weight)
+        person, sampled = self._person(cell, exposure, model, weight)
         doses = resolve_doses(given or planned, weight_kg=weight)
         if person is None:
             values = concentration(
@@ -149,7 +164,16 @@ class Exposures:
             source=f"{model.name} ({model.site}), "
             + (f"doses as given ({self._log.source(cell)})" if given else "doses as planned")
             + ("" if person is None else ", fitted to this participant's samples"),
+            files=(
+                *self._log.files(cell),
+                *((self._people,) if _needs_weight(model, given or planned) else ()),
+                *sampled,
+            ),
         )
+
+    @property
+    def _people(self) -> Path:
+        return self.index.root / "participants.tsv"
 
     def _weight(
         self, subject: str, exposure: Exposure, model: CompartmentModel, doses: Sequence[Dose]
@@ -160,13 +184,12 @@ class Exposures:
         weight = float(values.get(subject, np.nan)) if values is not None else np.nan
         if np.isfinite(weight) and LIGHTEST_KG <= weight <= HEAVIEST_KG:
             return weight
-        scales = any(parameter.weight_exponent for parameter in model.parameters)
-        if not (scales or any("/kg" in dose.unit for dose in doses)):
+        if not _needs_weight(model, doses):
             return None
         raise PharmacokineticsError(
             Problem(
                 what="the doses or the drug model need a body weight",
-                file=str(self.index.root / "participants.tsv"),
+                file=str(self._people),
                 subject=None if values is None else subject,
                 field=column,
                 found="no such column" if values is None else _shown(table[column].get(subject)),
@@ -176,19 +199,20 @@ class Exposures:
 
     def _person(
         self, cell: Cell, exposure: Exposure, model: CompartmentModel, weight: float | None
-    ) -> Individuals | None:
-        # Fit a participant's own parameters to samples, from whichever session has them.
+    ) -> tuple[Individuals | None, tuple[Path, ...]]:
+        # Fit a participant's own parameters to samples, from whichever session has them; and say
+        # which files that takes.
         if exposure.samples is None:
-            return None
+            return None, ()
         session, own = self._samples(cell, exposure)
         if own.empty:
-            return None
+            return None, ()
         there = cell
         if session is not None:
             treatment = treatment_of(self.protocol, cell.group, session)
             there = replace(cell, session=session, treatment=treatment)
         given = self._log.doses(there, exposure.drug)
-        return fit_individual(
+        fitted = fit_individual(
             model,
             resolve_doses(given or _planned(self.protocol, exposure), weight_kg=weight),
             own["time_min"].to_numpy(float),
@@ -197,10 +221,14 @@ class Exposures:
             analyte=exposure.analyte,
             residual_sd_proportional=exposure.sample_error,
         ).individual
+        return fitted, (*self._log.files(there), self._samples_file(exposure))
+
+    def _samples_file(self, exposure: Exposure) -> Path:
+        return self.index.root / "phenotype" / f"{exposure.samples}.tsv"
 
     def _samples(self, cell: Cell, exposure: Exposure) -> tuple[str | None, pd.DataFrame]:
         # A participant's samples, of one session, and that session where it is named.
-        file = str(self.index.root / "phenotype" / f"{exposure.samples}.tsv")
+        file = str(self._samples_file(exposure))
         table = self.index.phenotype.get(exposure.samples or "")
         needed = ("subject", "time_min", "concentration_ng_ml")
         if table is None or not set(needed) <= set(table.columns):
@@ -235,6 +263,11 @@ class Exposures:
             )
         chosen = cell.session if cell.session in sessions else next(iter(sessions), None)
         return chosen, own[own["session"] == chosen]
+
+
+def _needs_weight(model: CompartmentModel, doses: Sequence[Dose]) -> bool:
+    scales = any(parameter.weight_exponent for parameter in model.parameters)
+    return scales or any("/kg" in dose.unit for dose in doses)
 
 
 def _placed(problem: Problem, cell: Cell, name: str) -> Problem:

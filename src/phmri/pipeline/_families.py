@@ -146,6 +146,13 @@ def _join(sentence: str, verdict: str, family: FamilyContent, row: FamilyMemberC
     return f"{sentence} {said}"
 
 
+def _claimed(alone: Verdict, in_family: Verdict) -> Verdict:
+    """Give the verdict that both allow."""
+    if in_family == "not tested":
+        return "not tested"
+    return "found" if alone == in_family == "found" else "not found"
+
+
 def settle_answer(families: Sequence[FamilyContent], answer: QuestionAnswer) -> QuestionAnswer:
     """Let an answer claim no more than its family allows.
 
@@ -163,10 +170,9 @@ def settle_answer(families: Sequence[FamilyContent], answer: QuestionAnswer) -> 
     if found is None or answer.claim.verdict == "refused":
         return answer
     family, row = found
-    claimed = answer.claim.verdict == "found" and row.verdict == "found"
     claim = replace(
         answer.claim,
-        verdict="found" if claimed else "not found",
+        verdict=_claimed(answer.claim.verdict, row.verdict),
         sentence=_join(answer.claim.sentence, answer.claim.verdict, family, row),
         sentences=(
             *(text for text in answer.claim.sentences if not text.startswith(OWN)),
@@ -196,10 +202,9 @@ def settle_association(
     found = _membership(families, content.name)
     if found is None or content.verdict == "refused":
         return content
-    claimed = content.verdict == "found" and found[1].verdict == "found"
     return replace(
         content,
-        verdict="found" if claimed else "not found",
+        verdict=_claimed(content.verdict, found[1].verdict),
         sentence=_join(content.sentence, content.verdict, *found),
     )
 
@@ -233,7 +238,8 @@ def write_families(
         pd.DataFrame(rows),
         {
             "Description": "Questions that share an error rate: the least corrected p of each, "
-            "and after the family's correction. `claim.json` of a question is before it.",
+            "and after the family's correction. `claim.json` of a question holds the answer "
+            "after it and, under `alone`, the one before.",
             "Corrections": corrections,
             "ProtocolSHA256": protocol_sha256(protocol),
         },

@@ -5,15 +5,21 @@ at, and as many volumes as show that every seed changes; not the confounds.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from phmri.exceptions import FirstLevelError, PhmriError, Problem
-from phmri.firstlevel import InfusionDesign, Noise, fit_glm, task_contrast
+from phmri.firstlevel import (
+    InfusionDesign,
+    Noise,
+    find_window_problems,
+    fit_glm,
+    task_contrast,
+)
 from phmri.pipeline._by_tissue import by_tissue, refuse_without_tissues
-from phmri.pipeline._job import RunJob, grid_of
+from phmri.pipeline._job import RunJob, grid_of, run_key
 from phmri.pipeline._located import located, tell_place
 from phmri.pipeline._model_measures import (
     make_infusion_design,
@@ -23,34 +29,60 @@ from phmri.pipeline._model_measures import (
 from phmri.pipeline._run_data import RunData
 from phmri.pipeline._still_regions import find_still_regions, is_measured
 from phmri.protocol import (
+    Association,
     BetaSeries,
     DualRegression,
+    ExposureConnectivity,
     Infusion,
     Measure,
     Ppi,
     Question,
     ReceptorMaps,
+    Reliability,
     Task,
 )
 from phmri.signals import pick_recordings, place_maps, place_tissues
 
-__all__ = ["foresee"]
+__all__ = ["Foreseen", "foresee"]
+
+
+_Asked = Mapping[str, Question | Association | Reliability]
+_Key = tuple[object, ...]
+_NO_SUCH_BIN = "the response has no such bin"
+"""The one fault of which a run can be measured; who asks cannot be answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """What will keep measures from being computed.
+
+    Parameters
+    ----------
+    problems : tuple of Problem
+        Each once. Those of an image that all runs share name no participant.
+    broken : dict of (str, str, str) to str
+        Participant, session and scan of every run that cannot be measured -> the first reason.
+    """
+
+    problems: tuple[Problem, ...]
+    broken: dict[tuple[str, str, str], str]
 
 
 def foresee(
     jobs: Collection[RunJob],
-    questions: Mapping[str, Question],
+    asked: _Asked,
     *,
     resuming: bool = False,
     on_progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
-) -> list[Problem]:
+) -> Foreseen:
     """Find what will keep measures from being computed.
 
     Parameters
     ----------
     jobs : collection of RunJob
-    questions : mapping of str to Question
-        That will be asked; how many bins a response has is for the run to say.
+    asked : mapping of str to Question, Association or Reliability
+        That will be asked, by their place in the protocol (``questions.NAME``); how many bins a
+        response has is for the run to say.
     resuming : bool, default False
         Whether the seeds of runs that are measured already need no second look.
     on_progress : callable, optional
@@ -58,40 +90,85 @@ def foresee(
 
     Returns
     -------
-    list of Problem
-        Each once. Those of an image that all runs share name no participant.
+    Foreseen
     """
-    known: dict[tuple[object, ...], tuple[Problem, ...]] = {}
+    known: dict[_Key, tuple[Problem, ...]] = {}
+    found: list[tuple[RunJob, Problem]] = []
     problems: dict[Problem, None] = {}
     for job in jobs:
         data = RunData(job=job, confounds=None)
-        for name, measure in job.measures.items():
-            if measure.used_exposure not in {None, *job.exposures}:
-                continue  # the curve could not be made, and its problems are told already
-            key = _key(job, name)
-            if key not in known:
-                asked = {
-                    field: item.map
-                    for field, item in questions.items()
-                    if item.measure == name and item.map is not None
-                }
-                known[key] = _problems_of(data, measure, asked)
-            file = str(job.run.path)
-            for problem in known[key]:
-                there = tell_place(problem, file=file, field=f"measures.{name}")
-                shared = problem.file in {job.maps[item].path for item in measure.map_files}
-                problems[there if shared else _of_run(there, job)] = None
-        for problem in _of_denoisings(data):
-            problems[_of_run(problem, job)] = None
+        shared = {file.path for file in job.maps.values()}
+        for problem in (*_of_measures(data, asked, known), *_of_denoisings(data)):
+            if problem.file in shared:
+                problems[problem] = None
+            else:
+                found.append((job, _of_run(problem, job)))
+                problems[found[-1][1]] = None
     new = [job for job in jobs if not (resuming and is_measured(job))]
-    return [*problems, *find_still_regions(new, on_progress)]
+    still = find_still_regions(new, on_progress)
+    broken: dict[tuple[str, str, str], str] = {}
+    for job, problem in (*found, *still):
+        if not problem.what.startswith(_NO_SUCH_BIN):
+            broken.setdefault(run_key(job), problem.what)
+    problems |= dict.fromkeys(problem for _, problem in still)
+    return Foreseen(problems=tuple(problems), broken=broken)
+
+
+def _of_measures(
+    data: RunData, asked: _Asked, known: dict[_Key, tuple[Problem, ...]]
+) -> list[Problem]:
+    """Find what is wrong with the measures of a run, and who is to blame for its time zero."""
+    job = data.job
+    problems: list[Problem] = []
+    late: dict[Problem, None] = {}
+    for name, measure in job.measures.items():
+        if measure.used_exposure not in {None, *job.exposures}:
+            continue  # the curve could not be made, and its problems are told already
+        found = _look(data, name, asked, known)
+        if found and job.told_start is not None and measure.needs_time_zero:
+            planned = _look(RunData(job=_as_planned(job), confounds=None), name, asked, known)
+            late |= dict.fromkeys(problem for problem in found if problem not in planned)
+            found = tuple(problem for problem in found if problem in planned)
+        problems += [
+            tell_place(problem, file=str(job.run.path), field=f"measures.{name}")
+            for problem in found
+        ]
+    if late and job.told_start is not None:
+        told = job.told_start.problem
+        measured = all(problem.what == _NO_SUCH_BIN for problem in late)
+        what = _NO_SUCH_BIN if measured else told.what
+        problems.append(replace(told, what=f"{what} ({'; '.join(map(str, late))})"))
+    return problems
+
+
+def _as_planned(job: RunJob) -> RunJob:
+    curves = {
+        name: replace(curve, values_ng_ml=curve.typical_ng_ml)
+        for name, curve in job.exposures.items()
+    }
+    return replace(job, start_min=job.scan.start_min.get(job.session), exposures=curves)
+
+
+def _look(
+    data: RunData, name: str, asked: _Asked, known: dict[_Key, tuple[Problem, ...]]
+) -> tuple[Problem, ...]:
+    """Look at a measure of a run, once for all runs that are alike."""
+    key = _key(data.job, name)
+    if key not in known:
+        maps = {
+            place: item.map
+            for place, item in asked.items()
+            if item.measure == name and item.map is not None
+        }
+        known[key] = _problems_of(data, data.job.measures[name], maps)
+    return known[key]
 
 
 def _of_run(problem: Problem, job: RunJob) -> Problem:
     return replace(problem, subject=job.run.subject, session=job.session)
 
 
-def _key(job: RunJob, name: str) -> tuple[object, ...]:
+def _key(job: RunJob, name: str) -> _Key:
     """Give what the answer depends on: most runs of a trial have one design."""
     run, measure = job.run, job.measures[name]
     curve = job.exposures.get(measure.used_exposure or "")
@@ -108,20 +185,22 @@ def _key(job: RunJob, name: str) -> tuple[object, ...]:
     )
 
 
-def _problems_of(data: RunData, measure: Measure, asked: Mapping[str, str]) -> tuple[Problem, ...]:
+def _problems_of(data: RunData, measure: Measure, maps: Mapping[str, str]) -> tuple[Problem, ...]:
     try:
         if by_tissue(measure):
             refuse_without_tissues(data.job.run)
             place_tissues(data.job.run.tissues, grid_of(data.job.run))
         match measure:
             case Infusion():
-                _look_for_bins(make_infusion_design(data, measure), asked)
+                _look_for_bins(make_infusion_design(data, measure), maps)
             case Task():
                 _try_contrast(data, measure)
             case Ppi():
                 make_task_design(data, measure)
             case BetaSeries():
                 make_trial_design(data)
+            case ExposureConnectivity():
+                _look_at_windows(data, measure)
             case DualRegression() | ReceptorMaps():
                 _look_at_maps(data.job, measure)
             case _:
@@ -131,15 +210,15 @@ def _problems_of(data: RunData, measure: Measure, asked: Mapping[str, str]) -> t
     return ()
 
 
-def _look_for_bins(design: InfusionDesign, asked: Mapping[str, str]) -> None:
+def _look_for_bins(design: InfusionDesign, maps: Mapping[str, str]) -> None:
     problems = [
         Problem(
-            what="the response has no such bin",
-            field=f"questions.{question}.map",
+            what=_NO_SUCH_BIN,
+            field=f"{place}.map",
             found=name,
             expected=f"{design.course[0]} to {design.course[-1]}" if design.course else "no bin",
         )
-        for question, name in asked.items()
+        for place, name in maps.items()
         if name.startswith("bin") and name not in design.course
     ]
     if problems:
@@ -154,6 +233,17 @@ def _try_contrast(data: RunData, measure: Task) -> None:
     names = (*design.columns, "constant")
     still = np.zeros((data.n_volumes, 1))
     fit_glm(still, X, (contrast,), noise=Noise(kind="white"), column_names=names)
+
+
+def _look_at_windows(data: RunData, measure: ExposureConnectivity) -> None:
+    problems = find_window_problems(
+        data.job.exposures[measure.exposure].values_ng_ml,
+        t_r=data.t_r,
+        window_s=measure.window_s,
+        step_s=measure.step_s,
+    )
+    if problems:
+        raise FirstLevelError(*problems)
 
 
 def _of_denoisings(data: RunData) -> list[Problem]:

@@ -43,10 +43,12 @@ from phmri.pipeline._beside import other_denoisings, test_nuisance
 from phmri.pipeline._carry_over import carry_over_note
 from phmri.pipeline._clusters import list_clusters
 from phmri.pipeline._course import load_course
+from phmri.pipeline._event_words import event_notes
 from phmri.pipeline._judged import describe_blockade, describe_persistence, extra_statistics
 from phmri.pipeline._left_out import leave_out_untested
 from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, RunKey, load_values
 from phmri.pipeline._measure_words import question_unit
+from phmri.pipeline._ordered import describe_effect, effect_unit
 from phmri.pipeline._population_answers import population_answers
 from phmri.pipeline._provenance import hash_parameters
 from phmri.pipeline._ratings import rating_values
@@ -138,8 +140,7 @@ def _n_shufflings(design: UnitDesign, settings: Inference) -> int:
 def _compute(
     inputs: GroupInputs, asked: dict[str, Asked], name: str, states: dict[str, KeptState]
 ) -> Answer:
-    question, settings = asked[name].question, asked[name].settings
-    design, units = asked[name].design, asked[name].units
+    question = asked[name].question
     tested = test_question(inputs, asked[name], states[name])
     outcomes, result = tested.outcomes, tested.result
     if len(asked) > 1:
@@ -150,48 +151,79 @@ def _compute(
             outcomes, result, searched=tested.searched, by_model=tested.joint is not None
         )
         estimate, result = restrict_result(estimate, result)
-    unit = question_unit(inputs.protocol, question)
-    clusters = list_clusters(
-        question,
-        design,
-        outcomes,
-        result,
-        settings,
-        space=space_of(outcomes, settings),
-        labels=inputs.labels,
-    )
-    claim = make_claim(
-        name,
-        question,
-        design,
-        estimate,
-        result,
-        outcomes=_describe(inputs, asked[name], outcomes, estimate, together=tuple(asked)),
-        settings=settings,
-        clusters=clusters,
-        alone=len(asked) == 1,
-        notes=(
-            *_notes(units, outcomes),
-            *_order_notes(design, outcomes, settings, unit),
-            *_carried(inputs, asked[name], tested, unit),
-        ),
+    kept = replace(tested, outcomes=outcomes, result=result, estimate=estimate)
+    claim = _claim(
+        inputs,
+        asked[name],
+        kept,
+        together=tuple(asked),
+        carried=_carried(inputs, asked[name], tested, effect_unit(inputs.protocol, question)),
     )
     strongest = claim.peaks[0].index if claim.peaks else 0
     beside = _beside(inputs, asked[name], tested, claim, outcomes, estimate)
     if beside.blockade is not None and claim.outcome == "scalar":
         verdict = f"Blockade: {beside.blockade.verdict}."
         claim = replace(claim, sentence=f"{claim.sentence} {verdict}")
+    if beside.effect_measure is not None:
+        claim = replace(claim, sentence=f"{claim.sentence} {beside.effect_measure.sentence}")
     return Answer(
         claim=claim,
         outcomes=outcomes,
         estimate=estimate,
         result=result,
         run_values=_values(inputs, question, outcomes, strongest),
-        used=frozenset((*run.key,) for members in units.runs.values() for run in members),
+        values_unit=question_unit(inputs.protocol, question),
+        used=frozenset(
+            (*run.key,) for members in asked[name].units.runs.values() for run in members
+        ),
         beside=beside,
         extras=extra_statistics(inputs, asked[name], tested),
         whole=tested.outcomes,
         status=None if tested.joint is None else tested.joint.status.astype(np.float64),
+    )
+
+
+def _claim(
+    inputs: GroupInputs,
+    asked: Asked,
+    kept: Tested,
+    *,
+    together: tuple[str, ...],
+    carried: tuple[str, ...],
+) -> Claim:
+    """Say what was found in the outcomes that could be tested."""
+    design, settings, outcomes = asked.design, asked.settings, kept.outcomes
+    unit = effect_unit(inputs.protocol, asked.question)
+    return make_claim(
+        asked.name,
+        asked.question,
+        design,
+        kept.estimate,
+        kept.result,
+        outcomes=_describe(inputs, asked, outcomes, kept.estimate, together=together),
+        settings=settings,
+        clusters=list_clusters(
+            asked.question,
+            design,
+            outcomes,
+            kept.result,
+            settings,
+            space=space_of(outcomes, settings),
+            labels=inputs.labels,
+        ),
+        alone=len(together) == 1,
+        notes=(
+            *_notes(asked.units, outcomes),
+            *event_notes(
+                inputs.protocol,
+                asked.name,
+                index=inputs.index,
+                check=inputs.check,
+                happened=inputs.happened,
+            ),
+            *_order_notes(design, outcomes, settings, unit),
+            *carried,
+        ),
     )
 
 
@@ -218,6 +250,7 @@ def _beside(
         blockade=describe_blockade(inputs, asked, tested, strongest),
         persistence=describe_persistence(inputs, asked, tested, strongest),
         populations=population_answers(inputs, asked, claim, outcomes, estimate),
+        effect_measure=describe_effect(asked, estimate),
     )
     if question.measure in inputs.protocol.scales:
         return judged
@@ -273,6 +306,14 @@ def _notes(units: QuestionUnits, outcomes: LoadedOutcomes) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def _covered(n_outcomes: int, together: tuple[str, ...]) -> str:
+    """Say what p covers where questions are corrected together; empty where one stands alone."""
+    if len(together) == 1:
+        return ""
+    questions = f"the questions {', '.join(together)}"
+    return questions if n_outcomes == 1 else f"{n_outcomes:,} outcomes and {questions}"
+
+
 def _carried(inputs: GroupInputs, asked: Asked, tested: Tested, unit: str) -> tuple[str, ...]:
     t = np.where(tested.result.tested, np.abs(tested.estimate.t), 0.0)
     strongest = int(np.lexsort((-t, tested.result.pvalue_corrected))[0])
@@ -308,7 +349,7 @@ def _describe(
     shared = f" and the questions {', '.join(together)}" if len(together) > 1 else ""
     labels = contrast_labels(inputs.protocol, question)
     words = measure_words(inputs.protocol, question)
-    unit = question_unit(inputs.protocol, question)
+    unit = effect_unit(inputs.protocol, question)
     if outcomes.kind != "map" or outcomes.mask is None or outcomes.affine is None:
         return Outcomes(
             kind=outcomes.kind,
@@ -316,7 +357,7 @@ def _describe(
             measure=words,
             labels=labels,
             names=outcomes.names,
-            corrected_over=f"{len(outcomes.names)} outcomes{shared}" if shared else "",
+            corrected_over=_covered(len(outcomes.names), together),
         )
     voxels = np.argwhere(outcomes.mask)
     positions = voxels @ outcomes.affine[:3, :3].T + outcomes.affine[:3, 3]

@@ -83,7 +83,9 @@ def _against_plan(
         for dose in planned
         if dose.unit == row.unit and (amount := dose.amount or dose.rate) is not None
     ]
-    if amounts and not min(amounts) / FAR <= row.amount <= max(amounts) * FAR:
+    if amounts and (
+        row.amount < min(amounts) / FAR or row.amount > max(amounts) * FAR
+    ):  # neither, of an amount that is no number and was told as such
         yield Problem(
             what=f"the amount is more than {FAR:g} times off the planned one",
             file=file,

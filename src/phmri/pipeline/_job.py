@@ -15,13 +15,16 @@ from phmri.signals import Grid, RegionOnGrid
 __all__ = [
     "ExposureCurve",
     "RunJob",
+    "ToldStart",
     "grid_of",
     "job_key",
     "manifest_path",
     "measure_path",
+    "measure_sources",
     "parcel_key",
     "parcel_name",
     "run_inputs",
+    "run_key",
     "statistic_of",
 ]
 
@@ -43,6 +46,8 @@ class ExposureCurve:
         Behind plasma by ke0.
     source : str
         Model, doses and samples in words.
+    files : tuple of Path
+        That it depends on besides the protocol: doses as given, weights, samples.
     """
 
     values_ng_ml: Float[np.ndarray, " n_volumes"]
@@ -50,6 +55,23 @@ class ExposureCurve:
     peak_ng_ml: float
     at_effect_site: bool
     source: str
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToldStart:
+    """What says when time zero was, where the plan alone does not.
+
+    Parameters
+    ----------
+    files : tuple of Path
+        ``phenotype/dosing.tsv``, or sidecars of a run.
+    problem : Problem
+        What is told where a run cannot have its time zero there.
+    """
+
+    files: tuple[Path, ...]
+    problem: Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +96,8 @@ class RunJob:
         Parcellation -> its parcels, as `parcel_key` calls them.
     start_min : float or None
         Minutes from the infusion's actual start to the first volume; None where there is none.
+    told_start : ToldStart or None
+        Whose word `start_min` is; None where it is that of the protocol.
     exposures : dict of str to ExposureCurve
         Of this participant and session.
     maps : dict of str to FileRecord
@@ -100,6 +124,7 @@ class RunJob:
     out_dir: Path
     protocol_sha256: str
     key: str
+    told_start: ToldStart | None = None
 
 
 def grid_of(run: Run) -> Grid:
@@ -216,6 +241,41 @@ def run_inputs(run: Run) -> tuple[Path, ...]:
     return tuple(path for path in files if path is not None)
 
 
+def measure_sources(job: RunJob, measure: str) -> tuple[Path, ...]:
+    """List the files that a measure of a run depends on.
+
+    Parameters
+    ----------
+    job : RunJob
+    measure : str
+        The measure's name in the protocol.
+
+    Returns
+    -------
+    tuple of Path
+        Those of the run; then, where the measure needs them, doses, weights and samples.
+    """
+    asked = job.measures[measure]
+    told = job.told_start.files if job.told_start and asked.needs_time_zero else ()
+    curve = job.exposures.get(asked.used_exposure or "")
+    return tuple(dict.fromkeys((*run_inputs(job.run), *told, *(curve.files if curve else ()))))
+
+
+def run_key(job: RunJob) -> tuple[str, str, str]:
+    """Name a run as the protocol does.
+
+    Parameters
+    ----------
+    job : RunJob
+
+    Returns
+    -------
+    tuple of str
+        Participant, session and scan.
+    """
+    return (job.run.subject, job.session, job.scan_name)
+
+
 def parcel_key(parcellation: str, parcel: str) -> str:
     """Name a parcel among the regions of a job.
 
@@ -272,8 +332,11 @@ def job_key(job: RunJob) -> str:
             "series": job.series,
             "parcels": job.parcels,
             "start_min": job.start_min,
+            "told_by": {
+                name: [path.name for path in measure_sources(job, name)] for name in job.measures
+            },
             "exposures": {
-                name: [curve.peak_ng_ml, *curve.values_ng_ml.tolist()]
+                name: [curve.source, curve.peak_ng_ml, *curve.values_ng_ml.tolist()]
                 for name, curve in job.exposures.items()
             },
             "maps": {name: file.sha256 for name, file in job.maps.items()},

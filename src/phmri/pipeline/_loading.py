@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from phmri.dataset import read_image
 from phmri.exceptions import DatasetError, DesignError, Problem
-from phmri.pipeline._job import RunJob, manifest_path
+from phmri.pipeline._job import RunJob, manifest_path, run_key
 from phmri.pipeline._manifest import RunManifest, read_manifest
 from phmri.pipeline._outcome_files import outcome_column, outcome_path, read_values
 from phmri.pipeline._sound import few, is_as_measured, refuse_altered, refuse_odd_grids
@@ -49,7 +49,7 @@ class MeasuredRun:
     @property
     def key(self) -> RunKey:  # numpydoc ignore=RT01
         """Participant, session and scan."""
-        return (self.job.run.subject, self.job.session, self.job.scan_name)
+        return run_key(self.job)
 
     @property
     def excluded(self) -> str:  # numpydoc ignore=RT01

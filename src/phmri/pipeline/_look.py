@@ -4,8 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from phmri.dataset import AtlasStore, DatasetCheck, DatasetIndex
-from phmri.exceptions import Problem
-from phmri.pipeline._plan import plan_jobs
+from phmri.pipeline._plan import Plan, plan_jobs
 from phmri.protocol import protocol_sha256, read_protocol
 
 __all__ = ["look_ahead"]
@@ -18,7 +17,7 @@ def look_ahead(
     *,
     atlas_dirs: tuple[Path, ...] = (),
     on_progress: Callable[[str, int, int], None] | None = None,
-) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
+) -> Plan:
     """Find what keeps measures of a trial from being computed; nothing is measured or written.
 
     Parameters
@@ -35,13 +34,12 @@ def look_ahead(
 
     Returns
     -------
-    stopping : tuple of Problem
-        Doses, weights, designs, regions, files and seeds at which `run` stops.
-    tolerated : tuple of Problem
-        The same of single runs, where the protocol leaves broken runs out.
+    Plan
+        Problems at which `run` stops, those of single runs that the protocol leaves out, and who
+        can answer what without these.
     """
     protocol = read_protocol(protocol_path)
-    plan = plan_jobs(
+    return plan_jobs(
         protocol,
         index,
         check,
@@ -51,4 +49,3 @@ def look_ahead(
         atlas=AtlasStore(atlas_dirs),
         on_progress=on_progress or (lambda stage, done, total: None),
     )
-    return plan.problems, plan.tolerated

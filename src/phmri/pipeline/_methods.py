@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from phmri.pipeline._infusion_words import describe_curve, describe_settings
 from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.pipeline._manifest import CleaningManifest
 from phmri.pipeline._measure_words import describe_measure
@@ -44,10 +45,16 @@ def write_methods(protocol: Protocol, runs: Mapping[RunKey, MeasuredRun]) -> tup
             sentences += _denoising(name, setting, used)
     measured = {name for run in runs.values() for name in run.job.measures}
     sentences += [
-        f"Measure '{name}': {describe_measure(measure)}"
-        for name, measure in protocol.measures.items()
+        " ".join(
+            filter(None, (f"Measure '{name}':", describe_measure(item), describe_settings(item)))
+        )
+        for name, item in protocol.measures.items()
         if name in measured
     ]
+    for name in protocol.exposures:
+        curves = [run.job.exposures[name] for run in runs.values() if name in run.job.exposures]
+        if curves:
+            sentences.append(describe_curve(protocol, name, curves))
     return tuple(sentences)
 
 

@@ -12,7 +12,15 @@ from jaxtyping import Bool, Float
 
 from phmri.dataset import REPEATED
 from phmri.exceptions import DesignError, Problem
-from phmri.group import Estimate, JointEstimate, UnitDesign, fit_ols, make_unit_contrasts
+from phmri.group import (
+    ORDERED,
+    Estimate,
+    JointEstimate,
+    UnitDesign,
+    fit_ols,
+    fit_ordered,
+    make_unit_contrasts,
+)
 from phmri.pipeline._long_model import settings_of
 from phmri.protocol import Protocol, Question
 
@@ -33,7 +41,7 @@ def needs_model(question: Question) -> bool:
     -------
     bool
     """
-    return question.estimator in REPEATED or question.errors != "model"
+    return question.estimator in REPEATED | ORDERED or question.errors != "model"
 
 
 def fit_units(
@@ -43,7 +51,7 @@ def fit_units(
     Y: Float[np.ndarray, "n_units n_outcomes"],
     baseline: Float[np.ndarray, "n_units n_outcomes"] | None,
 ) -> JointEstimate:
-    """Fit a question's contrasts by least squares, one row per participant (or period).
+    """Fit a question's contrasts with one row per participant (or period).
 
     Parameters
     ----------
@@ -63,6 +71,8 @@ def fit_units(
     DesignError
         The treatments of a blockade do not stand in one model.
     """
+    if design.estimator in ORDERED:
+        return fit_ordered(design, Y, baseline)
     if design.estimator in {"crossover", "paired"}:
         if question.blockade is not None:
             raise DesignError(

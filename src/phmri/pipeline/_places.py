@@ -118,6 +118,7 @@ def _asked_about(protocol: Protocol, measures: dict[str, Measure]) -> list[str]:
     """Name the regions that are asked about: their coverage is measured in every run."""
     places = [(item.measure, item.where) for item in protocol.questions.values()]
     places += [(item.measure, item.where) for item in protocol.associations.values()]
+    places += [(item.measure, item.where) for item in protocol.reliability.values()]
     return sorted(
         {
             name

@@ -6,18 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
-from phmri.dataset import AtlasStore, Cell, DatasetCheck, DatasetIndex, find_tissues
+from phmri.dataset import AtlasStore, Cell, DatasetCheck, DatasetIndex, find_tissues, without_runs
 from phmri.exceptions import DatasetError, Problem
+from phmri.pipeline._after_events import check_after_events
 from phmri.pipeline._by_tissue import by_tissue
 from phmri.pipeline._exposure import Exposures
 from phmri.pipeline._foresee import foresee
-from phmri.pipeline._job import RunJob, job_key
+from phmri.pipeline._job import RunJob, job_key, run_key
+from phmri.pipeline._map_files import find_map_faults
 from phmri.pipeline._places import Placer
 from phmri.pipeline._populations import find_events
 from phmri.pipeline._provenance import FileRecord
-from phmri.protocol import Measure, Protocol
+from phmri.protocol import Association, Measure, Protocol, Question, Reliability
 
-__all__ = ["Plan", "make_jobs", "memory_per_run_gb", "plan_jobs"]
+__all__ = ["Plan", "make_plan", "memory_per_run_gb", "plan_jobs"]
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -34,14 +36,20 @@ class Plan:
         At which a run stops: doses, weights, designs, regions, files, seeds.
     tolerated : tuple of Problem
         Of single runs, which the protocol leaves out.
+    broken : dict of (str, str, str) to str
+        Participant, session and scan of the runs that are left out -> why.
+    check : DatasetCheck
+        Without these runs: who can answer what.
     """
 
     jobs: tuple[RunJob, ...]
     problems: tuple[Problem, ...]
     tolerated: tuple[Problem, ...]
+    broken: dict[tuple[str, str, str], str]
+    check: DatasetCheck
 
 
-def make_jobs(
+def make_plan(
     protocol: Protocol,
     index: DatasetIndex,
     check: DatasetCheck,
@@ -51,8 +59,8 @@ def make_jobs(
     out_dir: Path,
     atlas: AtlasStore,
     on_progress: OnProgress = lambda stage, done, total: None,
-) -> list[RunJob]:
-    """List the runs to be measured, with all that each needs.
+) -> Plan:
+    """List the runs to be measured, with all that each needs, or say why that cannot be.
 
     Parameters
     ----------
@@ -69,8 +77,8 @@ def make_jobs(
 
     Returns
     -------
-    list of RunJob
-        In the order of the check's cells.
+    Plan
+        Without problems at which a run stops.
 
     Raises
     ------
@@ -91,7 +99,7 @@ def make_jobs(
     )
     if plan.problems:
         raise DatasetError(*plan.problems)
-    return list(plan.jobs)
+    return plan
 
 
 def plan_jobs(
@@ -152,6 +160,7 @@ def plan_jobs(
             series=places.series,
             parcels=places.parcels,
             start_min=exposures.start_min(cell),
+            told_start=exposures.told_start(cell),
             exposures=exposures.curves(cell, sorted(filter(None, curves))),
             maps={file: maps[file] for item in measures.values() for file in item.map_files},
             out_dir=out_dir or Path(),
@@ -162,17 +171,37 @@ def plan_jobs(
         key = job_key(replace(job, regions=job.regions[: places.n_used]))
         jobs.append(replace(job, key=key))
     common = (*exposures.problems, *lacking, *placer.problems, *_of_events(protocol, index))
-    of_runs = foresee(
-        jobs, protocol.questions, resuming=out_dir is not None, on_progress=on_progress
+    common += find_map_faults(protocol, protocol_dir)
+    asked: dict[str, Question | Association | Reliability] = {
+        **{f"questions.{name}": item for name, item in protocol.questions.items()},
+        **{f"associations.{name}": item for name, item in protocol.associations.items()},
+        **{f"reliability.{name}": item for name, item in protocol.reliability.items()},
+    }
+    found = foresee(
+        jobs,
+        asked,
+        resuming=out_dir is not None,
+        on_progress=on_progress,
     )
     stops = protocol.exclusions.broken_run == "stop"
-    stopping = (problem for problem in of_runs if problem.subject is None or stops)
-    tolerated = (problem for problem in of_runs if not (problem.subject is None or stops))
+    stopping = (problem for problem in found.problems if problem.subject is None or stops)
+    tolerated = (problem for problem in found.problems if not (problem.subject is None or stops))
+    broken = {} if stops else found.broken
     return Plan(
-        jobs=tuple(jobs),
+        jobs=tuple(job for job in jobs if run_key(job) not in broken),
         problems=tuple(dict.fromkeys((*common, *stopping))),
         tolerated=tuple(tolerated),
+        broken=broken,
+        check=_counted(protocol, index, without_runs(protocol, index, check, broken)),
     )
+
+
+def _counted(protocol: Protocol, index: DatasetIndex, check: DatasetCheck) -> DatasetCheck:
+    """Count who can answer as answering does; tables of events that are wrong are told apart."""
+    try:
+        return check_after_events(protocol, index, check)
+    except DatasetError:
+        return check
 
 
 def _measures(protocol: Protocol, cell: Cell, start_min: float | None) -> dict[str, Measure]:

@@ -72,8 +72,9 @@ def _content(asked: Asked, name: str, estimate: Estimate, index: int) -> Populat
 
 
 def _count(asked: Asked) -> dict[str, int]:
-    table = asked.units.table
-    return dict(sorted(Counter(table.groups).items()))
+    # As the claim counts them: a model may have no outcome of some who have a baseline.
+    people = dict(zip(asked.design.subjects, asked.design.groups, strict=True))
+    return dict(sorted(Counter(people.values()).items()))
 
 
 def _other(

@@ -9,6 +9,7 @@ import numpy as np
 from phmri.dataset import Cell, DatasetCheck, DatasetIndex
 from phmri.pipeline._answers import QuestionAnswer
 from phmri.pipeline._drug import list_doses, list_exposures
+from phmri.pipeline._event_words import describe_events, rating_notes
 from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.pipeline._methods import write_methods
 from phmri.pipeline._provenance import now
@@ -16,8 +17,11 @@ from phmri.pipeline._versions import is_simulated, software_versions
 from phmri.protocol import Protocol
 from phmri.report import (
     AssociationContent,
+    EventContent,
     FamilyContent,
+    MapAssociationContent,
     RegionContent,
+    ReliabilityContent,
     ReportContent,
     RunContent,
     write_report,
@@ -38,7 +42,10 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
     runs: Mapping[RunKey, MeasuredRun],
     results: Sequence[QuestionAnswer],
     associations: Sequence[AssociationContent],
+    reliabilities: Sequence[ReliabilityContent],
+    map_associations: Sequence[MapAssociationContent],
     families: Sequence[FamilyContent],
+    happened: Mapping[str, frozenset[tuple[str, str]]],
     out_dir: Path,
     command: str,
 ) -> Path:
@@ -57,7 +64,11 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
     runs : mapping of RunKey to MeasuredRun
     results : sequence of QuestionAnswer
     associations : sequence of AssociationContent
+    reliabilities : sequence of ReliabilityContent
+    map_associations : sequence of MapAssociationContent
     families : sequence of FamilyContent
+    happened : mapping of str to frozenset of (str, str)
+        Intercurrent event -> participants and sessions that it counts in.
     out_dir : Path
     command : str
 
@@ -65,6 +76,7 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
     -------
     Path
     """
+    events = describe_events(protocol, index, check, happened)
     content = ReportContent(
         protocol=protocol,
         protocol_sha256=protocol_sha256,
@@ -76,7 +88,7 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
         regions=_region_contents(protocol, regions, grid),
         questions=tuple(result.content for result in results),
         simulated=is_simulated(index),
-        methods=write_methods(protocol, runs),
+        methods=(*write_methods(protocol, runs), *_of_people(protocol, index, check, events)),
         versions=software_versions(),
         created=now(),
         command=command,
@@ -84,8 +96,29 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
         doses=list_doses(protocol, index, check),
         families=tuple(families),
         associations=tuple(associations),
+        reliabilities=tuple(reliabilities),
+        map_associations=tuple(map_associations),
+        events=events,
     )
     return write_report(content, out_dir / "report" / "index.html")
+
+
+def _of_people(
+    protocol: Protocol,
+    index: DatasetIndex,
+    check: DatasetCheck,
+    events: Sequence[EventContent],
+) -> tuple[str, ...]:
+    """Write what was done about intercurrent events and missing items."""
+    said = [
+        f"Intercurrent event '{event.label}', strategy {event.strategy.replace('_', ' ')}: "
+        f"{'; '.join(event.done) or 'it concerns no outcome that is asked about'}."
+        for event in events
+    ]
+    rated = {cell.scan for cell in check.ratings if cell.status == "ok"}
+    for name in sorted(rated):
+        said += rating_notes(protocol, index, name)
+    return tuple(said)
 
 
 def _groups(protocol: Protocol, index: DatasetIndex) -> dict[str, str]:

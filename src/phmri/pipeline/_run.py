@@ -15,10 +15,10 @@ from phmri.inference import Claim
 from phmri.pipeline._answer_trial import Answered, answer_trial
 from phmri.pipeline._execute import execute, n_workers_that_fit
 from phmri.pipeline._guard import refuse_foreign_output
-from phmri.pipeline._job import RunJob, manifest_path, run_inputs
+from phmri.pipeline._job import RunJob, manifest_path, run_inputs, run_key
 from phmri.pipeline._manifest import RunManifest, read_manifest
 from phmri.pipeline._participant import run_job
-from phmri.pipeline._plan import make_jobs, memory_per_run_gb
+from phmri.pipeline._plan import make_plan, memory_per_run_gb
 from phmri.pipeline._provenance import StepLog, is_current
 from phmri.pipeline._trial import OnProgress, Tally, Trial
 from phmri.pipeline._versions import dataset_description
@@ -40,6 +40,8 @@ class RunSummary:
         In the order of the protocol; empty for the participant level.
     associations : tuple of AssociationContent
         Likewise.
+    blockades : dict of str to str
+        Question -> verdict on its blockade, of questions that ask for one.
     report_path : Path or None
     n_done, n_kept, n_excluded, n_failed : int
         Steps run now; steps kept from before; runs excluded by rule; runs broken and left out.
@@ -49,6 +51,7 @@ class RunSummary:
 
     claims: tuple[Claim, ...]
     associations: tuple[AssociationContent, ...]
+    blockades: dict[str, str]
     report_path: Path | None
     n_done: int
     n_kept: int
@@ -142,6 +145,7 @@ def run(  # noqa: PLR0913 - the command line has as many options
     return RunSummary(
         claims=answered.claims,
         associations=answered.associations,
+        blockades=answered.blockades,
         report_path=answered.report_path,
         n_done=tally.done,
         n_kept=tally.kept,
@@ -172,7 +176,7 @@ def _open_trial(
     atlas = AtlasStore(tuple(atlas_dirs))
     stopping = check.problems if protocol.exclusions.broken_run == "stop" else ()
     try:
-        jobs = make_jobs(
+        plan = make_plan(
             protocol,
             index,
             check,
@@ -184,25 +188,33 @@ def _open_trial(
         )
     except DatasetError as error:  # what is wrong with files and with designs is told at once
         raise DatasetError(*dict.fromkeys((*stopping, *error.problems))) from error
-    tally = Tally()
+    tally = Tally(failed=len(plan.broken), problems=list(plan.tolerated))
     _stop_if_broken(protocol, check.problems, tally)
-    if level != "participant" or participants is None:
-        _stop_if_unanswerable(check)
+    unanswerable = _unanswerable(plan.check)
+    if level != "participant" and unanswerable:  # with what was left out, which may be why
+        raise DesignError(*unanswerable, *tally.problems)
+    if participants is None:  # who names some has to do with them alone
+        if not plan.jobs:
+            raise DesignError("there is no run to measure", *unanswerable, *tally.problems)
+        tally.problems += unanswerable
     _make_directory(out_dir)
     write_json(
         out_dir / "dataset_description.json",
         dataset_description(protocol, sha256, index),
     )
+    log = StepLog(out_dir / "logs" / "steps.jsonl")
+    for key, reason in plan.broken.items() if level != "group" else ():
+        log.write(_step_name(key), "failed", note=reason)
     return Trial(
         protocol=protocol,
         protocol_path=protocol_path,
         sha256=sha256,
         index=index,
-        check=check,
-        jobs=jobs,
+        check=plan.check,
+        jobs=list(plan.jobs),
         atlas=atlas,
         out_dir=out_dir.resolve(),
-        log=StepLog(out_dir / "logs" / "steps.jsonl"),
+        log=log,
         on_progress=on_progress,
         tally=tally,
     )
@@ -223,14 +235,12 @@ def _stop_if_broken(protocol: Protocol, problems: tuple[Problem, ...], tally: Ta
     tally.problems.extend(problems)
 
 
-def _stop_if_unanswerable(check: DatasetCheck) -> None:
-    problems = [
+def _unanswerable(check: DatasetCheck) -> list[Problem]:
+    return [
         Problem(what=item.reason, field=f"questions.{item.question}")
         for item in check.questions
         if item.role == "primary" and not item.answerable
     ]
-    if problems:
-        raise DesignError(*problems)
 
 
 def _measure_runs(trial: Trial, *, n_workers: int) -> None:
@@ -240,7 +250,7 @@ def _measure_runs(trial: Trial, *, n_workers: int) -> None:
         if manifest is not None:
             trial.tally.kept += 1
             trial.tally.excluded += bool(manifest.excluded)
-            trial.log.write(_step_name(job), "kept")
+            trial.log.write(_step_name(run_key(job)), "kept")
         else:
             todo.append(job)
     total, n_finished = len(trial.jobs), len(trial.jobs) - len(todo)
@@ -251,7 +261,7 @@ def _measure_runs(trial: Trial, *, n_workers: int) -> None:
         trial.on_progress("First levels", n_finished, total)
         note = outcome.reason or "; ".join(str(problem) for problem in outcome.problems)
         trial.log.write(
-            _step_name(todo[index]), outcome.status, seconds=outcome.seconds, note=note
+            _step_name(run_key(todo[index])), outcome.status, seconds=outcome.seconds, note=note
         )
         if outcome.status == "failed":
             failed += outcome.problems
@@ -281,5 +291,6 @@ def _finished_manifest(job: RunJob) -> RunManifest | None:
     return manifest if finished else None
 
 
-def _step_name(job: RunJob) -> str:
-    return f"participant sub-{job.run.subject} ses-{job.session} {job.scan_name}"
+def _step_name(run: tuple[str, str, str]) -> str:
+    subject, session, scan = run
+    return f"participant sub-{subject} ses-{session} {scan}"

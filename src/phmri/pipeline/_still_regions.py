@@ -26,7 +26,7 @@ _MANY_THREADS = 8
 
 def find_still_regions(
     jobs: Iterable[RunJob], on_progress: Callable[[str, int, int], None]
-) -> list[Problem]:
+) -> list[tuple[RunJob, Problem]]:
     """Find regions that measures need and that have one value in a whole run.
 
     Parameters
@@ -37,17 +37,17 @@ def find_still_regions(
 
     Returns
     -------
-    list of Problem
+    list of (RunJob, Problem)
         One per run and region, and what is wrong with files that cannot be read.
     """
     todo = [job for job in jobs if _wanted(job)]
     if not todo:
         return []
-    problems: list[Problem] = []
+    problems: list[tuple[RunJob, Problem]] = []
     on_progress(_STAGE, 0, len(todo))
     with ThreadPoolExecutor(min(_MANY_THREADS, os.cpu_count() or 1)) as threads:
-        for done, found in enumerate(threads.map(_look, todo), start=1):
-            problems += found
+        for done, (job, found) in enumerate(zip(todo, threads.map(_look, todo), strict=True), 1):
+            problems += [(job, problem) for problem in found]
             on_progress(_STAGE, done, len(todo))
     return problems
 

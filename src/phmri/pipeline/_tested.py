@@ -1,11 +1,11 @@
 """One question's data, tested."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from phmri.group import Estimate, JointEstimate, fit_covered
+from phmri.group import ORDERED, Estimate, JointEstimate, fit_covered
 from phmri.inference import (
     InferenceResult,
     Space,
@@ -21,6 +21,7 @@ from phmri.pipeline._left_out import leave_out_constant
 from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, load_outcomes
 from phmri.pipeline._long_model import LongModel, fit_long, make_long_model, rows_of
 from phmri.pipeline._models import first_estimate, fit_units, needs_model
+from phmri.pipeline._ordered import P_OF_ORDER, in_deviations
 from phmri.pipeline._ratings import Rating, load_ratings
 from phmri.pipeline._shuffle import KeptState
 from phmri.pipeline._stack import stack_outcomes
@@ -167,6 +168,8 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
         X = asked.design.X
         joint = fit_units(inputs.protocol, asked.question, asked.design, Y, baseline)
     estimate, fitted = first_estimate(joint, Y, X)
+    if asked.question.estimator in ORDERED:
+        estimate = in_deviations(asked.design, estimate)
     result = judge_estimate(
         estimate,
         asked.settings,
@@ -174,6 +177,8 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
         n_per_outcome=np.isfinite(Y).sum(axis=0),
         alternative=asked.question.alternative,
     )
+    if asked.question.estimator in ORDERED:
+        result = replace(result, sentences=(P_OF_ORDER[asked.question.estimator],))
     return Tested(
         outcomes=outcomes,
         Y=Y,

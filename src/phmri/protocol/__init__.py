@@ -14,9 +14,11 @@ the arm's treatment in a parallel trial; entry *p* of the sequence in a crossove
 period of *s*; and the treatment that *s* itself names where the order is unknown.
 """
 
+from phmri.protocol._base import Label, Name, Record
+from phmri.protocol._finding import Finding, one_of
 from phmri.protocol._models import *  # noqa: F403 - names are listed in _models.__all__
 from phmri.protocol._models import __all__ as _records
-from phmri.protocol._read import read_protocol
+from phmri.protocol._read import read_protocol, read_record
 from phmri.protocol._schema import protocol_schema, protocol_sha256
 from phmri.protocol._settings import inference_of
 from phmri.protocol._templates import list_templates, write_template
@@ -24,11 +26,17 @@ from phmri.protocol._treatment import treatment_of
 
 __all__ = [  # noqa: PLE0604 - the records' names are texts
     *_records,
+    "Finding",
+    "Label",
+    "Name",
+    "Record",
     "inference_of",
     "list_templates",
+    "one_of",
     "protocol_schema",
     "protocol_sha256",
     "read_protocol",
+    "read_record",
     "treatment_of",
     "write_template",
 ]

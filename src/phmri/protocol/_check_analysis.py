@@ -10,6 +10,8 @@ __all__ = ["check_denoising", "check_names", "check_regions"]
 _SHARED = (
     ("measures", "scales"),
     ("questions", "associations"),
+    ("reliability",),
+    ("map_associations",),
     ("regions",),
     ("denoising",),
     ("populations",),

@@ -106,7 +106,7 @@ def check_persistence(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
             expected="two questions",
         )
     estimator = text(question.get("estimator"))
-    if estimator in {"ancova", "change", "post"}:
+    if estimator in {"ancova", "change", "post", "rank", "ordinal"}:
         yield Finding(
             path=here,
             what="both sessions need to be in one model",

@@ -12,8 +12,9 @@ __all__ = ["check_errors", "check_estimator", "check_estimator_sessions", "refit
 
 _LINEAR = ("ancova", "change", "post")
 _MIXED = ("mixed", "mmrm", "clda")
+_ORDERED = ("rank", "ordinal")
 _OF_DESIGN = {
-    "parallel": (*_LINEAR, *_MIXED),
+    "parallel": (*_LINEAR, *_MIXED, *_ORDERED),
     "crossover": ("crossover", "mixed"),
     "crossover of unknown order": ("crossover",),
 }
@@ -35,7 +36,7 @@ def refitted(question: Raw) -> str | None:
         ``estimator mixed`` or ``errors hc3``; None where people can change places.
     """
     estimator, errors = text(question.get("estimator")), text(question.get("errors"))
-    if estimator in _MIXED:
+    if estimator in (*_MIXED, *_ORDERED):
         return f"estimator {estimator}"
     return f"errors {errors}" if errors in _WITH_ERRORS else None
 
@@ -135,7 +136,7 @@ def check_estimator_sessions(raw: Raw, path: Path, question: Raw) -> Iterator[Fi
     estimator, baseline = text(question.get("estimator")), question.get("baseline")
     if estimator not in _OF_DESIGN["parallel"]:
         return
-    needed = ("session",) if estimator in {"post", "mixed"} else ("session", "baseline")
+    needed = ("session",) if estimator in {"post", "mixed", *_ORDERED} else ("session", "baseline")
     for key in needed:
         if question.get(key) is None:
             yield Finding(
@@ -159,6 +160,8 @@ def check_estimator_sessions(raw: Raw, path: Path, question: Raw) -> Iterator[Fi
         )
     if estimator == "mixed":
         yield from _check_repeated(raw, path, question)
+    if estimator in _ORDERED:
+        yield from _check_ordered(raw, path, question)
 
 
 def _check_repeated(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
@@ -170,4 +173,23 @@ def _check_repeated(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
             what="this estimator needs two sessions or more, and there is one",
             found=sessions[0],
             expected=one_of(_LINEAR),
+        )
+
+
+def _check_ordered(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
+    """Check that the order of scores is all that is asked of."""
+    estimator = text(question.get("estimator"))
+    if measure_of(raw, question):
+        yield Finding(
+            path=(*path, "estimator"),
+            what="this estimator compares scores of a scale, and the question asks of a measure",
+            found=estimator,
+            expected=f"{one_of(_LINEAR)}, with ranks as 'statistic: rank' of 'inference'",
+        )
+    if question.get("blockade") is not None:
+        yield Finding(
+            path=(*path, "blockade"),
+            what="an attenuation is a ratio of differences, and this estimator has none",
+            found=f"estimator {estimator}",
+            expected=f"'estimator' {one_of((*_LINEAR, *_MIXED))}",
         )

@@ -25,7 +25,7 @@ from phmri.protocol._raw import (
     unknown,
 )
 
-__all__ = ["check_questions"]
+__all__ = ["check_of_scale", "check_questions"]
 
 
 def check_questions(raw: Raw) -> Iterator[Finding]:
@@ -112,7 +112,7 @@ def _check_outcome(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
             expected="clda, which takes the baseline as an outcome; or 'where: {mean_of: REGION}'",
         )
     if scale is not None:
-        yield from _check_of_scale(raw, path, question, scale)
+        yield from check_of_scale(raw, path, question, scale)
         return
     yield from check_where(raw, path, question)
     yield from check_map(raw, path, question)
@@ -125,7 +125,25 @@ def _check_outcome(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
         )
 
 
-def _check_of_scale(raw: Raw, path: Path, question: Raw, scale: str) -> Iterator[Finding]:
+def check_of_scale(raw: Raw, path: Path, question: Raw, scale: str) -> Iterator[Finding]:
+    """Check that what is asked of a scale is one of its scores.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+    path : tuple
+        Where the question stands.
+    question : dict
+        What asks.
+    scale : str
+        The name of the scale.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
     subscales = mapping(entries(raw, "scales")[scale].get("subscales"))
     name = text(question.get("map"))
     if name is not None and name.isalnum() and name not in subscales:

@@ -26,6 +26,7 @@ from phmri.protocol._estimand import IntercurrentEvent, Population
 from phmri.protocol._exposure import Compartments, Exposure
 from phmri.protocol._finding import listing
 from phmri.protocol._inference import Family, Inference
+from phmri.protocol._map_associations import MapAssociation
 from phmri.protocol._measures import (
     Alff,
     BetaSeries,
@@ -59,6 +60,7 @@ from phmri.protocol._questions import (
     Persistence,
     Prediction,
     Question,
+    Reliability,
     Where,
 )
 from phmri.protocol._references import check_references
@@ -106,6 +108,7 @@ __all__ = [
     "IntercurrentEvent",
     "JulichRegion",
     "LabelRegion",
+    "MapAssociation",
     "MaskRegion",
     "Measure",
     "Noise",
@@ -122,6 +125,7 @@ __all__ = [
     "ReceptorMaps",
     "Region",
     "Reho",
+    "Reliability",
     "ResponseFamily",
     "RoiToRoi",
     "Scale",
@@ -182,6 +186,10 @@ class Protocol(Record):
     questions: dict[Name, Question] = Field(min_length=1)
     associations: dict[Name, Association] = Field(default={})
     """How outcomes go with scores of scales."""
+    reliability: dict[Name, Reliability] = Field(default={})
+    """How well measures repeat themselves."""
+    map_associations: dict[Name, MapAssociation] = Field(default={})
+    """How effects go with other maps of the brain."""
     families: dict[Name, Family] = Field(default={})
     """Families that questions and associations name in ``family``; one that is left out has no
     correction."""

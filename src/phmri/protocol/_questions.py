@@ -1,4 +1,4 @@
-"""What is asked: questions, which compare treatments, and associations with a scale."""
+"""What is asked: questions, which compare treatments, associations with a scale, reliability."""
 
 import math
 from typing import Annotated, Literal
@@ -16,13 +16,16 @@ __all__ = [
     "Persistence",
     "Prediction",
     "Question",
+    "Reliability",
     "Role",
     "Where",
 ]
 
 Role = Literal["primary", "secondary", "exploratory"]
 Alternative = Literal["two-sided", "greater", "less"]
-Estimator = Literal["ancova", "change", "post", "crossover", "mixed", "mmrm", "clda"]
+Estimator = Literal[
+    "ancova", "change", "post", "crossover", "mixed", "mmrm", "clda", "rank", "ordinal"
+]
 
 
 class Where(Record):
@@ -78,13 +81,15 @@ class Question(Record):
     session: Label | None = None
     """Parallel: the session of the outcome. Crossover: left out."""
     baseline: Label | None = None
-    """Parallel: the session to adjust for (``ancova``, ``mmrm``, ``mixed``), to subtract
-    (``change``), or to hold equal between arms (``clda``)."""
+    """Parallel: the session to adjust for (``ancova``, ``mmrm``, ``mixed``, ``rank``,
+    ``ordinal``), to subtract (``change``), or to hold equal between arms (``clda``)."""
     estimator: Estimator
     """``mixed``: random intercept per participant over sessions or periods. ``mmrm``: the sessions
     after treatment, unstructured covariance. ``clda``: the baseline is an outcome too, with one
     mean in all arms, unstructured covariance. All three use what participants with missing
-    sessions have."""
+    sessions have. Of a scale in a parallel trial, by the order of scores alone: ``rank``, the
+    probability that one of the first arm scores above one of the second; ``ordinal``, the odds
+    ratio of a higher score, the same at every cut."""
     errors: Literal["model", "hc3", "cr2"] = "model"
     """Standard errors: of the model; ``hc3``, right also where variances differ (``ancova``,
     ``change``, ``post``); ``cr2``, the mean model of ``mixed`` or ``clda`` by least squares with
@@ -148,3 +153,25 @@ class Association(Record):
     """Shown beside the correlation."""
     inference: Inference | None = None
     """As of a question."""
+
+
+class Reliability(Record):
+    """How well a measure repeats itself in the same people."""
+
+    text: str
+    """The question as a person would ask it."""
+    measure: Name
+    """A measure, or a scale."""
+    map: Label | None = None
+    """A further map of the measure in place of its outcome; of a scale, a subscale."""
+    where: Where = Where()
+    sessions: tuple[Label, ...] = ()
+    """Two sessions or more; only who has the outcome in all of them counts."""
+    treatment: Name | None = None
+    """In place of ``sessions``: all sessions under this treatment, in the order in which each
+    person had them."""
+    groups: tuple[Name, ...] = ()
+    """Parallel: the arms whose participants count; all when left out."""
+    kind: Literal["agreement", "consistency"] = "agreement"
+    """``agreement``, ICC(2,1): what all participants share between sessions counts against it.
+    ``consistency``, ICC(3,1): it does not."""

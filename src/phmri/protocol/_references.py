@@ -17,8 +17,10 @@ from phmri.protocol._check_estimand import check_estimand
 from phmri.protocol._check_exposures import check_exposures
 from phmri.protocol._check_families import check_families
 from phmri.protocol._check_inference import check_inference
+from phmri.protocol._check_map_associations import check_map_associations
 from phmri.protocol._check_measures import check_measures
 from phmri.protocol._check_questions import check_questions
+from phmri.protocol._check_reliability import check_reliability
 from phmri.protocol._check_scales import check_scales
 from phmri.protocol._check_trial import (
     check_design,
@@ -44,6 +46,8 @@ _CHECKS = (
     check_estimand,
     check_questions,
     check_associations,
+    check_reliability,
+    check_map_associations,
     check_inference,
     check_families,
 )

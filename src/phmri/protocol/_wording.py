@@ -11,7 +11,6 @@ from pydantic_core import ErrorDetails
 
 from phmri.protocol._finding import Finding, Path, one_of, shown
 from phmri.protocol._inference import ONE_THRESHOLD, THRESHOLDS, Inference
-from phmri.protocol._models import Protocol
 
 __all__ = ["reword"]
 
@@ -38,13 +37,15 @@ _NEEDED = {
 }
 
 
-def reword(error: ErrorDetails) -> Finding:
+def reword(error: ErrorDetails, document: type[BaseModel]) -> Finding:
     """Say one error of pydantic's report in plain words.
 
     Parameters
     ----------
     error : dict
         One entry of ``ValidationError.errors()``.
+    document : type
+        The record that the whole file was read as.
 
     Returns
     -------
@@ -52,9 +53,9 @@ def reword(error: ErrorDetails) -> Finding:
         At the place in the document, without the names of union members that pydantic adds.
     """
     special = _SPECIAL.get(error["type"])
-    path, expected_type = _walk(error["loc"])
+    path, expected_type = _walk(error["loc"], document)
     if error["type"] == "extra_forbidden":
-        expected_type = _walk(error["loc"][:-1])[1]  # the record that the key stands in
+        expected_type = _walk(error["loc"][:-1], document)[1]  # the record that the key stands in
     if special is not None:
         return special(path, error["input"], expected_type)
     if error["type"] in _BOUNDS:
@@ -184,10 +185,10 @@ def _kind(value: object) -> str:
     return shown(value) if name is None else f"{name} {shown(value)}"
 
 
-def _walk(loc: Path) -> tuple[Path, Any]:
+def _walk(loc: Path, document: type[BaseModel]) -> tuple[Path, Any]:
     """Follow a place through the models: the path without tags, the type that is expected."""
     path: list[str | int] = []
-    current: Any = Protocol
+    current: Any = document
     for part in loc:
         if part == "[key]":
             break

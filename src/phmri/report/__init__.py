@@ -10,6 +10,7 @@ without an answer keeps its place.
 from phmri.report._across_records import (
     AssociationContent,
     CircularContent,
+    EventContent,
     FamilyContent,
     FamilyMemberContent,
     PredictionContent,
@@ -21,6 +22,7 @@ from phmri.report._beside_records import (
     BlockadeContent,
     ContrastContent,
     CourseContent,
+    EffectMeasureContent,
     NuisanceContent,
     PersistenceContent,
     PopulationContent,
@@ -30,6 +32,12 @@ from phmri.report._beside_records import (
 from phmri.report._drug import plot_course, plot_exposures
 from phmri.report._effects import plot_blockade, plot_persistence
 from phmri.report._flow import plot_completeness, plot_flow
+from phmri.report._map_association import plot_map_association
+from phmri.report._map_records import (
+    MapAssociationContent,
+    MapAssociationResult,
+    MapAssociationRow,
+)
 from phmri.report._maps import plot_statistic_map
 from phmri.report._outcomes import plot_outcomes
 from phmri.report._page import write_report
@@ -43,6 +51,14 @@ from phmri.report._records import (
     ReportContent,
     RunContent,
 )
+from phmri.report._recovered import write_recovered_page
+from phmri.report._reliability import plot_reliability
+from phmri.report._reliability_records import (
+    ReliabilityContent,
+    ReliabilityNumbers,
+    ReliabilityResult,
+    ReliabilitySpread,
+)
 
 __all__ = [
     "AssociationContent",
@@ -52,9 +68,14 @@ __all__ = [
     "ContrastContent",
     "CourseContent",
     "DoseContent",
+    "EffectMeasureContent",
+    "EventContent",
     "ExposureContent",
     "FamilyContent",
     "FamilyMemberContent",
+    "MapAssociationContent",
+    "MapAssociationResult",
+    "MapAssociationRow",
     "NuisanceContent",
     "PersistenceContent",
     "PopulationContent",
@@ -62,6 +83,10 @@ __all__ = [
     "QuestionContent",
     "RatioContent",
     "RegionContent",
+    "ReliabilityContent",
+    "ReliabilityNumbers",
+    "ReliabilityResult",
+    "ReliabilitySpread",
     "ReportContent",
     "RunContent",
     "VariantContent",
@@ -72,11 +97,14 @@ __all__ = [
     "plot_coverage",
     "plot_exposures",
     "plot_flow",
+    "plot_map_association",
     "plot_outcomes",
     "plot_participants",
     "plot_persistence",
     "plot_quality",
     "plot_regions",
+    "plot_reliability",
     "plot_statistic_map",
+    "write_recovered_page",
     "write_report",
 ]

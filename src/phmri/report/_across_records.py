@@ -6,6 +6,7 @@ from typing import Literal
 __all__ = [
     "AssociationContent",
     "CircularContent",
+    "EventContent",
     "FamilyContent",
     "FamilyMemberContent",
     "PredictionContent",
@@ -52,6 +53,30 @@ class FamilyContent:
     correction: str
     alpha: float
     rows: tuple[FamilyMemberContent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventContent:
+    """An intercurrent event: who had it, and what was done with the data that it touched.
+
+    Parameters
+    ----------
+    label : str
+    source : str
+        Column, value and table that say who had it.
+    strategy : str
+        As in the protocol.
+    n_per_group : dict of str to int
+        Participants that had it, per arm or sequence.
+    done : tuple of str
+        Per outcome that it concerns: how many sessions, and what became of them.
+    """
+
+    label: str
+    source: str
+    strategy: str
+    n_per_group: dict[str, int]
+    done: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +138,7 @@ class AssociationContent:
     name, text, role : str
         From the protocol.
     verdict : str
-        ``found``, ``not found`` or ``refused``.
+        ``found``, ``not found``, ``refused``, or ``not tested`` as in `FamilyMemberContent`.
     sentence : str
         The answer, or why there is none.
     method : str
@@ -141,12 +166,20 @@ class AssociationContent:
     circular : CircularContent or None
     prediction : PredictionContent or None
     notes : tuple of str
+    shuffled, null : str
+        What changed places, and which hypothesis that tests; empty where nothing did.
+    n_permutations, n_distinct : int
+        Shufflings used, and distinct ones there are.
+    exhaustive : bool
+        All distinct shufflings were used.
+    sentences : tuple of str
+        Methods text, citations as ``[doi:...]``.
     """
 
     name: str
     text: str
     role: str
-    verdict: Literal["found", "not found", "refused"]
+    verdict: Literal["found", "not found", "refused", "not tested"]
     sentence: str
     method: Literal["pearson", "spearman"]
     n: int
@@ -166,3 +199,9 @@ class AssociationContent:
     circular: CircularContent | None = None
     prediction: PredictionContent | None = None
     notes: tuple[str, ...] = ()
+    shuffled: str = ""
+    null: str = ""
+    n_permutations: int = 0
+    n_distinct: int = 0
+    exhaustive: bool = False
+    sentences: tuple[str, ...] = ()

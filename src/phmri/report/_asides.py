@@ -4,17 +4,20 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from phmri.report._across_records import AssociationContent
+from phmri.report._across_records import AssociationContent, FamilyMemberContent
 from phmri.report._association import association_lines, circular_lines
 from phmri.report._blockade import (
     ContrastRow,
+    blockade_badge,
     blockade_lines,
     blockade_rows,
+    gate_closed,
     persistence_rows,
     persistence_sentences,
     place_words,
 )
 from phmri.report._figures import Picture, Pictures
+from phmri.report._made import association_made
 from phmri.report._records import QuestionContent
 from phmri.report._text import Bibliography, join_sentences
 from phmri.report._trial import question_anchor
@@ -75,6 +78,8 @@ class AssociationBlock:
         Sentences that are not to be quoted.
     notes : tuple of Markup
     pictures : tuple of Picture
+    made : tuple of (str, str)
+        How p was made.
     """
 
     anchor: str
@@ -84,10 +89,14 @@ class AssociationBlock:
     circular: tuple[str, ...]
     notes: tuple[Markup, ...]
     pictures: tuple[Picture, ...]
+    made: tuple[tuple[str, str], ...]
 
 
 def make_asides(
-    question: QuestionContent, pictures: Pictures, bibliography: Bibliography
+    question: QuestionContent,
+    pictures: Pictures,
+    bibliography: Bibliography,
+    members: tuple[FamilyMemberContent, ...] = (),
 ) -> tuple[Aside, ...]:
     """Make the sections on blockade and persistence of a question.
 
@@ -96,6 +105,8 @@ def make_asides(
     question : QuestionContent
     pictures : Pictures
     bibliography : Bibliography
+    members : tuple of FamilyMemberContent, default ()
+        What the question's families make of it.
 
     Returns
     -------
@@ -107,11 +118,13 @@ def make_asides(
     p_words = "p by t, for this outcome alone"
     if beside.blockade is not None:
         first, *others = _cited(bibliography, beside.blockade.sentences) or (Markup(""),)
+        if gate_closed(members):
+            first = Markup("The family of this question claims nothing here. Alone: ") + first
         asides.append(
             Aside(
                 title="Was it blocked?",
                 caption=f"The contrasts of one model that the verdict rests on. {p_words}.",
-                verdict=beside.blockade.verdict,
+                verdict=blockade_badge(question, members).removeprefix("blockade: "),
                 answer=first,
                 sentences=tuple(others),
                 rows=blockade_rows(claim, beside.blockade),
@@ -176,6 +189,7 @@ def make_association(
         circular=circular_lines(association.circular) if association.circular else (),
         notes=_cited(bibliography, association.notes),
         pictures=pictures.of_association(association),
+        made=association_made(association),
     )
 
 

@@ -20,6 +20,7 @@ from phmri.report._trial import group_order
 __all__ = [
     "association_lines",
     "circular_lines",
+    "correlation_symbol",
     "correlation_words",
     "format_signed",
     "method_name",
@@ -45,6 +46,21 @@ def method_name(method: str) -> str:
     return {"pearson": "Pearson's r", "spearman": "Spearman's rank correlation"}[method]
 
 
+def correlation_symbol(method: str) -> str:
+    """Give the symbol of a correlation.
+
+    Parameters
+    ----------
+    method : str
+        ``pearson`` or ``spearman``.
+
+    Returns
+    -------
+    str
+    """
+    return {"pearson": "r", "spearman": "rho"}[method]
+
+
 def correlation_words(association: AssociationContent) -> str:
     """Write a correlation with its interval.
 
@@ -59,7 +75,8 @@ def correlation_words(association: AssociationContent) -> str:
     """
     if association.r is None:
         return ""
-    text = f"r = {format_signed(association.r)}{'†' if association.place else ''}"
+    mark = "†" if association.place else ""
+    text = f"{correlation_symbol(association.method)} = {format_signed(association.r)}{mark}"
     if association.ci_low is not None and association.ci_high is not None:
         text += (
             f", {100 * association.confidence:g} % CI {format_signed(association.ci_low)} to "

@@ -7,6 +7,7 @@ __all__ = [
     "BlockadeContent",
     "ContrastContent",
     "CourseContent",
+    "EffectMeasureContent",
     "NuisanceContent",
     "PersistenceContent",
     "PopulationContent",
@@ -215,6 +216,44 @@ class PersistenceContent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EffectMeasureContent:
+    """An effect that is no difference, by the number that it is known by.
+
+    Parameters
+    ----------
+    name : str
+        E.g. ``Odds ratio of a higher score``.
+    estimate, low, high : float
+        With its interval.
+    no_effect : float
+        What it is without an effect.
+    confidence : float
+        Coverage of the interval.
+    """
+
+    name: str
+    estimate: float
+    low: float
+    high: float
+    no_effect: float
+    confidence: float
+
+    @property
+    def words(self) -> str:  # numpydoc ignore=RT01
+        """The number with its interval."""
+        ends = f"{self.low:.3g} to {self.high:.3g}"
+        return (
+            f"{self.estimate:.3g}, {100 * self.confidence:g} % CI {ends} "
+            f"({self.no_effect:g}: no effect)"
+        )
+
+    @property
+    def sentence(self) -> str:  # numpydoc ignore=RT01
+        """The number with its name and interval."""
+        return f"{self.name} {self.words}."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BesideContent:
     """What is shown beside an answer, and decides nothing.
 
@@ -229,6 +268,8 @@ class BesideContent:
     persistence : PersistenceContent or None
     populations : tuple of PopulationContent
         The answer in every population that the question names, its own first.
+    effect_measure : EffectMeasureContent or None
+        The effect by the number that it is known by, where it is not a difference.
     """
 
     variants: tuple[VariantContent, ...] = ()
@@ -237,3 +278,4 @@ class BesideContent:
     blockade: BlockadeContent | None = None
     persistence: PersistenceContent | None = None
     populations: tuple[PopulationContent, ...] = ()
+    effect_measure: EffectMeasureContent | None = None

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from phmri.inference import Claim
+from phmri.report._across_records import FamilyMemberContent
 from phmri.report._beside_records import (
     BlockadeContent,
     ContrastContent,
@@ -11,13 +12,16 @@ from phmri.report._beside_records import (
     RatioContent,
 )
 from phmri.report._correction import passes
+from phmri.report._records import QuestionContent
 from phmri.report._text import format_df, format_effect, format_number, format_pvalue
 
 __all__ = [
     "ContrastRow",
+    "blockade_badge",
     "blockade_lines",
     "blockade_rows",
     "bracketed",
+    "gate_closed",
     "persistence_rows",
     "persistence_sentences",
     "place_words",
@@ -139,6 +143,53 @@ def _row(role: str, contrast: ContrastContent, *, selected: bool) -> ContrastRow
         df=format_df(contrast.df),
         pvalue=format_pvalue(contrast.pvalue),
     )
+
+
+def gate_closed(members: tuple[FamilyMemberContent, ...]) -> bool:
+    """Tell whether a family takes the claim of a question back.
+
+    Parameters
+    ----------
+    members : tuple of FamilyMemberContent
+        What its families make of it.
+
+    Returns
+    -------
+    bool
+    """
+    return any(member.verdict != "found" for member in members)
+
+
+def blockade_badge(question: QuestionContent, members: tuple[FamilyMemberContent, ...]) -> str:
+    """Say a blockade's verdict in a few words, and what it does not rest on.
+
+    Parameters
+    ----------
+    question : QuestionContent
+    members : tuple of FamilyMemberContent
+        What the question's families make of it.
+
+    Returns
+    -------
+    str
+        Empty where the question is about no blockade.
+
+    Notes
+    -----
+    The verdict is of one outcome at the full alpha. It is withheld where the family of the
+    question claims nothing, and marked where the question itself was corrected or at a peak.
+    """
+    claim, blockade = question.claim, question.beside.blockade
+    if blockade is None:
+        return ""
+    if gate_closed(members):
+        return "blockade: not claimed, by its family"
+    if claim.outcome != "scalar":
+        return f"blockade: {blockade.verdict} at the peak, uncorrected"
+    shown = blockade.verdict in {"blocked", "partly blocked"}
+    if shown and claim.verdict != "found":
+        return f"blockade: {blockade.verdict}, uncorrected"
+    return f"blockade: {blockade.verdict}"
 
 
 def blockade_rows(claim: Claim, blockade: BlockadeContent) -> tuple[ContrastRow, ...]:

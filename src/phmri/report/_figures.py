@@ -310,6 +310,12 @@ class Pictures:
             ),
         )
 
+    def of_figure(
+        self, figure: Figure, *, title: str, caption: str, alternative: str
+    ) -> tuple[Picture, ...]:  # numpydoc ignore=PR01,RT01
+        """Encode a figure that is drawn elsewhere."""
+        return (self._make(figure, "svg", title=title, caption=caption, alternative=alternative),)
+
     def exposure(self) -> tuple[Picture, ...]:  # numpydoc ignore=RT01
         """Draw the concentration curves."""
         if not self._content.exposures:

@@ -4,6 +4,7 @@ import math
 
 from phmri.inference import Claim
 from phmri.protocol import Inference, Protocol, inference_of
+from phmri.report._across_records import AssociationContent
 from phmri.report._correction import (
     cluster_word,
     height_words,
@@ -14,6 +15,7 @@ from phmri.report._correction import (
 from phmri.report._text import format_pvalue, join_sentences, plural, superscript
 
 __all__ = [
+    "association_made",
     "correction_sentence",
     "doubt_sentence",
     "forming_words",
@@ -107,7 +109,7 @@ def made_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], ...]:
     lines = (
         ("Shuffled", _sentence(claim.shuffled)),
         ("Null hypothesis", _sentence(claim.null)),
-        ("Shufflings", _how_many(claim)),
+        ("Shufflings", _how_many(claim.n_permutations, claim.n_distinct, all_=claim.exhaustive)),
         corrected,
         (
             "Least p",
@@ -144,15 +146,46 @@ def _sentence(text: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
-def _how_many(claim: Claim) -> str:
-    if claim.exhaustive:
-        return f"All {plural(claim.n_permutations, 'distinct shuffling')}."
-    many = f"{claim.n_distinct:,}"
-    if claim.n_distinct >= _LARGE:
-        many = f"more than 10{superscript(math.floor(math.log10(claim.n_distinct)))}"
+def _how_many(n_permutations: int, n_distinct: int, *, all_: bool) -> str:
+    if all_:
+        return f"All {plural(n_permutations, 'distinct shuffling')}."
+    many = f"{n_distinct:,}"
+    if n_distinct >= _LARGE:
+        many = f"more than 10{superscript(math.floor(math.log10(n_distinct)))}"
     return (
-        f"{claim.n_permutations:,}, drawn at random out of {many} distinct ones, the observed one "
+        f"{n_permutations:,}, drawn at random out of {many} distinct ones, the observed one "
         "included."
+    )
+
+
+def association_made(association: AssociationContent) -> tuple[tuple[str, str], ...]:
+    """Say how the p of an association was made.
+
+    Parameters
+    ----------
+    association : AssociationContent
+
+    Returns
+    -------
+    tuple of (str, str)
+        Term and its text; empty where nothing was shuffled.
+    """
+    item = association
+    if not item.n_permutations:
+        return ()
+    corrected = (
+        f"p is corrected over {item.corrected_over} by the largest in every shuffling."
+        if item.corrected_over and item.pvalue_corrected is not None
+        else "p is of one number, and nothing is corrected."
+    )
+    return (
+        ("Shuffled", _sentence(item.shuffled)),
+        ("Null hypothesis", _sentence(item.null)),
+        (
+            "Shufflings",
+            _how_many(item.n_permutations, item.n_distinct, all_=item.exhaustive),
+        ),
+        ("Correction", corrected),
     )
 
 

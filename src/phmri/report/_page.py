@@ -13,7 +13,8 @@ from phmri.inference import Claim, Peak
 from phmri.report._across_records import FamilyMemberContent
 from phmri.report._anatomy import background_sentence
 from phmri.report._asides import Aside, make_asides, make_association
-from phmri.report._association import format_signed
+from phmri.report._association import correlation_symbol, format_signed
+from phmri.report._blockade import blockade_badge
 from phmri.report._clusters import ClusterTable, make_cluster_table
 from phmri.report._correction import (
     headline,
@@ -25,9 +26,17 @@ from phmri.report._correction import (
     statistic_symbol,
 )
 from phmri.report._figures import Picture, Pictures
-from phmri.report._made import correction_sentence, is_warning, made_lines, warning_sentences
+from phmri.report._made import (
+    association_made,
+    correction_sentence,
+    is_warning,
+    made_lines,
+    warning_sentences,
+)
+from phmri.report._map_association import make_map_association
 from phmri.report._quality import quality_rows
 from phmri.report._records import QuestionContent, ReportContent
+from phmri.report._reliability import make_reliability
 from phmri.report._text import (
     Bibliography,
     format_df,
@@ -80,6 +89,8 @@ class _Block:
     method: str
     symbol: str
     single: bool
+    sided: str
+    blockade: str
     listed: tuple[Peak, ...]
     further: tuple[Peak, ...]
     cut: str
@@ -131,6 +142,7 @@ def _render(content: ReportContent) -> str:
         "effect": format_effect,
         "pvalue": format_pvalue,
         "signed": format_signed,
+        "correlation": correlation_symbol,
         "passes": passes,
         "plural": plural,
     }
@@ -141,8 +153,15 @@ def _render(content: ReportContent) -> str:
     }
     bibliography = Bibliography()
     families = [(family, bibliography.cite(family.correction)) for family in content.families]
+    of_families = _of_families(content)
     blocks = tuple(
-        _make_block(content, question, pictures, bibliography)
+        _make_block(
+            content,
+            question,
+            pictures,
+            bibliography,
+            members=of_families.get(question.claim.question, ()),
+        )
         for question in ranked_questions(content)
     )
     associations = tuple(
@@ -151,8 +170,17 @@ def _render(content: ReportContent) -> str:
     )
     methods = _cited(bibliography, (*content.methods, *region_sentences(content)))
     question_methods = [
-        (of, _cited(bibliography, sentences)) for of, sentences in _said_once(blocks)
+        (of, _cited(bibliography, sentences))
+        for of, sentences in (*_said_once(blocks), *_of_associations(content))
     ]
+    reliabilities = tuple(
+        make_reliability(content, reliability, pictures, bibliography)
+        for reliability in content.reliabilities
+    )
+    map_associations = tuple(
+        make_map_association(content, item, pictures, bibliography)
+        for item in content.map_associations
+    )
     style = environment.get_template("report.css").render()
     return environment.get_template("report.html.j2").render(
         content=content,
@@ -161,8 +189,13 @@ def _render(content: ReportContent) -> str:
         front=front,
         blocks=blocks,
         associations=associations,
+        reliabilities=reliabilities,
+        map_associations=map_associations,
         families=families,
-        of_families=_of_families(content),
+        of_families=of_families,
+        population_labels={
+            name: item.label or name for name, item in content.protocol.populations.items()
+        },
         verdicts=_VERDICTS,
         quality=quality_rows(content),
         group_word=group_word(content.protocol),
@@ -186,6 +219,8 @@ def _make_block(
     question: QuestionContent,
     pictures: Pictures,
     bibliography: Bibliography,
+    *,
+    members: tuple[FamilyMemberContent, ...],
 ) -> _Block:
     claim = question.claim
     warnings = _cited(bibliography, warning_sentences(claim))
@@ -206,6 +241,8 @@ def _make_block(
         method=method_words(claim),
         symbol=statistic_symbol(claim),
         single=is_single(claim),
+        sided="" if claim.alternative == "two-sided" else "one-sided, ",
+        blockade=blockade_badge(question, members),
         listed=listed,
         further=further,
         cut=cut,
@@ -217,7 +254,7 @@ def _make_block(
         warnings=warnings,
         notes=tuple(bibliography.cite(note) for note in notes),
         pictures=pictures.of_question(question),
-        asides=make_asides(question, pictures, bibliography),
+        asides=make_asides(question, pictures, bibliography, members),
     )
 
 
@@ -260,6 +297,16 @@ def _said_once(blocks: tuple[_Block, ...]) -> list[tuple[str, tuple[str, ...]]]:
         )
         for questions, sentences in widest_first
     ]
+
+
+def _of_associations(content: ReportContent) -> list[tuple[str, tuple[str, ...]]]:
+    """Sort the sentences of all associations by who they are said of."""
+    said_of: dict[tuple[str, ...], list[str]] = {}
+    for item in content.associations:
+        if item.verdict != "refused":
+            sentences = (*item.sentences, *(text for _, text in association_made(item)[:1]))
+            said_of.setdefault(join_sentences(sentences), []).append(item.name)
+    return [(", ".join(names), sentences) for sentences, names in said_of.items() if sentences]
 
 
 def _cited(bibliography: Bibliography, sentences: tuple[str, ...]) -> tuple[Markup, ...]:

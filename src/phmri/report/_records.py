@@ -8,8 +8,10 @@ from jaxtyping import Float
 from phmri.dataset import DatasetCheck
 from phmri.inference import Claim
 from phmri.protocol import Protocol
-from phmri.report._across_records import AssociationContent, FamilyContent
+from phmri.report._across_records import AssociationContent, EventContent, FamilyContent
 from phmri.report._beside_records import BesideContent
+from phmri.report._map_records import MapAssociationContent
+from phmri.report._reliability_records import ReliabilityContent
 
 __all__ = [
     "DoseContent",
@@ -182,6 +184,10 @@ class ReportContent:
     families : tuple of FamilyContent
         Families of questions that share an error rate by their p-values.
     associations : tuple of AssociationContent
+    reliabilities : tuple of ReliabilityContent
+    map_associations : tuple of MapAssociationContent
+    events : tuple of EventContent
+        Intercurrent events of the protocol.
     """
 
     protocol: Protocol
@@ -200,3 +206,6 @@ class ReportContent:
     doses: tuple[DoseContent, ...] = ()
     families: tuple[FamilyContent, ...] = ()
     associations: tuple[AssociationContent, ...] = ()
+    reliabilities: tuple[ReliabilityContent, ...] = ()
+    map_associations: tuple[MapAssociationContent, ...] = ()
+    events: tuple[EventContent, ...] = ()

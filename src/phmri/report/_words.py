@@ -32,13 +32,15 @@ _ESTIMATORS = {
     "periods": "all periods, a mean of its own for every participant",
     "mixed": "mixed model, random intercept per participant",
     "mmrm": "mixed model for repeated measures, unstructured covariance of the sessions",
+    "rank": "probability of superiority, ranks alone (Brunner and Munzel)",
+    "ordinal": "odds ratio of a higher score, cumulative logit model with proportional odds",
     "clda": "constrained longitudinal data analysis, unstructured covariance of the sessions",
 }
 _ERRORS = {
     "hc3": "right also where variances differ (HC3)",
     "cr2": "clustered by participant (CR2, degrees of freedom of Bell and McCaffrey)",
 }
-_BASELINE = {"change": ", subtracted", "clda": ", one mean in all arms"}
+_BASELINE = {"change": ", subtracted", "clda": ", one mean in all arms", "rank": ", ranks"}
 
 
 def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], ...]:
@@ -78,9 +80,28 @@ def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], .
         lines.append(("Standard errors", _ERRORS[question.errors]))
     total = sum(claim.n_per_group.values())
     split = f" ({sizes(protocol, claim)})" if len(claim.n_per_group) > 1 else ""
-    lines.append(("Population", f"n = {total}{split}" if total else "–"))
+    lines.append(("Population", _population(protocol, claim, f"{total}{split}" if total else "")))
+    if question is not None and (events := _events(protocol, question.measure)):
+        lines.append(("Intercurrent events", events))
     lines.append(("Alternative", claim.alternative))
     return tuple(lines)
+
+
+def _population(protocol: Protocol, claim: Claim, count: str) -> str:
+    """Say whose data answer, by the label of the population, and how many they are."""
+    question = protocol.questions.get(claim.question)
+    name = next(iter(question.populations), None) if question is not None else None
+    label = (protocol.populations[name].label or name) if name is not None else ""
+    return "; ".join(filter(None, (label, f"n = {count}" if count else ""))) or "–"
+
+
+def _events(protocol: Protocol, measure: str) -> str:
+    """List the events that concern a measure, with their strategies."""
+    return ", ".join(
+        f"{event.label or name.replace('_', ' ')} ({event.strategy.replace('_', ' ')})"
+        for name, event in protocol.intercurrent_events.items()
+        if event.measures is None or measure in event.measures
+    )
 
 
 def describe_region(region: Region) -> str:
@@ -235,6 +256,25 @@ def _limits_beside(content: ReportContent) -> list[str]:
             f"That a pretreatment antagonised the drug ({', '.join(alone)}): without the "
             "pretreatment alone, an antagonism cannot be separated from the pretreatment's own "
             "effect."
+        )
+    by_strategy = {
+        strategy: ", ".join(e.label for e in content.events if e.strategy == strategy)
+        for strategy in ("hypothetical", "composite", "exclude")
+    }
+    if by_strategy["hypothetical"]:
+        said.append(
+            f"What would have been without {by_strategy['hypothetical']}: outcomes touched by it "
+            "count as missing at random, which nobody can test."
+        )
+    if by_strategy["composite"]:
+        said.append(
+            f"How large an effect is apart from {by_strategy['composite']}: the score given for "
+            "it was chosen in the protocol, and the estimate contains it."
+        )
+    if by_strategy["exclude"]:
+        said.append(
+            f"What holds for all who were randomised: {by_strategy['exclude']} took participants "
+            "out after it."
         )
     if content.associations:
         said.append(

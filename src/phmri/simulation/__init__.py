@@ -1,13 +1,26 @@
 """Synthetic trials with known truth, written as BIDS and fMRIPrep-like trees.
 
-One run is ``Y = m + S A + E``: a mean image, time courses of networks, regions, task, global
-signal, drift and motion on their maps, and noise that is smooth in space and autoregressive in
-time. A trial plants one effect: in one arm, session and task a region's own signal is added to
-another region, with a strength of the person's own. Everything else is null. All that is written
-says SIMULATED.
+``truth.yaml`` says what is planted in the trial that a protocol declares. One run is
+``Y = m + S A + E``: a mean image, time courses of networks, regions, effects, task, global
+signal, drift, motion and rhythms on their maps, and noise that is smooth in space and
+autoregressive in time. What is not planted is null. All that is written says SIMULATED.
 """
 
-from phmri.simulation._demo import DemoTrial, simulate_demo
+from phmri.simulation._demo import DEMOS, simulate_demo
+from phmri.simulation._recovered import Recovered, compare, write_recovered
+from phmri.simulation._simulate import SimulatedTrial, read_truth, simulate
 from phmri.simulation._small import make_small_tree
+from phmri.simulation._truth import Truth
 
-__all__ = ["DemoTrial", "make_small_tree", "simulate_demo"]
+__all__ = [
+    "DEMOS",
+    "Recovered",
+    "SimulatedTrial",
+    "Truth",
+    "compare",
+    "make_small_tree",
+    "read_truth",
+    "simulate",
+    "simulate_demo",
+    "write_recovered",
+]

@@ -44,13 +44,21 @@ class Anatomy:
     position_mm: Float32[np.ndarray, "n_voxels 3"]
 
 
-def template_anatomy() -> Anatomy:
-    """Load the ICBM 2009a symmetric template that nilearn brings along, at 2 mm.
+def template_anatomy(voxel_mm: int = 2, space: str = "MNI152NLin2009aSym") -> Anatomy:
+    """Load the ICBM 2009a symmetric template that nilearn brings along.
+
+    Parameters
+    ----------
+    voxel_mm : int
+        Edge of a voxel.
+    space : str
+        Name under which it goes. Templates of the family differ by a millimetre or so, which
+        does not matter for data that are made on the same grid that they are looked at.
 
     Returns
     -------
     Anatomy
-        99 x 117 x 95 voxels, 235,375 of them brain.
+        At 2 mm, 99 x 117 x 95 voxels, 235,375 of them brain.
 
     References
     ----------
@@ -59,15 +67,15 @@ def template_anatomy() -> Anatomy:
     """
     from nilearn import datasets  # noqa: PLC0415 - seconds to import, and only the demo needs it
 
-    image = datasets.load_mni152_brain_mask(resolution=2)
+    image = datasets.load_mni152_brain_mask(resolution=voxel_mm)
     mask = np.asarray(image.dataobj) > 0
-    grey = _inside(datasets.load_mni152_gm_template(resolution=2), mask)
-    white = _inside(datasets.load_mni152_wm_template(resolution=2), mask)
+    grey = _inside(datasets.load_mni152_gm_template(resolution=voxel_mm), mask)
+    white = _inside(datasets.load_mni152_wm_template(resolution=voxel_mm), mask)
     total = np.maximum(grey + white, np.float32(1.0))
     grey, white = grey / total, white / total
     return Anatomy(
-        space="MNI152NLin2009aSym",
-        resolution="2",
+        space=space,
+        resolution=str(voxel_mm),
         affine=np.asarray(image.affine, dtype=np.float64),
         mask=mask,
         grey=grey,

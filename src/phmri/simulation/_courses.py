@@ -1,19 +1,21 @@
-"""Time courses of one run: networks, the planted coupling, the task, motion, drift."""
+"""Time courses of one run: networks, regions, effects, the task, motion, drift."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float
 
-from phmri.simulation._scene import NETWORKS, SOURCES
+from phmri.simulation._plan import PlannedRun
+from phmri.simulation._scene import NETWORKS
+from phmri.simulation._truth import Coupling, Response, ScanTruth, Truth
 
 __all__ = ["Block", "RunCourses", "blocks_of", "make_courses"]
 
-_TASK_EFFECT = {"frontoparietal": 1.8, "default": -1.0, "dmpfc": 1.2, "pgacc": -0.8}
-_LOADS = {"0back": 0.4, "2back": 1.0}
-_BLOCK_S, _GAP_S, _FIRST_S = 24.0, 12.0, 8.0
+_TASK_EFFECT = {"frontoparietal": 1.8, "default": -1.0}
 _MICROTIME_S = 0.1
 _RADIAN_MM = 50.0
+_CARDIAC_HZ, _RESPIRATORY_HZ = (1.1, 0.1), (0.27, 0.03)  # mean and SD between runs
+_RHYTHMS = 7  # of the spawn key: a stream of its own, so that rhythms change nothing else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,94 +41,138 @@ class RunCourses:
 
     Parameters
     ----------
-    sources : ndarray of shape (n_volumes, n_sources)
-        In the order of `phmri.simulation._scene.SOURCES`.
+    sources : dict of str to ndarray of shape (n_volumes,)
+        By the names of the scene's maps; ``effect <name>`` for effects, ``own <name>`` for what
+        is a person's own of them.
     motion : ndarray of shape (n_volumes, 6)
         Translations in mm, rotations in radian.
     """
 
-    sources: Float32[np.ndarray, "n_volumes n_sources"]
+    sources: dict[str, Float[np.ndarray, " n_volumes"]]
     motion: Float[np.ndarray, "n_volumes 6"]
 
 
-def blocks_of(n_volumes: int, t_r: float, rng: np.random.Generator) -> tuple[Block, ...]:
-    """Fill a run with n-back blocks; the two loads alternate, the first one is drawn.
+def blocks_of(scan: ScanTruth, rng: np.random.Generator) -> tuple[Block, ...]:
+    """Fill a run with blocks; conditions take turns, the first one is drawn.
 
     Parameters
     ----------
-    n_volumes : int
-        Volumes per run.
-    t_r : float
-        Seconds.
+    scan : ScanTruth
+        Conditions and lengths.
     rng : numpy.random.Generator
         Source of randomness.
 
     Returns
     -------
     tuple of Block
-        At least two, shortened in a very short run, all inside it.
+        Of every condition at least one, shortened in a very short run, all inside it.
     """
-    total = n_volumes * t_r
-    scale = min(1.0, total / (_FIRST_S + 2 * (_BLOCK_S + _GAP_S)))
-    conditions = list(_LOADS)
-    if rng.integers(2):
-        conditions.reverse()
+    conditions = list(scan.conditions)
+    if not conditions:
+        return ()
+    total = scan.n_volumes * scan.t_r
+    needed = scan.first_s + len(conditions) * (scan.block_s + scan.gap_s)
+    scale = min(1.0, total / needed)
+    first = int(rng.integers(len(conditions)))
+    if first:
+        conditions = conditions[first:] + conditions[:first]
     blocks: list[Block] = []
-    onset = _FIRST_S * scale
-    while onset + _BLOCK_S * scale <= total:
+    onset = scan.first_s * scale
+    while onset + scan.block_s * scale <= total:
         name = conditions[len(blocks) % len(conditions)]
-        blocks.append(
-            Block(onset=round(onset, 3), duration=round(_BLOCK_S * scale, 3), trial_type=name)
-        )
-        onset += (_BLOCK_S + _GAP_S) * scale
+        duration = round(scan.block_s * scale, 3)
+        blocks.append(Block(onset=round(onset, 3), duration=duration, trial_type=name))
+        onset += (scan.block_s + scan.gap_s) * scale
     return tuple(blocks)
 
 
 def make_courses(
-    n_volumes: int,
-    t_r: float,
-    blocks: tuple[Block, ...],
-    *,
-    coupling: float,
-    rng: np.random.Generator,
+    run: PlannedRun, truth: Truth, blocks: tuple[Block, ...], seed: int, rng: np.random.Generator
 ) -> RunCourses:
     """Draw the time courses of one run.
 
     Parameters
     ----------
-    n_volumes : int
-        Volumes per run.
-    t_r : float
-        Seconds.
+    run : PlannedRun
+        Its length and the effects it carries.
+    truth : Truth
+        What these effects are.
     blocks : tuple of Block
         Empty at rest.
-    coupling : float
-        Amount of the pgACC's own signal in the dorsomedial prefrontal cortex, in units of the
-        latter course's own standard deviation; 0 where nothing is planted.
+    seed : int
+        Of the trial, for what has a stream of its own.
     rng : numpy.random.Generator
-        Source of randomness.
+        Source of everything else.
 
     Returns
     -------
     RunCourses
         Sources and the motion among them.
     """
-    columns = {name: _slow(n_volumes, 0.5, rng) for name in (*NETWORKS, "pgacc", "dmpfc")}
-    columns |= {name: _slow(n_volumes, 0.5, rng) for name in ("insula", "global", "white", "csf")}
-    response = _task_response(blocks, n_volumes, t_r)
-    columns["dmpfc"] += coupling * columns["pgacc"]
-    for name, effect in _TASK_EFFECT.items():
-        columns[name] = columns[name] + effect * response
-    phase = np.linspace(0.0, np.pi, n_volumes)
+    n = run.n_volumes
+    columns = {name: _slow(n, 0.5, rng) for name in NETWORKS}
+    columns |= {f"region {name}": _slow(n, 0.5, rng) for name in truth.regions}
+    columns |= {name: _slow(n, 0.5, rng) for name in ("global", "white", "csf")}
+    loads = truth.scans[run.scan].conditions
+    _add_effects(columns, run, truth, blocks)
+    task = _response(blocks, loads, n, run.t_r)
+    task -= task.mean()
+    moved = _TASK_EFFECT | {f"region {name}": r.task for name, r in truth.regions.items()}
+    for name, effect in moved.items():
+        columns[name] = columns[name] + effect * task
+    phase = np.linspace(0.0, np.pi, n)
     for axis in "xyz":
         columns[f"drift_{axis}"] = rng.normal() * np.cos(phase) + rng.normal() * np.cos(2 * phase)
-    motion, spikes = _motion(n_volumes, rng)
+    motion, spikes = _motion(n, run.nods, rng)
     names = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
     columns |= dict(zip(names, (motion - motion.mean(axis=0)).T, strict=True))
     columns["spike"] = spikes
-    columns["saturation"] = (np.arange(n_volumes) == 0).astype(np.float64)
-    sources = np.stack([columns[name] for name in SOURCES], axis=1)
-    return RunCourses(sources=sources.astype(np.float32), motion=motion)
+    columns["saturation"] = (np.arange(n) == 0).astype(np.float64)
+    columns |= _rhythms(run, truth, seed)
+    return RunCourses(sources=columns, motion=motion)
+
+
+def _add_effects(
+    columns: dict[str, Float[np.ndarray, " n"]],
+    run: PlannedRun,
+    truth: Truth,
+    blocks: tuple[Block, ...],
+) -> None:
+    signals = {name: columns[f"region {name}"].copy() for name in truth.regions}
+    for planned in run.effects:
+        effect = truth.effects[planned.name]
+        if isinstance(effect, Coupling):
+            course = signals[effect.seed]
+            if effect.conditions:
+                during = dict.fromkeys(effect.conditions, 1.0)
+                course = course * _response(blocks, during, run.n_volumes, run.t_r)
+            columns[f"region {effect.target}"] += planned.size * course
+        elif isinstance(effect, Response):
+            course = np.zeros(run.n_volumes) if planned.curve is None else planned.curve
+            columns[f"effect {planned.name}"] = planned.size * course
+        else:
+            course = _response(blocks, effect.conditions, run.n_volumes, run.t_r)
+            columns[f"effect {planned.name}"] = planned.size * course
+        if effect.own_map:
+            columns[f"own {planned.name}"] = abs(planned.size) * effect.own_map * course
+
+
+def _rhythms(
+    run: PlannedRun, truth: Truth, seed: int
+) -> dict[str, Float[np.ndarray, " n_volumes"]]:
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(*run.key, _RHYTHMS)))
+    times = np.arange(run.n_volumes) * run.t_r
+    found = {}
+    for name, (mean, spread), percent in (
+        ("cardiac", _CARDIAC_HZ, truth.background.cardiac_percent),
+        ("respiratory", _RESPIRATORY_HZ, truth.background.respiratory_percent),
+    ):
+        rate = mean + spread * rng.standard_normal()
+        wander = np.cumsum(0.02 * rng.standard_normal(run.n_volumes))
+        wave = np.sqrt(2.0) * np.sin(2 * np.pi * rate * times + wander + rng.uniform(0, 2 * np.pi))
+        if percent:
+            found[name] = wave
+    return found
 
 
 def _slow(n_volumes: int, ar: float, rng: np.random.Generator) -> Float[np.ndarray, " n_volumes"]:
@@ -139,10 +185,10 @@ def _slow(n_volumes: int, ar: float, rng: np.random.Generator) -> Float[np.ndarr
     return series
 
 
-def _task_response(
-    blocks: tuple[Block, ...], n_volumes: int, t_r: float
+def _response(
+    blocks: tuple[Block, ...], heights: dict[str, float], n_volumes: int, t_r: float
 ) -> Float[np.ndarray, " n_volumes"]:
-    """Convolve the blocks, weighted by load, with a difference of two gamma densities."""
+    """Convolve the blocks, each at its height, with a difference of two gamma densities."""
     time = np.arange(0.0, 32.0, _MICROTIME_S)
     shape = time**5 * np.exp(-time) / 120 - time**15 * np.exp(-time) / 1.307674368e12 / 6
     kernel = shape / shape.sum()
@@ -150,14 +196,13 @@ def _task_response(
     for block in blocks:
         start = round(block.onset / _MICROTIME_S)
         stop = round((block.onset + block.duration) / _MICROTIME_S)
-        fine[start:stop] = _LOADS[block.trial_type]
+        fine[start:stop] = heights.get(block.trial_type, 0.0)
     smooth = np.convolve(fine, kernel)[: fine.size]
-    response = smooth[np.rint(np.arange(n_volumes) * t_r / _MICROTIME_S).astype(np.intp)]
-    return np.asarray(response - response.mean())
+    return np.asarray(smooth[np.rint(np.arange(n_volumes) * t_r / _MICROTIME_S).astype(np.intp)])
 
 
 def _motion(
-    n_volumes: int, rng: np.random.Generator
+    n_volumes: int, nods_expected: float, rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "n_volumes 6"], Float[np.ndarray, " n_volumes"]]:
     """Draw a slow wander with a few sudden nods, and the size of those nods per volume."""
     scale = np.array(
@@ -167,7 +212,9 @@ def _motion(
     spikes = np.zeros(n_volumes)
     if n_volumes > 2:  # noqa: PLR2004 - the first volume has nothing before it
         nods = rng.choice(
-            np.arange(2, n_volumes), size=min(rng.poisson(2), n_volumes - 2), replace=False
+            np.arange(2, n_volumes),
+            size=min(rng.poisson(nods_expected), n_volumes - 2),
+            replace=False,
         )
         size = 0.3 + rng.exponential(0.3, size=nods.size)
         for nod, millimetres in zip(nods, size, strict=True):

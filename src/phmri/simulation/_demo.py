@@ -1,207 +1,115 @@
-"""The demo: a small parallel trial at full size, with one effect planted and the rest null."""
+"""The two founding studies, simulated: protocols and truths that come with phmri."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-
-import yaml
+from typing import Literal
 
 from phmri.dataset import write_text
-from phmri.exceptions import SimulationError
-from phmri.simulation._anatomy import template_anatomy
-from phmri.simulation._scene import DMPFC_MM, PGACC_MM, Scene, make_scene
-from phmri.simulation._tree import OnRun, TrialPlan, coupling_of, make_plan, write_tree
+from phmri.exceptions import Problem, SimulationError
+from phmri.simulation._simulate import SimulatedTrial, simulate
+from phmri.simulation._tree import OnRun
 
-__all__ = ["ARMS", "DemoTrial", "simulate_demo", "write_trial"]
+__all__ = ["DEMOS", "demo_text", "simulate_demo"]
 
-ARMS = ("placebo", "ketamine", "lamotrigine_ketamine")
-_SESSIONS = ("baseline", "infusion", "followup")
-_TASKS = ("rest", "nback")
-_T_R = 2.0
-_FEWEST_VOLUMES = 60
-_N_PERMUTATIONS = 1000
-_SEED = 20250
-_TRUTH_HEAD = """\
-# What was planted in this SIMULATED trial. The analysis never reads this file.
-#
-# The effect is deliberately far larger than real ones: connectivity effects of drugs are about
-# dz 0.15 to 0.5 within a person; this one is several between-person standard deviations, so that
-# a demo of few participants can find it.
-"""
+DEMOS = ("weigner2025", "deakin2008")
+_Settings = dict[str, int | float]
+_SEEDS = {"weigner2025": 20250, "deakin2008": 2008}
+# `full`: the real numbers of people, and effects of the size that studies report.
+_SETTINGS: dict[tuple[str, bool], _Settings] = {
+    ("weigner2025", False): {
+        "n": 10, "n_volumes": 100, "n_permutations": 1000,
+        "gain": 1.2, "gain_sd": 0.2, "margin": 0.25,
+    },
+    ("weigner2025", True): {
+        "n": 25, "n_volumes": 300, "n_permutations": 5000,
+        "gain": 0.5, "gain_sd": 0.4, "margin": 0.15,
+    },
+    ("deakin2008", False): {
+        "n_first": 6, "n_second": 6, "n_third": 6, "n_volumes": 360, "t_r": 2.5, "voxel_mm": 3,
+        "window_end": 9, "n_permutations": 1000,
+        "percent": 2.0, "percent_sd": 0.4, "margin": 0.5,
+    },
+    ("deakin2008", True): {
+        "n_first": 8, "n_second": 9, "n_third": 8, "n_volumes": 900, "t_r": 2.0, "voxel_mm": 2,
+        "window_end": 10, "n_permutations": 5000,
+        "percent": 1.5, "percent_sd": 0.8, "margin": 0.4,
+    },
+}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DemoTrial:
-    """Where the parts of a simulated trial are.
+def demo_text(name: str, settings: Mapping[str, object]) -> str:
+    """Fill in a file that comes with the simulator.
 
     Parameters
     ----------
-    bids_dir : Path
-        The BIDS root.
-    derivatives : Path
-        The fMRIPrep-like folder in it.
-    protocol : Path
-        ``trial.yaml``.
-    truth : Path
-        ``truth.yaml``: what was planted.
-    """
+    name : str
+        Of the file, without its ending.
+    settings : mapping
+        What its placeholders stand for.
 
-    bids_dir: Path
-    derivatives: Path
-    protocol: Path
-    truth: Path
+    Returns
+    -------
+    str
+        YAML.
+    """
+    text = (files("phmri.simulation") / "demos" / f"{name}.yaml").read_text(encoding="utf-8")
+    return Template(text).substitute(settings)
 
 
 def simulate_demo(
+    name: Literal["weigner2025", "deakin2008"],
     directory: Path,
     *,
+    full: bool = False,
     seed: int | None = None,
-    n_per_arm: int = 10,
-    n_volumes: int = 80,
     n_workers: int = 2,
     on_run: OnRun | None = None,
-) -> DemoTrial:
-    """Write a SIMULATED three-arm trial at 2 mm with a known truth.
-
-    During the working-memory task of the infusion session, and only in the ketamine arm, the
-    dorsomedial prefrontal cortex carries the own signal of the pgACC. The same seed gives the
-    same bytes whatever the number of workers; runs that are there already are kept.
+) -> SimulatedTrial:
+    """Write a founding study with SIMULATED data, and its protocol.
 
     Parameters
     ----------
+    name : {"weigner2025", "deakin2008"}
+        Which.
     directory : Path
         Made when absent; holds ``bids/``, ``trial.yaml`` and ``truth.yaml`` afterwards.
+    full : bool
+        As many people and volumes as the real study, and effects of a real size; few people and
+        large effects otherwise.
     seed : int, optional
-        Not negative; 20250, the seed of the documented demo, when left out.
-    n_per_arm : int
-        Participants in each of the three arms, at least 2.
-    n_volumes : int
-        Per run, at 2 s; at least 60.
+        Not negative; that of the documented demo when left out.
     n_workers : int
-        Threads; each holds one run (about 0.3 GB).
+        Threads; each holds one run.
     on_run : callable, optional
         Called after each run with the number done, the number planned, and the run's name.
 
     Returns
     -------
-    DemoTrial
+    SimulatedTrial
         Where its parts are.
 
     Raises
     ------
     SimulationError
-        A number is out of its range.
-
-    Notes
-    -----
-    One run is :math:`Y = m + S A + E`: the mean image :math:`m`; time courses :math:`S` of
-    networks, regions, task, global signal, drift, motion and the first volume's saturation;
-    their maps :math:`A`; noise :math:`E`, smooth in space and first-order autoregressive in time.
-    The planted effect replaces the dorsomedial course :math:`s_d` by :math:`s_d + g_i s_p`, with
-    the pgACC's own course :math:`s_p` and a gain :math:`g_i` of participant *i*.
+        There is no such demo, a number is out of its range, or the disk is too small.
     """
-    seed = _SEED if seed is None else seed
-    limits = {"seed": (seed, 0), "n_per_arm": (n_per_arm, 2), "n_workers": (n_workers, 1)}
-    limits["n_volumes"] = (n_volumes, _FEWEST_VOLUMES)
-    wrong = [f"{k} must be at least {low}; found {v}" for k, (v, low) in limits.items() if v < low]
-    if wrong:
-        raise SimulationError(*wrong)
-    plan = make_plan(
-        "ketamine, lamotrigine and placebo, parallel arms",
-        subjects_per_arm=dict.fromkeys(ARMS, n_per_arm),
-        sessions=_SESSIONS,
-        tasks=_TASKS,
-        n_volumes=n_volumes,
-        t_r=_T_R,
+    if name not in DEMOS:
+        raise SimulationError(
+            Problem(what="there is no such demo", found=name, expected=" or ".join(DEMOS))
+        )
+    seed = _SEEDS[name] if seed is None else seed
+    settings = _SETTINGS[name, full] | {"seed": seed}
+    directory = Path(directory)
+    protocol, planned = directory / "trial.yaml", directory / "truth.yaml"
+    write_text(protocol, demo_text(name, settings))
+    write_text(planned, demo_text(f"{name}_truth", settings))
+    return simulate(
+        protocol,
+        directory,
+        truth_path=planned,
         seed=seed,
+        n_workers=n_workers,
+        on_run=on_run,
     )
-    scene = make_scene(template_anatomy())
-    return write_trial(Path(directory), scene, plan, n_workers=n_workers, on_run=on_run)
-
-
-def write_trial(
-    directory: Path,
-    scene: Scene,
-    plan: TrialPlan,
-    *,
-    strategy: str = "24motion_wmcsf",
-    n_workers: int = 1,
-    on_run: OnRun | None = None,
-) -> DemoTrial:
-    """Write the tree, its protocol and its truth.
-
-    Parameters
-    ----------
-    directory : Path
-        Where the trial goes.
-    scene : Scene
-        What the runs share.
-    plan : TrialPlan
-        Who is scanned when.
-    strategy : str
-        Denoising strategy of the protocol.
-    n_workers : int
-        Threads; each holds one run.
-    on_run : callable, optional
-        Progress.
-
-    Returns
-    -------
-    DemoTrial
-        Where its parts are.
-    """
-    protocol, truth = directory / "trial.yaml", directory / "truth.yaml"
-    counts = {f"n_{arm}": list(plan.arms.values()).count(arm) for arm in ARMS}
-    text = (files("phmri.simulation") / "demo_trial.yaml").read_text(encoding="utf-8")
-    settings = {
-        "seed": plan.seed,
-        "n_per_arm": counts["n_ketamine"],
-        "min_volumes": plan.n_volumes,
-        "space": scene.anatomy.space,
-        "strategy": strategy,
-        "n_permutations": _N_PERMUTATIONS,
-    }
-    write_text(protocol, Template(text).substitute(settings | counts))
-    write_text(truth, _TRUTH_HEAD + yaml.safe_dump(_truth(plan), sort_keys=False))
-    bids_dir = directory / "bids"
-    derivatives = write_tree(bids_dir, scene, plan, n_workers=n_workers, on_run=on_run)
-    return DemoTrial(bids_dir=bids_dir, derivatives=derivatives, protocol=protocol, truth=truth)
-
-
-def _truth(plan: TrialPlan) -> dict[str, object]:
-    arm, session, task = plan.planted
-    return {
-        "simulated": True,
-        "seed": plan.seed,
-        "planted": {
-            "what": "the own signal of pgACC is added to dmPFC",
-            "arm": arm,
-            "session": session,
-            "task": task,
-            "from_mm": list(PGACC_MM),
-            "to_mm": list(DMPFC_MM),
-            "direction": "increase",
-            "full_within_mm": 6.0,
-            "none_beyond_mm": 16.0,
-            "gain_mean": plan.coupling_mean,
-            "gain_sd_between_people": plan.coupling_sd,
-            "gain": {
-                f"sub-{subject}": round(coupling_of(plan, subject), 4)
-                for subject, of in plan.arms.items()
-                if of == arm
-            },
-        },
-        "nothing_else": (
-            "No effect of any arm at rest, at baseline, 24 h later, on the task response, on "
-            "motion or on noise; none of lamotrigine_ketamine anywhere."
-        ),
-        "questions": {
-            "nback_acute": "planted",
-            "dmpfc_acute": "planted",
-            "rest_acute": "nothing planted",
-            "lamotrigine_acute": "nothing planted",
-            "nback_day_after": "nothing planted",
-            "insula_rest_acute": "nothing planted",
-        },
-    }

@@ -91,4 +91,9 @@ def write_mask(path: Path, anatomy: Anatomy) -> None:
     anatomy : Anatomy
         The brain and its grid.
     """
-    write_image(path, anatomy.mask, anatomy.affine, {"Type": "Brain", "Simulated": True})
+    sidecar = {
+        "Type": "Brain",
+        "Resolution": f"voxels of {anatomy.resolution} mm",
+        "Simulated": True,
+    }
+    write_image(path, anatomy.mask, anatomy.affine, sidecar)

@@ -5,20 +5,19 @@ are in image units; grey matter has a mean of 1000, so 10 units are 1 %.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
+from scipy import ndimage
 
+from phmri.dataset import AtlasStore
+from phmri.protocol import Protocol, SphereRegion
+from phmri.signals import Grid, place_region
 from phmri.simulation._anatomy import Anatomy
+from phmri.simulation._truth import Background, Truth
 
-__all__ = ["DMPFC_MM", "INSULA_MM", "NETWORKS", "PGACC_MM", "SOURCES", "Scene", "make_scene"]
-
-PGACC_MM = (0.0, 46.8, 9.5)
-"""Between the left and right centroids of the areas p24ab, p24c and p32 of Julich-Brain 3.1."""
-DMPFC_MM = (0.0, 38.0, 42.0)
-"""Ours: the trial's own coordinate is not known."""
-INSULA_MM = (-38.0, 6.0, 0.0)
-"""Ours: the trial's own coordinate is not known."""
+__all__ = ["NETWORKS", "Scene", "make_scene", "place_effects"]
 
 _Point = tuple[float, float, float]
 NETWORKS: dict[str, tuple[_Point, ...]] = {
@@ -41,32 +40,9 @@ NETWORKS: dict[str, tuple[_Point, ...]] = {
 }
 """Centres of smooth blobs in mm, ours: enough for maps that look like brains."""
 
-SOURCES = (
-    *NETWORKS,
-    "pgacc",
-    "dmpfc",
-    "insula",
-    "global",
-    "white",
-    "csf",
-    "drift_x",
-    "drift_y",
-    "drift_z",
-    "trans_x",
-    "trans_y",
-    "trans_z",
-    "rot_x",
-    "rot_y",
-    "rot_z",
-    "spike",
-    "saturation",
-)
-"""Rows of the maps and columns of the time courses."""
-
 _GREY_MEAN, _WHITE_MEAN, _CSF_MEAN = 1000.0, 800.0, 1300.0
-_GREY_SD, _WHITE_SD, _CSF_SD = 20.0, 14.0, 26.0
-_GREY_AR, _WHITE_AR, _CSF_AR = 0.40, 0.20, 0.35
-_AMPLITUDE = {"pgacc": 12.0, "dmpfc": 8.0, "insula": 9.0, "network": 12.0, "global": 5.0}
+_PERCENT = _GREY_MEAN / 100.0
+_NETWORK, _GLOBAL = 12.0, 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,24 +59,31 @@ class Scene:
         Standard deviation of the noise in time.
     noise_ar : ndarray of shape (n_voxels,)
         First-order autocorrelation of the noise at lag one volume.
-    maps : ndarray of shape (n_sources, n_voxels)
-        In the order of `SOURCES`.
+    maps : dict of str to ndarray of shape (n_voxels,)
+        Of every source; those of regions are named ``region <name>``.
+    shapes : dict of str to ndarray of shape (n_voxels,)
+        Region -> 1 inside, falling to 0 over its edge.
     """
 
     anatomy: Anatomy
     mean: Float32[np.ndarray, " n_voxels"]
     noise_sd: Float32[np.ndarray, " n_voxels"]
     noise_ar: Float32[np.ndarray, " n_voxels"]
-    maps: Float32[np.ndarray, "n_sources n_voxels"]
+    maps: dict[str, np.ndarray]
+    shapes: dict[str, np.ndarray]
 
 
-def make_scene(anatomy: Anatomy) -> Scene:
+def make_scene(anatomy: Anatomy, truth: Truth, shapes: dict[str, np.ndarray]) -> Scene:
     """Lay sources over an anatomy.
 
     Parameters
     ----------
     anatomy : Anatomy
         The brain and its grid.
+    truth : Truth
+        Strength of what is there.
+    shapes : dict of str to ndarray of shape (n_voxels,)
+        Of the regions.
 
     Returns
     -------
@@ -108,14 +91,81 @@ def make_scene(anatomy: Anatomy) -> Scene:
         Mean image, noise level and maps.
     """
     mean = _mixture(anatomy, (_GREY_MEAN, _WHITE_MEAN, _CSF_MEAN))
-    maps = _neural_maps(anatomy) | _nuisance_maps(anatomy, mean)
+    noise = truth.background
+    grey = 0.3 + 0.7 * anatomy.grey
+    maps = {
+        name: _NETWORK * grey * np.max([_bell(anatomy, c, 11.0) for c in centers], 0)
+        for name, centers in NETWORKS.items()
+    }
+    for name, region in truth.regions.items():
+        maps[f"region {name}"] = _PERCENT * region.signal_percent * shapes[name]
+    maps["global"] = _GLOBAL * (0.4 + 0.6 * anatomy.grey)
+    maps["white"] = 6.0 * anatomy.white
+    maps["csf"] = 14.0 * anatomy.csf
+    maps |= _nuisance_maps(anatomy, mean, noise)
+    levels = (noise.grey_percent, noise.white_percent, noise.csf_percent)
     return Scene(
         anatomy=anatomy,
         mean=mean,
-        noise_sd=_mixture(anatomy, (_GREY_SD, _WHITE_SD, _CSF_SD)),
-        noise_ar=_mixture(anatomy, (_GREY_AR, _WHITE_AR, _CSF_AR)),
-        maps=np.stack([maps[name] for name in SOURCES]).astype(np.float32),
+        noise_sd=_PERCENT * _mixture(anatomy, levels),
+        noise_ar=_mixture(anatomy, (noise.grey_ar, noise.white_ar, noise.csf_ar)),
+        maps={name: values.astype(np.float32) for name, values in maps.items()},
+        shapes=shapes,
     )
+
+
+def place_effects(
+    anatomy: Anatomy,
+    protocol: Protocol,
+    truth: Truth,
+    *,
+    protocol_dir: Path,
+    atlas: AtlasStore | None,
+) -> dict[str, np.ndarray]:
+    """Place the regions that a truth names.
+
+    Parameters
+    ----------
+    anatomy : Anatomy
+        The brain and its grid.
+    protocol : Protocol
+        Declares the regions.
+    truth : Truth
+        Names them, and how wide their edges are.
+    protocol_dir : Path
+        Folder that files of regions are relative to.
+    atlas : AtlasStore or None
+        Needed by atlas regions.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_voxels,)
+        Region -> 1 inside, a cosine edge, 0 outside.
+    """
+    used = dict.fromkeys(truth.regions)
+    used |= dict.fromkeys(
+        effect.region for effect in truth.effects.values() if effect.kind != "coupling"
+    )
+    found = {}
+    for name in used:
+        region = protocol.regions[name]
+        edge_mm = truth.regions[name].edge_mm if name in truth.regions else 8.0
+        if isinstance(region, SphereRegion):
+            offset = anatomy.position_mm - np.asarray(region.center_mm, dtype=np.float32)
+            outside = np.sqrt((offset**2).sum(axis=1)) - region.radius_mm
+        else:
+            grid = Grid(
+                shape=anatomy.mask.shape, affine=anatomy.affine, space=anatomy.space
+            )  # fmt: skip
+            placed = place_region(name, region, grid, atlas=atlas, protocol_dir=protocol_dir)
+            away = np.ones(anatomy.mask.shape, bool)
+            away.ravel()[placed.voxels] = False
+            steps = np.sqrt((anatomy.affine[:3, :3] ** 2).sum(axis=0))
+            distance = ndimage.distance_transform_edt(away, sampling=steps)
+            outside = distance.ravel(order="F")[anatomy.mask.ravel(order="F")]
+        edge = np.clip(outside / edge_mm, 0.0, 1.0)
+        found[name] = np.asarray(0.5 * (1 + np.cos(np.pi * edge)), dtype=np.float32)
+    return found
 
 
 def _mixture(
@@ -126,25 +176,13 @@ def _mixture(
     return np.asarray(mixed, dtype=np.float32)
 
 
-def _neural_maps(anatomy: Anatomy) -> dict[str, np.ndarray]:
-    grey = 0.3 + 0.7 * anatomy.grey
-    maps = {
-        name: _AMPLITUDE["network"] * grey * np.max([_bell(anatomy, c, 11.0) for c in centers], 0)
-        for name, centers in NETWORKS.items()
-    }
-    maps["pgacc"] = _AMPLITUDE["pgacc"] * _disc(anatomy, PGACC_MM)
-    maps["dmpfc"] = _AMPLITUDE["dmpfc"] * _disc(anatomy, DMPFC_MM)
-    maps["insula"] = _AMPLITUDE["insula"] * _disc(anatomy, INSULA_MM)
-    maps["global"] = _AMPLITUDE["global"] * (0.4 + 0.6 * anatomy.grey)
-    maps["white"] = 6.0 * anatomy.white
-    maps["csf"] = 14.0 * anatomy.csf
-    return maps
-
-
-def _nuisance_maps(anatomy: Anatomy, mean: Float32[np.ndarray, " n"]) -> dict[str, np.ndarray]:
+def _nuisance_maps(
+    anatomy: Anatomy, mean: Float32[np.ndarray, " n"], background: Background
+) -> dict[str, np.ndarray]:
     position = anatomy.position_mm - anatomy.position_mm.mean(axis=0)
     extent = np.abs(position).max(axis=0)
-    maps = {f"drift_{axis}": 10.0 * position[:, k] / extent[k] for k, axis in enumerate("xyz")}
+    drift = 10.0 * background.drift_percent
+    maps = {f"drift_{axis}": drift * position[:, k] / extent[k] for k, axis in enumerate("xyz")}
     # First-order effect of a rigid motion: minus the gradient along the displacement it causes.
     gradient = _gradient(anatomy, mean)
     turn = np.cross(position, gradient)
@@ -153,21 +191,15 @@ def _nuisance_maps(anatomy: Anatomy, mean: Float32[np.ndarray, " n"]) -> dict[st
         maps[f"rot_{axis}"] = -turn[:, k]
     maps["spike"] = -0.03 * mean * (1 + position[:, 2] / extent[2])
     maps["saturation"] = 0.12 * mean
-    return maps
+    maps["cardiac"] = _PERCENT * background.cardiac_percent * (0.2 + 0.8 * anatomy.csf)
+    edge = np.sqrt((gradient**2).sum(axis=1))
+    maps["respiratory"] = _PERCENT * background.respiratory_percent * edge / edge.max()
+    return {name: values.astype(np.float32) for name, values in maps.items()}
 
 
 def _bell(anatomy: Anatomy, center: _Point, sd_mm: float) -> np.ndarray:
     squared = ((anatomy.position_mm - np.asarray(center, dtype=np.float32)) ** 2).sum(axis=1)
     return np.asarray(np.exp(-squared / (2 * sd_mm**2)), dtype=np.float32)
-
-
-def _disc(
-    anatomy: Anatomy, center: _Point, inner_mm: float = 6.0, outer_mm: float = 16.0
-) -> np.ndarray:
-    """Give 1 up to a radius, then a cosine edge down to 0."""
-    squared = ((anatomy.position_mm - np.asarray(center, dtype=np.float32)) ** 2).sum(axis=1)
-    edge = np.clip((np.sqrt(squared) - inner_mm) / (outer_mm - inner_mm), 0.0, 1.0)
-    return np.asarray(0.5 * (1 + np.cos(np.pi * edge)), dtype=np.float32)
 
 
 def _gradient(anatomy: Anatomy, mean: Float32[np.ndarray, " n"]) -> np.ndarray:

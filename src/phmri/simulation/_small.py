@@ -1,32 +1,33 @@
-"""A trial of tiny images, written by the same code as the demo: for tests of whole trees."""
+"""A trial of tiny images, written by the same code as the demos: for tests of whole trees."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from phmri.dataset import write_text
 from phmri.exceptions import SimulationError
+from phmri.protocol import read_protocol
 from phmri.simulation._anatomy import box_anatomy
-from phmri.simulation._demo import ARMS, DemoTrial, write_trial
-from phmri.simulation._scene import make_scene
-from phmri.simulation._tree import make_plan
+from phmri.simulation._demo import demo_text
+from phmri.simulation._plan import make_plan
+from phmri.simulation._simulate import SimulatedTrial, read_truth, simulate_trial
 
 __all__ = ["make_small_tree"]
+
+_ARMS = ("placebo", "ketamine", "lamotrigine_ketamine")
 
 
 def make_small_tree(
     directory: Path,
     *,
     n_subjects: int = 9,
-    sessions: Sequence[str] = ("baseline", "infusion", "followup"),
-    tasks: Sequence[str] = ("rest", "nback"),
     shape: tuple[int, int, int] = (8, 9, 8),
     n_volumes: int = 40,
     seed: int = 1,
-) -> DemoTrial:
-    """Write a parallel trial of tiny images; the effect is planted where the demo's is.
+    n_workers: int = 1,
+) -> SimulatedTrial:
+    """Write a parallel trial of tiny images with one planted effect.
 
     The grid is a box of 8 mm voxels around the medial prefrontal cortex and the left insula,
-    called ``MNI152NLin2009cAsym``. The protocol is the demo's, with 6 motion parameters instead
-    of 24; it fits the default sessions and tasks.
+    called ``MNI152NLin2009cAsym``.
 
     Parameters
     ----------
@@ -34,39 +35,45 @@ def make_small_tree(
         Made when absent.
     n_subjects : int
         Spread over the three arms as evenly as can be.
-    sessions, tasks : sequence of str
-        BIDS labels; every task but ``rest`` has events.
     shape : tuple of int
         Voxels along x, y, z.
     n_volumes : int
         Volumes per run.
     seed : int
         Not negative.
+    n_workers : int
+        Threads.
 
     Returns
     -------
-    DemoTrial
+    SimulatedTrial
         Where its parts are.
 
     Raises
     ------
     SimulationError
-        There are fewer participants than arms.
+        There are fewer participants than arms, or the box is too small.
     """
-    if n_subjects < len(ARMS):
+    if n_subjects < len(_ARMS):
         raise SimulationError(f"three arms need at least 3 participants; found {n_subjects}")
-    plan = make_plan(
-        "small parallel trial for tests",
-        subjects_per_arm={
-            arm: (n_subjects + len(ARMS) - 1 - index) // len(ARMS)
-            for index, arm in enumerate(ARMS)
-        },
-        sessions=tuple(sessions),
-        tasks=tuple(tasks),
-        n_volumes=n_volumes,
-        t_r=2.0,
-        seed=seed,
-    )
-    return write_trial(
-        Path(directory), make_scene(box_anatomy(shape)), plan, strategy="6motion_wmcsf"
-    )
+    anatomy = box_anatomy(shape)
+    counts = {
+        f"n_{arm}": (n_subjects + len(_ARMS) - 1 - index) // len(_ARMS)
+        for index, arm in enumerate(_ARMS)
+    }
+    settings: dict[str, object] = {
+        **counts,
+        "seed": seed,
+        "n_per_arm": counts["n_ketamine"],
+        "min_volumes": n_volumes,
+        "space": anatomy.space,
+        "strategy": "6motion_wmcsf",
+        "n_permutations": 1000,
+    }
+    directory = Path(directory)
+    protocol_path, truth_path = directory / "trial.yaml", directory / "truth.yaml"
+    write_text(protocol_path, demo_text("small", settings))
+    write_text(truth_path, demo_text("small_truth", settings))
+    protocol = read_protocol(protocol_path)
+    plan = make_plan(protocol, read_truth(truth_path, protocol), seed)
+    return simulate_trial(protocol_path, truth_path, directory, plan, anatomy, n_workers=n_workers)

@@ -1,19 +1,18 @@
 """A trial on disk: a BIDS root without raw images, and a derivative folder laid out as fMRIPrep's.
 
-Every run draws from its own stream, ``SeedSequence(seed, spawn_key=(subject, session, task))``,
+Every run draws from its own stream, ``SeedSequence(seed, spawn_key=(subject, session, scan))``,
 so that the bytes depend neither on the number of workers nor on what was there before.
 """
 
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
+from scipy import ndimage
 from threadpoolctl import threadpool_limits
 
 from phmri.dataset import sidecar_path, write_json, write_text
@@ -21,17 +20,18 @@ from phmri.simulation._confounds import ConfoundTable, make_confounds
 from phmri.simulation._courses import Block, RunCourses, blocks_of, make_courses
 from phmri.simulation._files import write_bold, write_columns, write_mask
 from phmri.simulation._noise import noise_volumes
+from phmri.simulation._people import write_people
+from phmri.simulation._plan import PlannedRun, TrialPlan
 from phmri.simulation._scene import Scene
 
-__all__ = ["DERIVATIVES", "OnRun", "TrialPlan", "coupling_of", "make_plan", "write_tree"]
+__all__ = ["DERIVATIVES", "OnRun", "write_tree"]
 
 OnRun = Callable[[int, int, str], None]
 """Called after each run with the number done, the number planned, and the run's name."""
 
 DERIVATIVES = Path("derivatives") / "fmriprep"
-_ACQ = "acq-simulated"
-_FORMAT = 1
-_REST = "rest"
+_FORMAT = 2
+_OWN_MAP_MM = 12.0  # standard deviation of the kernel that makes a person's own map smooth
 _README = """\
 SIMULATED DATA. No person was scanned.
 
@@ -41,127 +41,6 @@ derivatives/fmriprep, laid out and named as fMRIPrep would, but not made by fMRI
 invented and lie before 1925, as BIDS asks of dates that are not true. What was planted stands in
 truth.yaml.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialPlan:
-    """Who is scanned when, and where the effect is.
-
-    Parameters
-    ----------
-    name : str
-        Of the data set.
-    seed : int
-        Not negative.
-    arms : dict of str to str
-        Participant -> arm, in the order of the participants.
-    sessions, tasks : tuple of str
-        BIDS labels, in order.
-    n_volumes : int
-        Volumes per run.
-    t_r : float
-        Seconds.
-    planted : tuple of (str, str, str)
-        Arm, session and task whose runs carry the coupling.
-    coupling_mean, coupling_sd : float
-        Over participants; see `phmri.simulation._courses.make_courses`.
-    """
-
-    name: str
-    seed: int
-    arms: dict[str, str]
-    sessions: tuple[str, ...]
-    tasks: tuple[str, ...]
-    n_volumes: int
-    t_r: float
-    planted: tuple[str, str, str]
-    coupling_mean: float
-    coupling_sd: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _RunPlan:
-    subject: str
-    session: str
-    task: str
-    key: tuple[int, int, int]
-
-    @property
-    def stem(self) -> str:
-        return f"sub-{self.subject}_ses-{self.session}_task-{self.task}_{_ACQ}"
-
-    @property
-    def folder(self) -> Path:
-        return Path(f"sub-{self.subject}") / f"ses-{self.session}" / "func"
-
-
-def make_plan(
-    name: str,
-    *,
-    subjects_per_arm: dict[str, int],
-    sessions: tuple[str, ...],
-    tasks: tuple[str, ...],
-    n_volumes: int,
-    t_r: float,
-    seed: int,
-) -> TrialPlan:
-    """Randomise participants to arms and say where the effect is planted.
-
-    Parameters
-    ----------
-    name : str
-        Of the data set.
-    subjects_per_arm : dict of str to int
-        Arm to number of participants.
-    sessions, tasks : tuple of str
-        BIDS labels, in order.
-    n_volumes : int
-        Volumes per run.
-    t_r : float
-        Seconds.
-    seed : int
-        Not negative.
-
-    Returns
-    -------
-    TrialPlan
-        Arms by participant, and what is planted.
-    """
-    arms = np.repeat(list(subjects_per_arm), list(subjects_per_arm.values()))
-    np.random.default_rng(np.random.SeedSequence(seed)).shuffle(arms)
-    width = max(2, len(str(arms.size)))
-    return TrialPlan(
-        name=name,
-        seed=seed,
-        arms={f"{i:0{width}d}": str(arm) for i, arm in enumerate(arms, start=1)},
-        sessions=sessions,
-        tasks=tasks,
-        n_volumes=n_volumes,
-        t_r=t_r,
-        planted=("ketamine", "infusion", "nback"),
-        coupling_mean=1.8,
-        coupling_sd=0.2,
-    )
-
-
-def coupling_of(plan: TrialPlan, subject: str) -> float:
-    """Draw a participant's own strength of the coupling, used where it is planted.
-
-    Parameters
-    ----------
-    plan : TrialPlan
-        Who is scanned when.
-    subject : str
-        BIDS label.
-
-    Returns
-    -------
-    float
-        In units of the dorsomedial course's own standard deviation.
-    """
-    index = list(plan.arms).index(subject)
-    rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(index,)))
-    return float(rng.normal(plan.coupling_mean, plan.coupling_sd))
 
 
 def write_tree(
@@ -188,20 +67,14 @@ def write_tree(
         The derivative folder.
     """
     _write_descriptions(root, plan)
-    _write_people(root, plan)
-    runs = [
-        _RunPlan(subject=subject, session=session, task=task, key=(s, i, t))
-        for (s, subject), (i, session), (t, task) in product(
-            enumerate(plan.arms), enumerate(plan.sessions), enumerate(plan.tasks)
-        )
-    ]
+    write_people(root, plan)
     with threadpool_limits(limits=1), ThreadPoolExecutor(max(1, n_workers)) as pool:
-        waiting = {pool.submit(_write_run, root, scene, plan, run): run for run in runs}
+        waiting = {pool.submit(_write_run, root, scene, plan, run): run for run in plan.runs}
         try:
             for done, future in enumerate(as_completed(waiting), start=1):
                 future.result()
                 if on_run is not None:
-                    on_run(done, len(runs), waiting[future].stem)
+                    on_run(done, len(plan.runs), waiting[future].stem)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return root / DERIVATIVES
@@ -211,19 +84,22 @@ def _write_descriptions(root: Path, plan: TrialPlan) -> None:
     write_json(
         root / "dataset_description.json",
         {
-            "Name": f"SIMULATED: {plan.name}",
+            "Name": f"SIMULATED: {plan.protocol.name}",
             "BIDSVersion": "1.10.0",
             "DatasetType": "raw",
             "License": "CC0",
+            "Authors": ["phmri.simulation (SIMULATED data)"],
             "Simulated": True,
             "GeneratedBy": [{"Name": "phmri.simulation", "Version": version("phmri")}],
         },
     )
     write_text(root / "README", _README)
+    # As fMRIPrep does: BIDS has no name for confound tables yet.
+    write_text(root / DERIVATIVES / ".bidsignore", "*_desc-confounds_timeseries.*\n")
     write_json(
         root / DERIVATIVES / "dataset_description.json",
         {
-            "Name": f"SIMULATED fMRIPrep-like output of phmri: {plan.name}",
+            "Name": f"SIMULATED fMRIPrep-like output of phmri: {plan.protocol.name}",
             "BIDSVersion": "1.10.0",
             "DatasetType": "derivative",
             "License": "CC0",
@@ -237,65 +113,28 @@ def _write_descriptions(root: Path, plan: TrialPlan) -> None:
             ],
         },
     )
-    for task in plan.tasks:
-        write_json(
-            root / f"task-{task}_{_ACQ}_bold.json",
-            {"TaskName": task, "RepetitionTime": plan.t_r, "Simulated": True},
-        )
 
 
-def _write_people(root: Path, plan: TrialPlan) -> None:
-    rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(0, 0)))
-    n = len(plan.arms)
-    write_columns(
-        root / "participants.tsv",
-        {
-            "participant_id": [f"sub-{subject}" for subject in plan.arms],
-            "arm": list(plan.arms.values()),
-            "sex": rng.choice(["F", "M"], size=n).tolist(),
-            "age": rng.integers(18, 46, size=n).astype(str).tolist(),
-        },
-    )
-    write_json(
-        root / "participants.json",
-        {
-            "arm": {"Description": "Arm that the participant was randomised to (SIMULATED)"},
-            "sex": {"Levels": {"F": "female", "M": "male"}},
-            "age": {"Description": "Age", "Units": "year"},
-        },
-    )
-    for index, subject in enumerate(plan.arms):
-        days = [
-            f"1900-{1 + index % 12:02d}-{1 + day:02d}T10:00:00"
-            for day in range(len(plan.sessions))
-        ]
-        write_columns(
-            root / f"sub-{subject}" / f"sub-{subject}_sessions.tsv",
-            {
-                "session_id": [f"ses-{session}" for session in plan.sessions],
-                "acq_time": days,
-            },
-        )
-
-
-def _write_run(root: Path, scene: Scene, plan: TrialPlan, run: _RunPlan) -> None:
+def _write_run(root: Path, scene: Scene, plan: TrialPlan, run: PlannedRun) -> None:
     """Simulate and write one run; its sidecar comes last and says that the run is whole."""
     folder = root / DERIVATIVES / run.folder
     resolution = f"_res-{scene.anatomy.resolution}" if scene.anatomy.resolution else ""
     template = f"{run.stem}_space-{scene.anatomy.space}{resolution}"
-    planted = plan.planted == (plan.arms[run.subject], run.session, run.task)
-    coupling = coupling_of(plan, run.subject) if planted else 0.0
+    scan = plan.truth.scans[run.scan]
     sidecar: dict[str, object] = {
         "TaskName": run.task,
-        "RepetitionTime": plan.t_r,
+        "RepetitionTime": run.t_r,
         "SkullStripped": True,
+        "Resolution": f"voxels of {scene.anatomy.resolution} mm",
         "Simulated": True,
         "SimulationParameters": {
             "Format": _FORMAT,
             "Seed": plan.seed,
             "SpawnKey": list(run.key),
-            "NumberOfVolumes": plan.n_volumes,
-            "Coupling": coupling,
+            "NumberOfVolumes": run.n_volumes,
+            "Nods": run.nods,
+            "Effects": {effect.name: effect.size for effect in run.effects},
+            "Truth": plan.truth.model_dump(mode="json", exclude={"expected", "notes", "scales"}),
             "Shape": list(scene.anatomy.mask.shape),
         },
     }
@@ -304,15 +143,44 @@ def _write_run(root: Path, scene: Scene, plan: TrialPlan, run: _RunPlan) -> None
         return
     sidecar_path(image).unlink(missing_ok=True)
     rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=run.key))
-    blocks = () if run.task == _REST else blocks_of(plan.n_volumes, plan.t_r, rng)
-    courses = make_courses(plan.n_volumes, plan.t_r, blocks, coupling=coupling, rng=rng)
-    data = _simulate(scene, courses, rng)
+    blocks = blocks_of(scan, rng)
+    courses = make_courses(run, plan.truth, blocks, plan.seed, rng)
+    data = _simulate(scene, courses, _maps_of_effects(scene, plan, run), rng)
     if blocks:
         _write_events(root / run.folder / f"{run.stem}_events.tsv", blocks)
-    _write_confounds(folder / run.stem, make_confounds(scene, data, courses.motion, plan.t_r))
+    _write_confounds(folder / run.stem, make_confounds(scene, data, courses.motion, run.t_r))
     write_mask(folder / f"{template}_desc-brain_mask.nii.gz", scene.anatomy)
-    write_bold(image, scene.anatomy, data, plan.t_r)
+    write_bold(image, scene.anatomy, data, run.t_r)
     write_json(sidecar_path(image), sidecar)
+
+
+def _maps_of_effects(scene: Scene, plan: TrialPlan, run: PlannedRun) -> dict[str, np.ndarray]:
+    """Give the maps of effects in percent of the mean, and of what is a person's own of them."""
+    found = {}
+    for place, name in enumerate(plan.truth.effects):
+        effect = plan.truth.effects[name]
+        if name not in {planned.name for planned in run.effects}:
+            continue
+        if effect.kind != "coupling":
+            unit = scene.mean / 100.0
+            found[f"effect {name}"] = unit * scene.shapes[effect.region]
+        else:
+            unit = np.full_like(scene.mean, np.abs(scene.maps[f"region {effect.target}"]).max())
+        if effect.own_map:
+            key = (run.person.index, place, 1, 0)
+            rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=key))
+            found[f"own {name}"] = unit * _smooth_map(scene, rng)
+    return found
+
+
+def _smooth_map(scene: Scene, rng: np.random.Generator) -> Float32[np.ndarray, " n_voxels"]:
+    """Draw a smooth map of unit standard deviation in grey matter."""
+    anatomy = scene.anatomy
+    steps = np.sqrt((anatomy.affine[:3, :3] ** 2).sum(axis=0))
+    white = rng.standard_normal(anatomy.mask.shape, dtype=np.float32)
+    field = ndimage.gaussian_filter(white, _OWN_MAP_MM / steps, mode="wrap", truncate=3.0)
+    values = field.ravel(order="F")[anatomy.mask.ravel(order="F")]
+    return np.asarray(values / values.std() * anatomy.grey, dtype=np.float32)
 
 
 def _is_written(image: Path, sidecar: dict[str, object]) -> bool:
@@ -324,9 +192,14 @@ def _is_written(image: Path, sidecar: dict[str, object]) -> bool:
 
 
 def _simulate(
-    scene: Scene, courses: RunCourses, rng: np.random.Generator
+    scene: Scene,
+    courses: RunCourses,
+    maps_of_effects: dict[str, np.ndarray],
+    rng: np.random.Generator,
 ) -> Float32[np.ndarray, "n_volumes n_voxels"]:
-    data: np.ndarray = courses.sources @ scene.maps
+    maps = scene.maps | maps_of_effects
+    sources = np.stack(list(courses.sources.values()), axis=1).astype(np.float32)
+    data: np.ndarray = sources @ np.stack([maps[name] for name in courses.sources])
     data += scene.mean
     for t, noise in enumerate(noise_volumes(scene, data.shape[0], rng)):
         data[t] += noise

@@ -71,3 +71,19 @@ def test_a_refused_question_says_why_and_nothing_else() -> None:
     assert "refused" in text
     assert "no participant [at all]" in text
     assert "smallest p" not in text
+
+
+def test_a_refusal_that_another_question_told_is_not_told_again() -> None:
+    refused = DesignSummary(
+        question="second",
+        text="Does it work?",
+        role="secondary",
+        planned=True,
+        settings=Inference(),
+        refusal="no participant at all",
+    )
+    console = Console(file=io.StringIO(), width=200)
+    console.print(design_table(refused, refused_like="effect"))
+    text = str(console.file.getvalue())  # type: ignore[attr-defined]
+    assert "as effect" in text
+    assert "no participant" not in text

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from phmri.dataset import DosingRow, read_dosing, read_events
+from phmri.dataset import DosingRow, read_dosing, read_events, scan_dosing
 from phmri.exceptions import DatasetError
 
 NAMES = "participant_id\tsession_id\tdrug\troute\tamount\tunit\tstart\tduration\tscan"
@@ -67,6 +67,37 @@ def test_missing_columns(tmp_path):
     with pytest.raises(DatasetError) as caught:
         read_dosing(write(tmp_path, names="participant_id\tdrug\troute\tamount\tstart\tduration"))
     assert [p.field for p in caught.value.problems] == ["session_id", "unit", "scan"]
+
+
+def test_missing_columns_and_lines_that_do_not_fit_hide_no_wrong_field(tmp_path):
+    path = write(
+        tmp_path,
+        "sub-01\tketamine\tiv\t-1",
+        "sub-02\tketamine",
+        "sub-03\tketamine\toral\tmuch",
+        names="participant_id\tdrug\troute\tamount",
+    )
+    table = scan_dosing(path)
+    assert [(p.line, p.field) for p in table.problems] == [
+        (3, None),
+        (1, "session_id"),
+        (1, "unit"),
+        (1, "start"),
+        (1, "duration"),
+        (1, "scan"),
+        (2, "route"),
+        (2, "amount"),
+        (4, "amount"),
+    ]
+    assert [row.subject for row in table.rows] == ["01", "03"]
+    assert not table.tells(table.rows[1], "amount")
+    assert table.tells(table.rows[1], "route")
+    assert not table.tells(table.rows[1], "scan")
+
+
+def test_no_problem_is_left_out_for_being_one_of_many(tmp_path):
+    wrong = "sub-01\tses-a\tketamine\tiv\t1\tmg\t0\t1\tn/a"
+    assert len(scan_dosing(write(tmp_path, *[wrong] * 30)).problems) == 30
 
 
 def test_events_keep_columns_of_numbers(tmp_path):

@@ -4,6 +4,7 @@ import phmri.group
 def test_public_names():
     assert phmri.group.__all__ == [
         "KINDS",
+        "ORDERED",
         "VERDICTS",
         "AdjustedOutcomes",
         "Blockade",
@@ -28,12 +29,14 @@ def test_public_names():
         "adjusted_bayes_factor",
         "assign_folds",
         "association_design",
+        "bland_altman",
         "bootstrap_interval",
         "carryover_design",
         "circular_selection",
         "confidence_interval",
         "contrast_test",
         "correlate",
+        "crossed_components",
         "effect_size_interval",
         "exchange_repeated",
         "exchange_within",
@@ -42,8 +45,10 @@ def test_public_names():
         "fit_contrast",
         "fit_covered",
         "fit_ols",
+        "fit_ordered",
         "fit_random_intercept",
         "fit_unstructured",
+        "intraclass_correlation",
         "judge_blockade",
         "make_long_design",
         "make_long_table",
@@ -57,6 +62,7 @@ def test_public_names():
         "proportional_odds",
         "resample_units",
         "sequence_test",
+        "standardised",
         "wilcoxon_mann_whitney",
     ]
     assert all(hasattr(phmri.group, name) for name in phmri.group.__all__)

@@ -18,10 +18,12 @@ from phmri.inference import (
     claim_from_dict,
     claim_to_dict,
     infer,
+    judge_estimate,
     make_claim,
     make_refusal,
     permute,
 )
+from phmri.inference.claims._notes import notes_beside
 from phmri.inference.claims._wording import format_interval, format_p, signed
 from phmri.protocol import Crossover, Inference, Parallel, Question
 
@@ -97,7 +99,14 @@ def test_scalar_not_found_is_not_called_absent():
 )
 def test_one_sided_questions_say_so(alternative, words):
     shift = -1.0 if alternative == "greater" else 1.0
-    assert answer(shift, alternative=alternative).sentence.startswith(words)
+    sentence = answer(shift, alternative=alternative).sentence
+    assert sentence.startswith(words)
+    assert "; one-sided p = " in sentence
+    assert "95 % two-sided CI" in sentence
+    assert "two-sided interval reaches" in sentence
+    found = answer(-4 * shift, alternative=alternative).sentence
+    assert "; one-sided p = " in found
+    assert "sided" not in answer(3.0).sentence
 
 
 def test_lost_order_claims_a_difference_not_a_cause():
@@ -254,6 +263,49 @@ def notes_of(method, **settings):
     return make_claim(
         "q", question, HELD, fit_contrast(HELD, Y), result, outcomes=outcomes, settings=settings
     )
+
+
+def held_notes(columns, contrast, estimator="post", errors="model", n_outcomes=1):
+    """Give what is said of variances that arms share."""
+    design = replace(
+        HELD,
+        estimator=estimator,
+        X=np.eye(24, len(columns)),
+        columns=columns,
+        contrast=np.array(contrast),
+    )
+    estimate = fit_contrast(HELD, np.random.default_rng(5).normal(size=(24, n_outcomes)))
+    settings = Inference(method="holm")
+    result = judge_estimate(
+        estimate,
+        settings,
+        tested=np.ones(n_outcomes, dtype=bool),
+        n_per_outcome=np.full(n_outcomes, 24),
+    )
+    outcomes = Outcomes(
+        kind="scalar" if n_outcomes == 1 else "map", unit="u", measure="m", labels=("A", "B")
+    )
+    notes = notes_beside(design, estimate, result, outcomes, settings, errors=errors)
+    return [note for note in notes if " rest" in note]
+
+
+def test_robust_errors_share_no_variance_but_d_does():
+    (note,) = held_notes(HELD.columns, HELD.contrast, errors="hc3")
+    assert note.startswith("d rests on one residual variance of all arms")
+    assert "where C varies" in note
+
+
+def test_held_are_arms_and_never_their_sessions():
+    columns = ("arm:A:late", "arm:B:late", "arm:C:late", "arm:A:end", "arm:B:end", "arm:C:end")
+    (note,) = held_notes(columns, [0.0, 0, 0, 1, -1, 0], "mmrm")
+    assert note == (
+        "p-value, interval and d rest on one covariance of the sessions for all arms: they are "
+        "too sure where C varies less than the compared arms, not sure enough where more."
+    )
+    (note,) = held_notes(columns, [0.0, 0, 0, 1, -1, 0], "mixed", n_outcomes=3)
+    assert "d and q-value rest on the two variances that all arms and sessions share" in note
+    without = tuple(name for name in columns if ":C:" not in name)
+    assert held_notes(without, [0.0, 0, 1, -1], "mmrm") == []
 
 
 def test_nothing_is_said_of_shufflings_that_were_not_made():

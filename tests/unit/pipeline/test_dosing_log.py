@@ -144,3 +144,34 @@ def test_a_route_that_the_protocol_does_not_tell(index: DatasetIndex) -> None:
     found = DosingLog(protocol(two_ways), index, (said,))
     assert found.problems == []
     assert np.isclose(found.start_min(said) or np.nan, START_MIN)
+
+
+def test_one_wrong_line_leaves_the_others_to_be_told(index: DatasetIndex) -> None:
+    other = ("sub-99", "n/a", "ketamin", "intravenous", 0.5, "mg/kg", 90, 60, "rest")
+    log(index, ("sub-04", "n/a", "ketamine", "iv", 0.5, "mg/kg", 90, 60, "rest"), other)
+    found = DosingLog(protocol(), index, (cell("02"), cell("04")))
+    assert [(p.line, p.subject, p.field) for p in found.problems] == [
+        (2, "04", "route"),
+        (3, "99", "participant_id"),
+        (3, "99", "drug"),
+    ]
+    assert found.doses(cell("04"), "ketamine") == ()
+    assert found.start_min(cell("04")) == START_MIN
+
+
+def test_whose_word_time_zero_is(index: DatasetIndex) -> None:
+    told = telling(index, subject="04", DoseTime=[120, 180])
+    log(index, given(0.5, 95), given(0.1, 200))
+    found = DosingLog(protocol(), index, (cell("02"), told))
+    assert found.files(cell("02")) == (index.root / "phenotype" / "dosing.tsv",)
+    assert told.run is not None
+    assert found.files(told) == told.run.dosing
+    assert found.told_start(cell("06")) is None
+    start = found.told_start(cell("02"))
+    assert start is not None
+    assert (start.problem.line, start.problem.field) == (2, "start")
+    assert start.problem.found == "95 s from the first volume of rest"
+    start = found.told_start(told)
+    assert start is not None
+    assert (start.problem.line, start.problem.field) == (None, "PharmaceuticalDoseTime")
+    assert str(start.problem.expected).startswith("90 s from the first volume of rest")

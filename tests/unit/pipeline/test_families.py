@@ -173,7 +173,7 @@ def test_untested_claims_nothing(make: Make) -> None:
     answers = [make("a", 0.5), make("b", 0.001)]
     protocol = protocol_of("fixed_sequence", "ab", sequence=["a", "b"])
     untested = settle_answer(settle_families(protocol, answers), answers[1])
-    assert untested.claim.verdict == "not found"
+    assert untested.claim.verdict == "not tested"
     assert "Not claimed. In the fixed sequence of the family plan" in untested.claim.sentence
 
 

@@ -17,7 +17,7 @@ from phmri.pipeline._measure_words import describe_measure
 from phmri.pipeline._measures import Variant, measure_run
 from phmri.pipeline._model_measures import make_task_design
 from phmri.pipeline._participant import run_job
-from phmri.pipeline._plan import make_jobs
+from phmri.pipeline._plan import make_plan
 from phmri.pipeline._still_regions import find_still_regions, is_measured
 from phmri.protocol import read_protocol
 from tests.e2e.first_level_trial import (
@@ -78,7 +78,7 @@ def trial(pristine: InfusionTrial, tmp_path: Path) -> InfusionTrial:
 
 def jobs_of(trial: InfusionTrial, *subjects: str) -> dict[str, RunJob]:
     protocol, index = read_protocol(trial.protocol), index_dataset(trial.bids, ())
-    found = make_jobs(
+    found = make_plan(
         protocol,
         index,
         check_dataset(protocol, index, subjects or None),
@@ -87,13 +87,14 @@ def jobs_of(trial: InfusionTrial, *subjects: str) -> dict[str, RunJob]:
         out_dir=trial.out,
         atlas=AtlasStore(()),
     )
-    return {job.scan_name: job for job in found}
+    return {job.scan_name: job for job in found.jobs}
 
 
 def problems_of(trial: InfusionTrial) -> tuple[tuple[Problem, ...], tuple[Problem, ...]]:
     index = index_dataset(trial.bids, ())
     check = check_dataset(read_protocol(trial.protocol), index, None)
-    return look_ahead(trial.protocol, index, check)
+    plan = look_ahead(trial.protocol, index, check)
+    return plan.problems, plan.tolerated
 
 
 def still(
@@ -172,7 +173,7 @@ def test_damaged_runs_are_told_by_file(trial: InfusionTrial) -> None:
     job = jobs_of(trial, "02")["rest"]
     path = job.run.path
     path.write_bytes(path.read_bytes()[:400])
-    (problem,) = find_still_regions([job], lambda stage, done, total: None)
+    ((_, problem),) = find_still_regions([job], lambda stage, done, total: None)
     assert (problem.file, problem.subject, problem.session) == (str(path), "02", "infusion")
 
 

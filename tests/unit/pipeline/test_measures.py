@@ -14,7 +14,7 @@ from phmri.pipeline import _measures, _model_measures
 from phmri.pipeline._foresee import foresee
 from phmri.pipeline._job import ExposureCurve, RunJob
 from phmri.pipeline._measures import Variant, measure_run
-from phmri.pipeline._plan import make_jobs
+from phmri.pipeline._plan import make_plan
 from phmri.pipeline._run_data import RunData
 from phmri.protocol import read_protocol
 from tests.e2e.first_level_trial import base_document, write_trial
@@ -55,7 +55,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunJob]:
     trial = write_trial(tmp_path_factory.mktemp("trial"), document())
     protocol = read_protocol(trial.protocol)
     index = index_dataset(trial.bids, ())
-    found = make_jobs(
+    found = make_plan(
         protocol,
         index,
         check_dataset(protocol, index, ("02",)),
@@ -64,7 +64,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunJob]:
         out_dir=trial.out,
         atlas=AtlasStore(()),
     )
-    return {job.scan_name: job for job in found}
+    return {job.scan_name: job for job in found.jobs}
 
 
 def open_run(job: RunJob) -> RunData:
@@ -167,13 +167,13 @@ def test_events_that_are_not_modelled_are_counted(
 
 # ------------------------------------------------------------------- told before any computing
 def test_nothing_is_foreseen_of_what_can_be_computed(jobs: dict[str, RunJob]) -> None:
-    assert foresee(jobs.values(), {}) == []
+    assert foresee(jobs.values(), {}).problems == ()
 
 
 def test_designs_that_cannot_be_made_are_foreseen(jobs: dict[str, RunJob]) -> None:
     late = replace(jobs["rest"], start_min=-0.1)
     scan = jobs["nback"].scan.model_copy(update={"conditions": ("two_back", "three_back")})
-    found = foresee([late, replace(jobs["nback"], scan=scan)], {})
+    found = foresee([late, replace(jobs["nback"], scan=scan)], {}).problems
     assert {(p.subject, p.session) for p in found} == {("02", "infusion")}
     fields = [str(problem.field) for problem in found]
     assert "measures.bins: min_baseline_volumes" in fields
@@ -184,7 +184,7 @@ def test_designs_that_cannot_be_made_are_foreseen(jobs: dict[str, RunJob]) -> No
 
 def test_events_that_cannot_tell_a_contrast_are_foreseen(jobs: dict[str, RunJob]) -> None:
     fir = jobs["nback"].measures["fir"].model_copy(update={"fir_duration_s": 24.0})
-    (problem,) = foresee([replace(jobs["nback"], measures={"fir": fir})], {})
+    (problem,) = foresee([replace(jobs["nback"], measures={"fir": fir})], {}).problems
     assert "cannot be estimated" in problem.what
     assert problem.field == "measures.fir: contrast"
     assert "task_zero_back_fir08" in str(problem.found)
@@ -207,4 +207,4 @@ def test_one_design_is_made_once(jobs: dict[str, RunJob], monkeypatch: pytest.Mo
 
 def test_measure_without_its_curve_is_told_by_the_exposure_alone(jobs: dict[str, RunJob]) -> None:
     none: dict[str, ExposureCurve] = {}
-    assert foresee([replace(jobs["rest"], exposures=none)], {}) == []
+    assert foresee([replace(jobs["rest"], exposures=none)], {}).problems == ()

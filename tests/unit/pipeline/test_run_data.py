@@ -14,7 +14,7 @@ from phmri.firstlevel import RunEstimate
 from phmri.pipeline._job import RunJob, grid_of
 from phmri.pipeline._located import located, tell_place
 from phmri.pipeline._outcomes import Outcomes
-from phmri.pipeline._plan import make_jobs
+from phmri.pipeline._plan import make_plan
 from phmri.pipeline._run_data import RunData
 from phmri.protocol import read_protocol
 from tests.e2e.first_level_trial import (
@@ -65,7 +65,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> InfusionTrial:
 def jobs(trial: InfusionTrial) -> dict[str, RunJob]:
     protocol = read_protocol(trial.protocol)
     index = index_dataset(trial.bids, ())
-    found = make_jobs(
+    found = make_plan(
         protocol,
         index,
         check_dataset(protocol, index, ("01",)),
@@ -74,7 +74,7 @@ def jobs(trial: InfusionTrial) -> dict[str, RunJob]:
         out_dir=trial.out,
         atlas=AtlasStore(()),
     )
-    return {job.scan_name: job for job in found}
+    return {job.scan_name: job for job in found.jobs}
 
 
 @pytest.fixture

@@ -79,10 +79,12 @@ def test_every_setting_of_inference_and_its_choices_are_named(record):
         "Association",
         "Blockade",
         "IntercurrentEvent",
+        "MapAssociation",
         "Persistence",
         "Population",
         "Prediction",
         "Question",
+        "Reliability",
         "Scale",
     ],
 )

@@ -55,6 +55,11 @@ GOES = AssociationContent(
     circular=CIRCULAR,
     prediction=PREDICTION,
     notes=("A note [doi:10.1038/nn.2886].",),
+    shuffled="Whose scores go with whose outcomes, within each arm only.",
+    null="no outcome depends on the score",
+    n_permutations=2000,
+    n_distinct=10**20,
+    sentences=("The outcome was regressed on the score.",),
 )
 FAMILY = FamilyContent(
     name="confirm",
@@ -114,6 +119,22 @@ def test_association_has_its_numbers(page):
         "Pearson's r: r = +0.12†, 95 % CI −0.11 to +0.34. Lines: least squares",
     ):
         assert words in article
+
+
+def test_how_p_was_made(page):
+    article = plain(section(page, "associations"))
+    assert (
+        "How p was made Shuffled Whose scores go with whose outcomes, within each arm" in article
+    )
+    assert "Shufflings 2,000, drawn at random out of more than 10²⁰ distinct ones" in article
+    assert "p is corrected over 45 edges by the largest in every shuffling." in article
+    methods = plain(section(page, "methods"))
+    assert "goes_with. The outcome was regressed on the score" in methods
+
+
+def test_spearman_has_a_symbol_of_its_own():
+    ranked = dataclasses.replace(GOES, method="spearman", place="")
+    assert dict(association_lines(ranked))["Correlation"].startswith("rho = +0.12, 95 % CI")
 
 
 def test_circular_numbers_stand_apart(page):

@@ -12,6 +12,8 @@ from phmri.report import (
     BesideContent,
     BlockadeContent,
     ContrastContent,
+    FamilyContent,
+    FamilyMemberContent,
     PersistenceContent,
     PopulationContent,
     RatioContent,
@@ -20,6 +22,7 @@ from phmri.report import (
     write_report,
 )
 from phmri.report._blockade import (
+    blockade_badge,
     blockade_lines,
     bracketed,
     persistence_sentences,
@@ -128,13 +131,36 @@ def test_verdict_in_the_answers_and_in_the_section(parallel, tmp_path):
     _, content = asked(parallel, BesideContent(blockade=BLOCKADE))
     text, article = article_of(content, tmp_path)
     answers = text.split('id="answers"')[1].split("</section>")[0]
-    assert "blockade: partly blocked</span>" in answers
-    assert f"Was it blocked? Partly blocked Blocked {EVIL} in part." in article
+    # The question itself was not found.
+    assert "blockade: partly blocked, uncorrected</span>" in answers
+    assert f"Was it blocked? Partly blocked, uncorrected Blocked {EVIL} in part." in article
     assert "Effect of the drug drug − placebo +0.68 +0.37 to +0.98 70 4.6×10⁻⁵" in article
     assert "What remained (pre + drug) − placebo +0.33 +0.02 to +0.64 70 0.036" in article
     assert "What was removed drug − (pre + drug) +0.34" in article
     assert "†" not in article
     assert "Nieuwenhuis" in text.split('id="references"')[1]
+
+
+def test_a_verdict_claims_no_more_than_its_question(parallel, tmp_path):
+    question, content = asked(parallel, BesideContent(blockade=BLOCKADE))
+    member = FamilyMemberContent(
+        question="single", pvalue=0.01, adjusted_pvalue=0.2, verdict="not tested"
+    )
+    family = FamilyContent(name="plan", correction="a sequence", alpha=0.05, rows=(member,))
+    text, article = article_of(dataclasses.replace(content, families=(family,)), tmp_path)
+    answers = text.split('id="answers"')[1].split("</section>")[0]
+    assert "blockade: not claimed, by its family</span>" in answers
+    assert "blockade: partly" not in answers
+    assert "The family of this question claims nothing here. Alone: Blocked" in article
+    found = dataclasses.replace(member, verdict="found")
+    claimed = dataclasses.replace(
+        question, claim=dataclasses.replace(question.claim, verdict="found")
+    )
+    assert blockade_badge(claimed, (found,)) == "blockade: partly blocked"
+    of_map = dataclasses.replace(
+        question, claim=dataclasses.replace(question.claim, outcome="map")
+    )
+    assert blockade_badge(of_map, ()) == "blockade: partly blocked at the peak, uncorrected"
 
 
 def test_a_selected_place_is_said(parallel, tmp_path, make_claim):

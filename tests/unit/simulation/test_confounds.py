@@ -3,21 +3,23 @@ import pytest
 
 from phmri.simulation._anatomy import box_anatomy
 from phmri.simulation._confounds import ConfoundTable, make_confounds
-from phmri.simulation._courses import make_courses
 from phmri.simulation._scene import make_scene
+from phmri.simulation._truth import ScanTruth, Truth
 
 BASE = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 EXPANDED = (*BASE, "csf", "white_matter", "global_signal")
-SCENE = make_scene(box_anatomy((8, 9, 8)))
+TRUTH = Truth(phmri_truth=1, scans={"rest": ScanTruth(n_volumes=70, t_r=2.0)})
+SCENE = make_scene(box_anatomy((8, 9, 8)), TRUTH, {})
 
 
 @pytest.fixture(scope="module")
 def made() -> tuple[np.ndarray, np.ndarray, ConfoundTable]:
     rng = np.random.default_rng(5)
-    courses = make_courses(70, 2.0, (), coupling=0.0, rng=rng)
-    data = courses.sources @ SCENE.maps + SCENE.mean
+    sources = rng.standard_normal((70, len(SCENE.maps))).astype(np.float32)
+    data = sources @ np.stack(list(SCENE.maps.values())) + SCENE.mean
     data += rng.standard_normal(data.shape).astype(np.float32)
-    return data, courses.motion, make_confounds(SCENE, data, courses.motion, 2.0)
+    motion = np.cumsum(0.01 * rng.standard_normal((70, 6)), axis=0)
+    return data, motion, make_confounds(SCENE, data, motion, 2.0)
 
 
 def test_has_the_36_parameters(made: tuple[np.ndarray, np.ndarray, ConfoundTable]) -> None:

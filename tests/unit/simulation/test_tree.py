@@ -6,22 +6,17 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from phmri.exceptions import OutputError, SimulationError
 from phmri.protocol import read_protocol, write_template
-from phmri.simulation import DemoTrial, make_small_tree, simulate_demo
-from phmri.simulation._anatomy import box_anatomy
-from phmri.simulation._demo import ARMS, write_trial
-from phmri.simulation._scene import DMPFC_MM, PGACC_MM, make_scene
-from phmri.simulation._tree import make_plan
+from phmri.simulation import SimulatedTrial, make_small_tree, read_truth
 
 FUNC = "sub-{s}/ses-{v}/func/sub-{s}_ses-{v}_task-{t}_acq-simulated"
 SPACE = "_space-MNI152NLin2009cAsym_res-2_"
 
 
 @pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> DemoTrial:
+def tree(tmp_path_factory: pytest.TempPathFactory) -> SimulatedTrial:
     return make_small_tree(tmp_path_factory.mktemp("small"), n_subjects=6, n_volumes=40)
 
 
@@ -33,22 +28,16 @@ def digest(folder: Path) -> dict[str, str]:
     }
 
 
-def small_trial(directory: Path, *, n_workers: int, seed: int = 4) -> DemoTrial:
-    plan = make_plan(
-        "test",
-        subjects_per_arm=dict.fromkeys(ARMS, 2),
-        sessions=("baseline", "infusion"),
-        tasks=("rest", "nback"),
-        n_volumes=30,
-        t_r=2.0,
-        seed=seed,
+def small_trial(directory: Path, *, n_workers: int = 1, seed: int = 4) -> SimulatedTrial:
+    return make_small_tree(
+        directory, n_subjects=3, shape=(6, 6, 6), n_volumes=24, seed=seed, n_workers=n_workers
     )
-    return write_trial(directory, make_scene(box_anatomy((6, 6, 6))), plan, n_workers=n_workers)
 
 
-def test_every_run_has_its_files(tree: DemoTrial) -> None:
+def test_every_run_has_its_files(tree: SimulatedTrial) -> None:
     people = pd.read_csv(tree.bids_dir / "participants.tsv", sep="\t")
-    assert people["arm"].value_counts().to_dict() == dict.fromkeys(ARMS, 2)
+    arms = read_protocol(tree.protocol).design.arms
+    assert people["arm"].value_counts().to_dict() == dict.fromkeys(arms, 2)
     for subject in people["participant_id"].str.removeprefix("sub-"):
         for visit in ("baseline", "infusion", "followup"):
             for task in ("rest", "nback"):
@@ -65,7 +54,7 @@ def test_every_run_has_its_files(tree: DemoTrial) -> None:
                 assert events.is_file() == (task == "nback")
 
 
-def test_everything_says_simulated(tree: DemoTrial) -> None:
+def test_everything_says_simulated(tree: SimulatedTrial) -> None:
     for folder in (tree.bids_dir, tree.derivatives):
         described = json.loads((folder / "dataset_description.json").read_text(encoding="utf-8"))
         assert "SIMULATED" in described["Name"]
@@ -74,10 +63,11 @@ def test_everything_says_simulated(tree: DemoTrial) -> None:
     for path in tree.derivatives.rglob("sub-*_*"):
         assert "acq-simulated" in path.name
     assert "SIMULATED" in read_protocol(tree.protocol).title
-    assert yaml.safe_load(tree.truth.read_text(encoding="utf-8"))["simulated"] is True
+    drawn = json.loads((tree.truth.parent / "drawn.json").read_text(encoding="utf-8"))
+    assert drawn["Simulated"] is True
 
 
-def test_image_reads_as_it_should(tree: DemoTrial) -> None:
+def test_image_reads_as_it_should(tree: SimulatedTrial) -> None:
     stem = FUNC.format(s="01", v="baseline", t="rest")
     bold = nib.load(tree.derivatives / f"{stem}{SPACE}desc-preproc_bold.nii.gz")
     mask = nib.load(tree.derivatives / f"{stem}{SPACE}desc-brain_mask.nii.gz")
@@ -100,7 +90,7 @@ def test_image_reads_as_it_should(tree: DemoTrial) -> None:
     assert correlation > 0.999
 
 
-def test_protocol_fits_the_templates_trial(tree: DemoTrial, tmp_path: Path) -> None:
+def test_protocol_fits_the_templates_trial(tree: SimulatedTrial, tmp_path: Path) -> None:
     demo = read_protocol(tree.protocol)
     template = read_protocol(write_template("weigner2025", tmp_path))
     assert set(demo.treatments) == set(template.treatments)
@@ -116,39 +106,38 @@ def test_protocol_fits_the_templates_trial(tree: DemoTrial, tmp_path: Path) -> N
     assert [arm.n_planned for arm in demo.design.arms.values()] == [2, 2, 2]
 
 
-def test_protocol_truth_and_scene_agree(tree: DemoTrial) -> None:
+def test_truth_names_what_each_question_should_find(tree: SimulatedTrial) -> None:
     protocol = read_protocol(tree.protocol)
-    truth = yaml.safe_load(tree.truth.read_text(encoding="utf-8"))
-    assert set(truth["questions"]) == set(protocol.questions)
-    assert protocol.regions["pgACC"].center_mm == PGACC_MM == tuple(truth["planted"]["from_mm"])
-    assert protocol.regions["dmPFC"].center_mm == DMPFC_MM == tuple(truth["planted"]["to_mm"])
+    truth = read_truth(tree.truth, protocol)
+    effect = truth.effects["wm_dmpfc"]
     for name, question in protocol.questions.items():
-        scan = protocol.scans[protocol.measures[question.measure].scan]
+        scan = protocol.measures[question.measure].scan
         hit = (
-            question.contrast[0] == truth["planted"]["arm"]
-            and question.session == truth["planted"]["session"]
-            and scan.task == truth["planted"]["task"]
+            question.contrast[0] in effect.treatments
+            and question.session in effect.sessions
+            and scan == effect.scan
         )
-        assert (truth["questions"][name] == "planted") is hit, name
+        assert bool(name in truth.expected and truth.expected[name].planted) is hit, name
 
 
-def test_effect_is_where_it_was_planted_and_nowhere_else(tree: DemoTrial) -> None:
-    truth = yaml.safe_load(tree.truth.read_text(encoding="utf-8"))["planted"]
-    couplings = {}
+def test_effect_is_where_it_was_planted_and_nowhere_else(tree: SimulatedTrial) -> None:
+    drawn = json.loads((tree.truth.parent / "drawn.json").read_text(encoding="utf-8"))
+    sizes = drawn["SizeOfEffects"]["wm_dmpfc"]
+    carried = {}
     for path in tree.derivatives.rglob("*_desc-preproc_bold.json"):
         content = json.loads(path.read_text(encoding="utf-8"))
-        couplings[path.name] = content["SimulationParameters"]["Coupling"]
-    hit = {name: value for name, value in couplings.items() if value != 0}
+        carried[path.name] = content["SimulationParameters"]["Effects"]
+    hit = {name: value["wm_dmpfc"] for name, value in carried.items() if value}
     arm = pd.read_csv(tree.bids_dir / "participants.tsv", sep="\t", index_col=0)["arm"]
     planted = [subject for subject in arm.index if arm[subject] == "ketamine"]
-    assert sorted(truth["gain"]) == sorted(planted)
+    assert sorted(sizes) == sorted(planted)
     assert len(hit) == len(planted) == 2
     for name, value in hit.items():
         assert "ses-infusion_task-nback" in name
-        assert truth["gain"][name[:6]] == pytest.approx(value, abs=1e-4)
+        assert sizes[name[:6]] == pytest.approx(value, abs=1e-4)
 
 
-def test_planted_coupling_is_in_the_images(tree: DemoTrial) -> None:
+def test_planted_coupling_is_in_the_images(tree: SimulatedTrial) -> None:
     arm = pd.read_csv(tree.bids_dir / "participants.tsv", sep="\t", index_col=0)["arm"]
     correlations: dict[str, list[float]] = {"ketamine": [], "placebo": []}
     for subject in arm.index[arm != "lamotrigine_ketamine"]:
@@ -163,7 +152,7 @@ def test_planted_coupling_is_in_the_images(tree: DemoTrial) -> None:
         centers += bold.affine[:3, 3]
         series = [
             data[((centers - np.array(point)) ** 2).sum(-1) <= 81].mean(axis=0)
-            for point in (PGACC_MM, DMPFC_MM)
+            for point in ((0.0, 46.8, 9.5), (0.0, 38.0, 42.0))
         ]
         cleaned = [one - out @ (out.T @ one) for one in series]
         correlations[arm[subject]].append(float(np.corrcoef(cleaned)[0, 1]))
@@ -179,41 +168,23 @@ def test_same_bytes_whatever_the_number_of_workers(tmp_path: Path) -> None:
 
 
 def test_a_second_call_writes_only_what_is_missing(tmp_path: Path) -> None:
-    trial = small_trial(tmp_path, n_workers=1)
+    trial = small_trial(tmp_path)
     before = digest(tmp_path)
     images = sorted(trial.derivatives.rglob("*_bold.nii.gz"))
     stamps = {path: path.stat().st_mtime_ns for path in images}
     images[3].unlink()
-    small_trial(tmp_path, n_workers=1)
+    small_trial(tmp_path)
     assert digest(tmp_path) == before
     changed = [path for path in images if path.stat().st_mtime_ns != stamps[path]]
     assert changed == [images[3]]
 
 
-def test_progress_counts_every_run(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    plan = make_plan(
-        "test",
-        subjects_per_arm=dict.fromkeys(ARMS, 1),
-        sessions=("infusion",),
-        tasks=("nback",),
-        n_volumes=20,
-        t_r=2.0,
-        seed=1,
-    )
-    scene = make_scene(box_anatomy((5, 5, 5)))
-    write_trial(tmp_path, scene, plan, on_run=lambda done, total, name: seen.append((done, total)))
-    assert seen == [(1, 3), (2, 3), (3, 3)]
-
-
-def test_refuses_numbers_out_of_range_all_at_once(tmp_path: Path) -> None:
-    with pytest.raises(SimulationError) as caught:
-        simulate_demo(tmp_path, n_per_arm=1, n_volumes=10, n_workers=0, seed=-1)
-    assert len(caught.value.problems) == 4
+def test_refuses_trials_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(SimulationError, match="at least 3 participants"):
         make_small_tree(tmp_path, n_subjects=2)
     with pytest.raises(SimulationError, match="at least 4 voxels"):
         make_small_tree(tmp_path, shape=(3, 9, 8))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from phmri.firstlevel.infusion._models import (
 __all__ = ["find_problems"]
 
 _NO_VARIATION = 1e-9  # of the largest value: rounding
+_ROUNDING_MIN = 1e-9
 
 
 def find_problems(
@@ -160,16 +161,18 @@ def _check_pseudoblock(
         )
     if model.window_min is not None:
         start, stop = model.window_min
-        if not 0.0 <= start < stop <= end + 1e-9:
-            problems.append(
-                Problem(
-                    what="the window does not lie within the scan after time zero",
-                    field="window_min",
-                    found=f"{start:g} to {stop:g} min",
-                    expected=f"within 0 and {end:.4g}, its end after its beginning",
-                )
-            )
+        if not 0.0 <= start < stop <= end + _ROUNDING_MIN:
+            problems.append(_outside("window_min", start, stop, end))
     return problems
+
+
+def _outside(field: str, start: float, stop: float, end: float) -> Problem:
+    return Problem(
+        what="the window does not lie within the scan after time zero",
+        field=field,
+        found=f"{start:g} to {stop:g} min",
+        expected=f"within 0 and {end:.4g}, its end after its beginning",
+    )
 
 
 def _check_curve(model: Exposure | Step | Ramp | GammaVariate, end: float) -> list[Problem]:
@@ -192,6 +195,12 @@ def _check_curve(model: Exposure | Step | Ramp | GammaVariate, end: float) -> li
         later = {"peak_min": model.peak_min}
         if not model.shape > 0.0:
             problems.append(_not_positive("shape", model.shape))
+    # What is reached after the scan would be extrapolated: the measure is the height there.
+    problems += [
+        _outside(name, model.onset_min, value, end)
+        for name, value in later.items()
+        if 0.0 <= model.onset_min < min(value, end) and value > end + _ROUNDING_MIN
+    ]
     problems += [
         Problem(
             what="the response lasts no time: it ends before it begins",

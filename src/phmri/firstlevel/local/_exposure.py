@@ -21,7 +21,7 @@ from phmri.firstlevel._records import RunEstimate
 from phmri.firstlevel.local._blocks import clean_blocks, only_series, refuse
 from phmri.signals import Cleaning
 
-__all__ = ["exposure_connectivity"]
+__all__ = ["exposure_connectivity", "find_window_problems"]
 
 _FEWEST_VOLUMES = 8  # of a window: Fisher's variance 1 / (n - 3) is poor below
 _FEWEST_WINDOWS = 4
@@ -150,27 +150,74 @@ def _input_problems(
         if values.size != n_volumes or not np.isfinite(values).all()
     ]
     t_r, window_s, step_s = seconds
+    fits = exposure.size == n_volumes
+    return problems + find_window_problems(
+        exposure if fits else np.arange(n_volumes, dtype=np.float64),
+        t_r=t_r,
+        window_s=window_s,
+        step_s=step_s,
+        n_steady=cleaning.n_steady,
+    )
+
+
+def find_window_problems(
+    exposure: Float[np.ndarray, " n_exposure"],
+    *,
+    t_r: float,
+    window_s: float,
+    step_s: float,
+    n_steady: int = 0,
+) -> list[Problem]:
+    """List what keeps windows from being laid over a run, as far as its length alone tells.
+
+    Parameters
+    ----------
+    exposure : ndarray of shape (n_volumes,)
+        Of the drug at each volume.
+    t_r : float
+        Repetition time in seconds.
+    window_s, step_s : float
+        Length of a window and distance of two, in seconds.
+    n_steady : int, default 0
+        Volumes left out at the start.
+
+    Returns
+    -------
+    list of Problem
+        Empty where nothing is wrong.
+    """
+    seconds = (t_r, window_s, step_s)
     if not (np.isfinite(seconds).all() and min(seconds) > 0):
-        problems.append(
+        return [
             Problem(
                 what="repetition time, window and step are lengths of time",
                 found=f"{t_r}, {window_s} and {step_s} s",
                 expected="seconds above 0",
             )
-        )
-    else:
-        seconds_kept = (n_volumes - cleaning.n_steady) * t_r
-        if not _FEWEST_VOLUMES * t_r <= window_s <= seconds_kept:
-            problems.append(
-                Problem(
-                    what="the window does not fit the run",
-                    field="window_s",
-                    found=f"{window_s:g} s",
-                    expected=f"{_FEWEST_VOLUMES * t_r:g} s ({_FEWEST_VOLUMES} volumes) to "
-                    f"{seconds_kept:g} s",
-                )
+        ]
+    problems = []
+    seconds_kept = (exposure.size - n_steady) * t_r
+    if not _FEWEST_VOLUMES * t_r <= window_s <= seconds_kept:
+        problems.append(
+            Problem(
+                what="the window does not fit the run",
+                field="window_s",
+                found=f"{window_s:g} s",
+                expected=f"{_FEWEST_VOLUMES * t_r:g} s ({_FEWEST_VOLUMES} volumes) to "
+                f"{seconds_kept:g} s",
             )
+        )
+    if np.ptp(exposure) <= _NO_VARIANCE * np.abs(exposure).max():
+        problems.append(_same_throughout(float(exposure[0])))
     return problems
+
+
+def _same_throughout(value: float) -> Problem:
+    return Problem(
+        what="exposure is the same in all windows, so nothing can follow it",
+        field="exposure",
+        found=f"{value:g} throughout",
+    )
 
 
 def _make_windows(
@@ -194,13 +241,7 @@ def _make_windows(
     member = inside / size[:, None]
     mean = member @ exposure[cleaning.sample_mask]
     if np.ptp(mean) <= _NO_VARIANCE * np.abs(mean).max():
-        raise FirstLevelError(
-            Problem(
-                what="exposure is the same in all windows, so nothing can follow it",
-                field="exposure",
-                found=f"{mean[0]:g} throughout",
-            )
-        )
+        raise FirstLevelError(_same_throughout(float(mean[0])))
     spread = np.sqrt(size * (size - 3.0))
     covariance = (inside @ inside.T) / np.outer(spread, spread)
     return _Windows(

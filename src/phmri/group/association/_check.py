@@ -9,7 +9,6 @@ from phmri.exceptions import Problem
 
 __all__ = [
     "codes_of",
-    "confidence_problems",
     "data_problems",
     "length_problems",
     "nuisance_columns",
@@ -76,31 +75,6 @@ def length_problems(lengths: Mapping[str, int], n_rows: int) -> list[Problem]:
         )
         for name, length in lengths.items()
         if length != n_rows
-    ]
-
-
-def confidence_problems(confidence: float) -> list[Problem]:
-    """Name a confidence that is not a probability.
-
-    Parameters
-    ----------
-    confidence : float
-        Of an interval.
-
-    Returns
-    -------
-    list of Problem
-        Empty between 0 and 1.
-    """
-    if 0 < confidence < 1:
-        return []
-    return [
-        Problem(
-            what="a confidence that is not a probability",
-            field="confidence",
-            found=str(confidence),
-            expected="between 0 and 1, e.g. 0.95",
-        )
     ]
 
 

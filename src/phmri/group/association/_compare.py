@@ -5,7 +5,7 @@ from jaxtyping import Float
 from scipy import special, stats
 
 from phmri.exceptions import DesignError, Problem
-from phmri.group.association._check import confidence_problems
+from phmri.group._confidence import confidence_problems
 from phmri.group.association._records import DependentDifference, IndependentDifference
 
 __all__ = ["compare_dependent", "compare_independent"]

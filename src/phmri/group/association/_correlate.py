@@ -8,9 +8,9 @@ from jaxtyping import Float, Int
 from scipy import special, stats
 
 from phmri.exceptions import DesignError, Problem
+from phmri.group._confidence import confidence_problems
 from phmri.group.association._check import (
     codes_of,
-    confidence_problems,
     data_problems,
     length_problems,
     nuisance_columns,

@@ -6,9 +6,9 @@ import numpy as np
 from jaxtyping import Float
 
 from phmri.exceptions import DesignError, Problem
+from phmri.group._confidence import confidence_problems
 from phmri.group.association._check import (
     codes_of,
-    confidence_problems,
     data_problems,
     length_problems,
     nuisance_columns,

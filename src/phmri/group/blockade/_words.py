@@ -189,12 +189,13 @@ def _within(test: Equivalence | None, index: int, alpha: float) -> bool:
 
 
 def _interval(test: ContrastTest, index: int) -> str:
-    return f"{test.effect[index]:.3g} ({test.low[index]:.3g} to {test.high[index]:.3g})"
+    numbers = f"{test.effect[index]:.3g} ({test.low[index]:.3g} to {test.high[index]:.3g})"
+    return numbers.replace("-", "−")
 
 
 def _set(share: RatioInterval, index: int) -> str:
     kind = KINDS[share.kind[index]]
-    ends = f"{share.low[index]:.0f} to {share.high[index]:.0f} %"
+    ends = f"{share.low[index]:.0f} to {share.high[index]:.0f} %".replace("-", "−")
     return {
         "bounded": ends,
         "complement": f"everything outside {ends}",

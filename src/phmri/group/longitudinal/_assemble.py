@@ -1,19 +1,28 @@
 """From columns and contrasts to a model of full rank."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from phmri.exceptions import DesignError, Problem
-from phmri.group._columns import Adjustment, find_independent, make_adjustment, no_freedom
+from phmri.group._columns import (
+    Adjustment,
+    find_independent,
+    in_span,
+    make_adjustment,
+    no_freedom,
+)
 from phmri.group._records import UnitTable
 from phmri.group.longitudinal._contrasts import Cell
 from phmri.group.longitudinal._records import LongTable
 from phmri.group.robust._model import make_linear_model
 
 __all__ = ["Columns", "Contrasts", "adjust_rows", "assemble", "make_contrasts", "pick", "split"]
+
+_NEGLIGIBLE = 1e-6
+"""Of the largest coefficient: rounding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +170,7 @@ def assemble(
     contrasts: Contrasts,
     *,
     own: str,
-    confounded: Problem,
+    confounded: Callable[[tuple[str, ...]], Problem],
     telling: Bool[np.ndarray, " n_rows"] | None = None,
 ) -> tuple[Columns, Contrasts]:
     """Leave out columns that follow from others and contrasts that are not estimable.
@@ -174,8 +183,9 @@ def assemble(
         Of these columns.
     own : str
         The question's contrast, without which there is no answer.
-    confounded : Problem
-        Said when it cannot be told apart from the rest of the model.
+    confounded : callable
+        Makes the problem that is told when it cannot be told apart from the rest of the model,
+        from the names of the columns that are to blame.
     telling : ndarray of bool of shape (n_rows,), optional
         Rows that alone must tell the contrasts apart; all if left out.
 
@@ -198,12 +208,13 @@ def assemble(
     rows = columns.X if telling is None else columns.X[telling]
     estimable = make_linear_model(rows, contrasts.matrix).estimable
     lost = {
-        name: confounded.what
+        name: confounded(()).what
         for name, ok in zip(contrasts.names, estimable, strict=True)
         if not ok
     }
     if own in lost:
-        raise DesignError(confounded)
+        weights = contrasts.matrix[contrasts.names.index(own)]
+        raise DesignError(confounded(_to_blame(Columns(X=rows, names=columns.names), weights)))
     keep = find_independent(columns.X)
     problems = no_freedom(len(columns.X), int(keep.sum()), "cells with data")
     if problems:
@@ -219,3 +230,24 @@ def assemble(
             refused=contrasts.refused | lost,
         ),
     )
+
+
+def _to_blame(columns: Columns, weights: Float[np.ndarray, " n_columns"]) -> tuple[str, ...]:
+    r"""Name the columns that follow from others in a way that changes a contrast.
+
+    With :math:`x_k = \sum_j a_j x_j` over columns before it, :math:`c^\top b` is not estimable
+    where :math:`\sum_j c_j a_j \ne c_k`; then k and every j with :math:`a_j \ne 0` take part.
+    """
+    X = columns.X
+    kept: list[int] = []
+    blamed: set[int] = set()
+    for k, column in enumerate(X.T):
+        if not in_span(column, X[:, kept]):
+            kept.append(k)
+            continue
+        share = np.linalg.lstsq(X[:, kept], column, rcond=None)[0]
+        least = _NEGLIGIBLE * np.abs(share).max(initial=0.0)
+        if abs(share @ weights[kept] - weights[k]) > least:
+            part = [j for j, a in zip(kept, share, strict=True) if abs(a) > least]
+            blamed |= {k, *part}
+    return tuple(name for k, name in enumerate(columns.names) if k in blamed)

@@ -74,41 +74,21 @@ def make_crossover_model(
     problems = _refuse(settings, table, rows, baseline)
     if problems:
         raise DesignError(*problems)
-    treatments = tuple(dict.fromkeys((*compared(settings), *_levels(table.treatments, rows))))
-    treatments = tuple(name for name in treatments if name in _levels(table.treatments, rows))
     reference = settings.references[0] if settings.references else settings.contrast[1]
-    before = [name for name in _levels(table.previous_treatments, rows) if name]
-    before = [name for name in before if name != reference] if carryover else []
+    own, means = _own_columns(settings, table, rows, reference, carryover=carryover)
     beside, notes = _beside(settings, table, rows, baseline)
-    own = Columns(
-        X=np.column_stack(
-            [
-                indicators(pick(table.treatments, rows), treatments),
-                indicators(pick(table.previous_treatments, rows), before),
-            ]
-        ),
-        names=(
-            *(f"treatment:{name}" for name in treatments),
-            *(f"carry-over:{name}" for name in before),
-        ),
-    )
-    X = np.column_stack([own.X, beside.X])
-    eye = np.eye(X.shape[1])
-    means: dict[Cell, Float[np.ndarray, " n_columns"]] = {
-        (name, None): eye[k] for k, name in enumerate(treatments)
-    }
+    n_beside = beside.X.shape[1]
     asked = ask_contrasts(settings)
-    means[reference, BEFORE] = np.zeros(X.shape[1])
-    means |= {(name, BEFORE): eye[len(treatments) + k] for k, name in enumerate(before)}
     asked |= {
         f"carry-over {name} - {reference}": {(name, BEFORE): 1.0, (reference, BEFORE): -1.0}
-        for name in before
+        for name, when in means
+        if when == BEFORE and name != reference
     }
     columns, contrasts = assemble(
-        Columns(X=X, names=(*own.names, *beside.names)),
-        make_contrasts(asked, means),
+        Columns(X=np.column_stack([own.X, beside.X]), names=(*own.names, *beside.names)),
+        make_contrasts(asked, {cell: np.pad(mean, (0, n_beside)) for cell, mean in means.items()}),
         own=next(iter(asked)),
-        confounded=Problem(
+        confounded=lambda _: Problem(
             what=CONFOUNDED,
             field="contrast",
             found=" and ".join(settings.contrast),
@@ -131,6 +111,40 @@ def make_crossover_model(
         notes=notes,
         not_estimable=contrasts.refused,
     )
+
+
+def _own_columns(
+    settings: LongSettings,
+    table: LongTable,
+    rows: Int[np.ndarray, " n_used"],
+    reference: str,
+    *,
+    carryover: bool,
+) -> tuple[Columns, dict[Cell, Float[np.ndarray, " n_columns"]]]:
+    """Give the columns of treatments and of carry-over, and the mean of each in them."""
+    given = _levels(table.treatments, rows)
+    treatments = [name for name in dict.fromkeys((*compared(settings), *given)) if name in given]
+    before = [name for name in _levels(table.previous_treatments, rows) if name]
+    before = [name for name in before if name != reference] if carryover else []
+    own = Columns(
+        X=np.column_stack(
+            [
+                indicators(pick(table.treatments, rows), treatments),
+                indicators(pick(table.previous_treatments, rows), before),
+            ]
+        ),
+        names=(
+            *(f"treatment:{name}" for name in treatments),
+            *(f"carry-over:{name}" for name in before),
+        ),
+    )
+    eye = np.eye(own.X.shape[1])
+    means: dict[Cell, Float[np.ndarray, " n_columns"]] = {
+        (name, None): eye[k] for k, name in enumerate(treatments)
+    }
+    means[reference, BEFORE] = np.zeros(len(eye))
+    means |= {(name, BEFORE): eye[len(treatments) + k] for k, name in enumerate(before)}
+    return own, means
 
 
 def _levels(labels: tuple[str, ...], rows: Int[np.ndarray, " n_used"]) -> list[str]:

@@ -96,9 +96,9 @@ def make_parallel_model(
         Columns(X=X, names=(*cells.names, *beside.names)),
         contrasts,
         own=next(iter(asked)),
-        confounded=Problem(
+        confounded=lambda blamed: Problem(
             what="the effect cannot be told apart from the columns it is adjusted for",
-            found=", ".join(beside.names),
+            found=", ".join(name for name in beside.names if name in blamed),
             expected="covariates and strata that vary within a group",
         ),
         # One mean of all arms at baseline would tell an arm from a covariate that equals it.

@@ -30,7 +30,7 @@ def fit_random_intercept(
     names: tuple[str, ...],
     *,
     df_method: DfMethod = "kenward_roger",
-    information: Information = "observed",
+    information: Information | None = None,
     n_threads: int = 1,
 ) -> MixedFit:
     r"""Fit a model with a random intercept per participant to every outcome.
@@ -49,9 +49,10 @@ def fit_random_intercept(
         What each contrast is.
     df_method : {"kenward_roger", "satterthwaite"}
         Kenward and Roger enlarge the covariance too.
-    information : {"observed", "expected"}
-        Information on the variances behind the degrees of freedom: lmerTest's Satterthwaite
-        takes the observed, pbkrtest's Kenward-Roger the expected.
+    information : {"observed", "expected"}, optional
+        Information on the variances behind the degrees of freedom; by default the expected for
+        Kenward and Roger, as in their paper and pbkrtest, the observed for Satterthwaite, as in
+        lmerTest.
     n_threads : int
         Changes no number.
 
@@ -85,11 +86,13 @@ def fit_random_intercept(
     if problems:
         raise DesignError(*problems)
 
+    known = information or ("expected" if df_method == "kenward_roger" else "observed")
+
     def make_engine(basis: Basis, rows: np.ndarray) -> Engine:
         design = make_intercept_design(basis, subjects[rows])
         return Engine(
             basis=basis,
-            fit=partial(fit_intercept_block, design, information=information),
+            fit=partial(fit_intercept_block, design, information=known),
             n_block=_block(2 * basis.Q.shape[1] ** 2 + basis.Q.shape[0]),
         )
 

@@ -13,6 +13,7 @@ until one is significant.
 
 from phmri.group.ranks._ancova import quade_test, scale_ancova
 from phmri.group.ranks._brunner_munzel import brunner_munzel
+from phmri.group.ranks._of_design import ORDERED, fit_ordered, standardised
 from phmri.group.ranks._proportional_odds import proportional_odds
 from phmri.group.ranks._records import (
     ArmTest,
@@ -25,15 +26,18 @@ from phmri.group.ranks._stratified import stratified_rank_test
 from phmri.group.ranks._wilcoxon import wilcoxon_mann_whitney
 
 __all__ = [
+    "ORDERED",
     "ArmTest",
     "ProportionalOdds",
     "RankComparison",
     "StratifiedComparison",
     "Superiority",
     "brunner_munzel",
+    "fit_ordered",
     "proportional_odds",
     "quade_test",
     "scale_ancova",
+    "standardised",
     "stratified_rank_test",
     "wilcoxon_mann_whitney",
 ]

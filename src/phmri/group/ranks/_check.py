@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from phmri.exceptions import Problem
+from phmri.group._confidence import confidence_problems
 
 __all__ = ["group_problems", "score_problems"]
 
@@ -74,13 +75,4 @@ def group_problems(
     ]
     if not problems and np.ptp(np.concatenate([first, second])) == 0:
         problems.append(Problem(what="all participants have the same score"))
-    if not 0 < confidence < 1:
-        problems.append(
-            Problem(
-                what="a confidence that is not a probability",
-                field="confidence",
-                found=str(confidence),
-                expected="between 0 and 1, e.g. 0.95",
-            )
-        )
-    return problems
+    return [*problems, *confidence_problems(confidence)]

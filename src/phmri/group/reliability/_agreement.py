@@ -5,7 +5,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from phmri.exceptions import DesignError, Problem
-from phmri.group.reliability._mean_squares import confidence_problems
+from phmri.group._confidence import confidence_problems
 from phmri.group.reliability._records import Agreement
 
 __all__ = ["bland_altman"]

@@ -5,9 +5,9 @@ from jaxtyping import Float
 from scipy import special, stats
 
 from phmri.exceptions import DesignError
+from phmri.group._confidence import confidence_problems
 from phmri.group.reliability._mean_squares import (
     MeanSquares,
-    confidence_problems,
     mean_squares,
     table_problems,
 )

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 
 from phmri.exceptions import Problem
 
-__all__ = ["MeanSquares", "confidence_problems", "mean_squares", "table_problems"]
+__all__ = ["MeanSquares", "mean_squares", "table_problems"]
 
 FEWEST = 2
 VANISHING = 1e-24
@@ -99,28 +99,3 @@ def table_problems(
             Problem(what="values that are not finite", found=str(bad), expected="none missing")
         )
     return problems
-
-
-def confidence_problems(confidence: float) -> list[Problem]:
-    """Name a confidence that is not a probability.
-
-    Parameters
-    ----------
-    confidence : float
-        Of an interval.
-
-    Returns
-    -------
-    list of Problem
-        Empty between 0 and 1.
-    """
-    if 0 < confidence < 1:
-        return []
-    return [
-        Problem(
-            what="a confidence that is not a probability",
-            field="confidence",
-            found=str(confidence),
-            expected="between 0 and 1, e.g. 0.95",
-        )
-    ]

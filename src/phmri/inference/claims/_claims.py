@@ -149,7 +149,11 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
         exhaustive=result.exhaustive,
         estimator=design.estimator,
         alternative=question.alternative,
-        notes=(*design.notes, *notes, *notes_beside(design, estimate, result, outcomes, settings)),
+        notes=(
+            *design.notes,
+            *notes,
+            *notes_beside(design, estimate, result, outcomes, settings, errors=question.errors),
+        ),
         sentences=(*design.sentences, *result.sentences, *((OWN_RATE,) if alone else ())),
     )
 
@@ -324,4 +328,4 @@ def _position(outcomes: Outcomes, index: int) -> tuple[float, float, float] | No
 def _covered(outcomes: Outcomes, n_outcomes: int) -> str:
     if outcomes.kind == "scalar":
         return ""
-    return f"{n_outcomes:,} {NOUNS[outcomes.kind]}s"
+    return f"{n_outcomes:,} {NOUNS[outcomes.kind]}s" if n_outcomes > 1 else ""

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 
 from phmri.exceptions import DesignError
-from phmri.group import Estimate, UnitDesign, effect_size_interval
+from phmri.group import ORDERED, Estimate, UnitDesign, effect_size_interval
 from phmri.inference._records import InferenceResult, Outcomes
 from phmri.inference.claims._wording import format_interval
 from phmri.inference.tails._enough import enough
@@ -16,6 +16,12 @@ __all__ = ["counted", "notes_beside"]
 DOUBTED = (
     "p random field and q topological of clusters, on which the answer does not rest: {doubt}"
 )
+SHARED = {
+    "mixed": "the two variances that all arms and sessions share",
+    "mmrm": "one covariance of the sessions for all arms",
+    "clda": "one covariance of the sessions for all arms",
+}
+"""What models of all sessions take to be alike between arms."""
 UNEVEN = 1.5
 """Ratio of the compared arms' sizes from which the claim says what that may do to p."""
 
@@ -44,6 +50,8 @@ def notes_beside(
     result: InferenceResult,
     outcomes: Outcomes,
     settings: Inference,
+    *,
+    errors: str = "model",
 ) -> tuple[str, ...]:
     """Say what follows from the design, the shufflings and the choice of outcomes.
 
@@ -59,6 +67,8 @@ def notes_beside(
         What the outcomes are.
     settings : Inference
         That the result was made with.
+    errors : str, default "model"
+        Standard errors of the question; others than the model's need no common variance.
 
     Returns
     -------
@@ -67,8 +77,8 @@ def notes_beside(
     """
     shuffled = result.n_permutations > 0
     notes = [
-        *_held_notes(design, settings, shuffled=shuffled),
-        *_uneven_notes(design, settings, shuffled=shuffled),
+        *_held_notes(design, result, settings, errors=errors),
+        *(_uneven_notes(design, settings, shuffled=shuffled) if errors == "model" else ()),
     ]
     if shuffled and not np.isfinite(result.threshold):
         notes.append(
@@ -130,28 +140,51 @@ def _uneven_notes(design: UnitDesign, settings: Inference, *, shuffled: bool) ->
     ]
 
 
-def _held_notes(design: UnitDesign, settings: Inference, *, shuffled: bool) -> list[str]:
-    """Say what one residual variance means when arms beside the compared ones lend to it."""
-    compared = np.any(np.atleast_2d(design.contrast) != 0, axis=0)
-    held = [
-        name.removeprefix("arm:")
-        for name, in_contrast in zip(design.columns, compared, strict=True)
-        if name.startswith("arm:") and not in_contrast
-    ]
-    if not held or settings.statistic == "v":
+def _held_notes(
+    design: UnitDesign, result: InferenceResult, settings: Inference, *, errors: str
+) -> list[str]:
+    """Say what a variance that arms share means when arms beside the compared ones lend to it."""
+    held = _held(design)
+    if not held or settings.statistic == "v" or design.estimator in ORDERED:
         return []
-    names = ", ".join(held)
-    what = "Interval, d and q-value" if shuffled else "p-value, interval, d and q-value"
+    verb, where = ("varies" if len(held) == 1 else "vary"), ", ".join(held)
+    if errors != "model":
+        said = (
+            f"d rests on one residual variance of all arms: it is too large where {where} {verb} "
+            "less than the compared arms, too small where more."
+        )
+        return [said]
+    shared = SHARED.get(design.estimator, "one residual variance of all arms")
+    shuffled = result.n_permutations > 0
+    numbers = [
+        *(() if shuffled else ("p-value",)),
+        *("interval", "d"),
+        *(("q-value",) if result.statistic.size > 1 else ()),
+    ]
+    what = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
     said = (
-        f"{what} rest on one residual variance of all arms: they are too sure where {names} "
-        "varies less than the compared arms, not sure enough where it varies more."
+        f"{what[:1].upper() if shuffled else what[:1]}{what[1:]} rest on {shared}: they are too "
+        f"sure where {where} {verb} less than the compared arms, not sure enough where more."
     )
     return [f"{said} p-values by shuffling hold either way." if shuffled else said]
+
+
+def _held(design: UnitDesign) -> list[str]:
+    """List the arms of a model none of whose means is compared, in any session."""
+    compared = np.any(np.atleast_2d(design.contrast) != 0, axis=0)
+    arms: dict[str, bool] = {}
+    for name, in_contrast in zip(design.columns, compared.tolist(), strict=True):
+        if name.startswith("arm:"):
+            arm = name.split(":")[1]
+            arms[arm] = arms.get(arm, False) or in_contrast
+    return [arm for arm, in_contrast in arms.items() if not in_contrast]
 
 
 def _scalar_notes(
     design: UnitDesign, estimate: Estimate, result: InferenceResult, settings: Inference
 ) -> list[str]:
+    if design.estimator in ORDERED:  # neither has a standard deviation
+        return []
     notes = []
     deviation = (
         "the standard deviation of a within-person difference"

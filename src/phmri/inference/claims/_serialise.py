@@ -10,6 +10,9 @@ from phmri.inference._records import Claim, Cluster, Peak
 
 __all__ = ["claim_from_dict", "claim_to_dict"]
 
+UNBOUNDED = ("threshold", "df")
+"""Numbers of a claim that may be infinite, which JSON has no word for."""
+
 
 def claim_to_dict(claim: Claim) -> dict[str, Any]:
     """Turn a claim into dicts, lists, texts and numbers.
@@ -22,11 +25,13 @@ def claim_to_dict(claim: Claim) -> dict[str, Any]:
     Returns
     -------
     dict
-        A threshold that no statistic can reach (infinity) becomes None.
+        A threshold that no statistic can reach, or the degrees of freedom of a normal
+        distribution (infinity), become None.
     """
     plain = cast("dict[str, Any]", _plain(asdict(claim)))
-    if not isfinite(claim.threshold):
-        plain["threshold"] = None
+    for name in UNBOUNDED:
+        if not isfinite(plain[name]):
+            plain[name] = None
     return plain
 
 
@@ -72,8 +77,9 @@ def claim_from_dict(values: Mapping[str, Any]) -> Claim:
     )
     for name in ("notes", "sentences", "pvalue_interval"):
         content[name] = tuple(values[name])
-    if values["threshold"] is None:
-        content["threshold"] = float("inf")
+    for name in UNBOUNDED:
+        if values[name] is None:
+            content[name] = float("inf")
     return Claim(**content)
 
 

@@ -226,16 +226,17 @@ def missing_sentence(words: Words, strongest: Peak, *, n_outcomes: int) -> str:
     digits = _digits(strongest.ci_high - strongest.ci_low)
     ends = (signed(strongest.ci_low, digits), signed(strongest.ci_high, digits))
     interval = f"from {ends[0]} to {ends[1]}"
+    sided = "" if words.alternative == "two-sided" else "two-sided "
     if outcomes.kind == "scalar":
         beyond = {"greater": strongest.ci_high < 0, "less": strongest.ci_low > 0}
         if beyond.get(words.alternative, False):
             return (
                 f"{what} ({_statistics(words, strongest)}); the estimate points the other way, "
-                f"which this one-sided question does not test: its interval reaches "
+                f"which this one-sided question does not test: its two-sided interval reaches "
                 f"{interval} {outcomes.unit}."
             )
         return (
-            f"{what} ({_statistics(words, strongest)}); {NOT_ABSENT}: the interval reaches "
+            f"{what} ({_statistics(words, strongest)}); {NOT_ABSENT}: the {sided}interval reaches "
             f"{interval} {outcomes.unit}."
         )
     noun = NOUNS[outcomes.kind]
@@ -243,23 +244,27 @@ def missing_sentence(words: Words, strongest: Peak, *, n_outcomes: int) -> str:
     return (
         f"{what} in any of {n_outcomes:,} {noun}s (smallest {_label(words)} {pvalue}); "
         f"{NOT_ABSENT}: at the strongest, {_place(words, strongest)}, chosen for its height, the "
-        f"interval reaches {interval} {outcomes.unit}."
+        f"{sided}interval reaches {interval} {outcomes.unit}."
     )
 
 
 def _statistics(words: Words, peak: Peak) -> str:
     """Write effect, interval, t and p of a peak."""
     interval = format_interval(peak.effect, peak.ci_low, peak.ci_high, words.confidence)
+    if words.alternative != "two-sided":
+        interval = interval.replace(" % CI ", " % two-sided CI ")
     pvalue = format_p(peak.pvalue_corrected, smallest=words.smallest)
-    statistic = f"{words.statistic}({words.df:.4g}) = {signed(peak.t)}"
+    symbol = f"{words.statistic}({words.df:.4g})" if isfinite(words.df) else "z"
+    statistic = f"{symbol} = {signed(peak.t)}"
     return f"{words.outcomes.unit} {interval}; {statistic}; {_label(words)} {pvalue}"
 
 
 def _label(words: Words) -> str:
     """Call the p-value by what it is corrected for."""
+    sided = "" if words.alternative == "two-sided" else "one-sided "
     if words.outcomes.kind == "scalar" and not words.outcomes.corrected_over:
-        return "p"
-    return "q" if words.method == "fdr" else "p_FWE"
+        return f"{sided}p"
+    return f"{sided}q" if words.method == "fdr" else f"{sided}p_FWE"
 
 
 def _place(words: Words, peak: Peak) -> str:

@@ -13,6 +13,9 @@ __all__ = [
     "parallel_precision",
 ]
 
+FEWEST = 2
+"""Degrees of freedom up to which a chi-square variable's reciprocal has no mean."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precision:
@@ -60,6 +63,7 @@ def parallel_precision(
     n_arms: int = 2,
     baseline_correlation: float | None = None,
     n_covariates: int = 0,
+    chance_baseline: bool = False,
 ) -> Precision:
     r"""Give the precision of two arms' difference.
 
@@ -76,6 +80,8 @@ def parallel_precision(
         compared as they are.
     n_covariates : int, default 0
         Further columns of the model, taken to explain nothing.
+    chance_baseline : bool, default False
+        Widen the standard error by what chance differences of baselines cost on average.
 
     Returns
     -------
@@ -90,9 +96,9 @@ def parallel_precision(
     Notes
     -----
     :math:`\mathrm{SE} = \sigma\sqrt{1 - \rho^2}\sqrt{2/n}`; arms' participants less arms, less
-    one for the baseline and less the covariates are the degrees of freedom [1]_. The chance
-    difference of baselines, which would widen the standard error by a factor of about
-    :math:`1 + 1/(4n)` with two arms, is left out.
+    one for the baseline and less the covariates are the degrees of freedom [1]_. Arms differ in
+    their baselines by chance, which multiplies the variance by :math:`1 + \chi^2_1/\chi^2_m`, on
+    average by :math:`1 + 1/(m - 2)`, with m participants less arms: left out unless asked for.
 
     References
     ----------
@@ -113,9 +119,12 @@ def parallel_precision(
                 found=str(correlation),
             )
         )
+    within = n_arms * (n_per_arm - 1)
+    widened = chance_baseline and baseline and within > FEWEST
+    factor = 1 + 1 / (within - FEWEST) if widened else 1.0
     return Precision(
-        se=float(sd * np.sqrt((1 - correlation**2) * 2 / n_per_arm)),
-        df=float(n_arms * n_per_arm - n_arms - baseline - n_covariates),
+        se=float(sd * np.sqrt((1 - correlation**2) * factor * 2 / n_per_arm)),
+        df=float(within - baseline - n_covariates),
     )
 
 

@@ -203,7 +203,7 @@ def test_a_response_like_the_drift_is_refused_by_name():
     message = str(caught.value)
     for word in ("pseudoblock", "order 2", "baseline", "overlap 0.99", "at most 0.99"):
         assert word in message
-    ramp = Ramp(end_min=60.0)
+    ramp = Ramp(end_min=7.0)
     with pytest.raises(FirstLevelError, match="ramp cannot be told from a drift of order 1"):
         infusion_design(ramp, TIMES, drift=Drift(order=1), max_overlap=0.8)
 
@@ -241,6 +241,8 @@ def fields(model, times=TIMES, **settings):
         (Step(onset_min=-1.0), {}, ["onset_min"]),
         (Ramp(end_min=1.0, onset_min=2.0), {}, ["end_min"]),
         (GammaVariate(peak_min=0.0, shape=-1.0), {}, ["shape", "peak_min"]),
+        (Ramp(end_min=7.5), {}, ["end_min"]),
+        (GammaVariate(peak_min=8.0, shape=1.0), {}, ["peak_min"]),
         (Pseudoblock(bin_s=-5.0), {}, ["bin_s"]),
         (Pseudoblock(bin_s=1.0), {}, [f"bin {k} " for k in range(1, 421, 2)]),
         (Pseudoblock(bin_s=200.0), {}, ["bin_s"]),

@@ -191,6 +191,35 @@ def test_confounded_covariates_and_wrong_baselines_are_refused():
         carryover_design(settings("mixed"), parallel())
 
 
+@pytest.mark.parametrize("model", ["mixed", "mmrm", "clda"])
+def test_only_the_covariate_that_is_collinear_with_the_arm_is_blamed(model):
+    rng = np.random.default_rng(4)
+    covariates = {
+        "age": rng.normal(40.0, 9.0, 18),
+        "site": [float(ARMS[k % 3] == "KET") for k in range(18)],
+        "weight": rng.normal(75.0, 9.0, 18),
+    }
+    table = parallel(**covariates)
+    own = None if model == "clda" else np.repeat(rng.normal(size=18), 3)
+    with pytest.raises(DesignError) as caught:
+        make_long_design(settings(model), table, baseline=own)
+    (problem,) = caught.value.problems
+    assert problem.found == "site"
+
+
+def test_columns_that_are_collinear_with_the_arm_together_are_blamed_together():
+    rng = np.random.default_rng(5)
+    first = rng.normal(size=18)
+    covariates = {
+        "first": first,
+        "other": rng.normal(size=18),
+        "second": [float(ARMS[k % 3] == "KET") - first[k] for k in range(18)],
+    }
+    with pytest.raises(DesignError) as caught:
+        make_long_design(settings("mixed"), parallel(**covariates))
+    assert caught.value.problems[0].found == "first, second"
+
+
 def test_a_trial_without_data_is_refused():
     lost = {(f"{k:02d}", s) for k in range(18) for s in ("pre", "acute", "day")}
     with pytest.raises(DesignError, match="no participant can answer this question"):

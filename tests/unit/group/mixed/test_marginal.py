@@ -100,11 +100,11 @@ def test_a_matrix_that_is_no_covariance_is_not_allowed(pieces):
 @pytest.mark.usefixtures("untyped")
 @pytest.mark.parametrize(("method", "n_visits"), [("kenward_roger", 4), ("satterthwaite", 2)])
 def test_maps_equal_scalars(method, n_visits):
-    Y, X, subjects, visits = repeated(24, 30, n_visits)
+    Y, X, subjects, visits = repeated(24, 400, n_visits)
     L = np.eye(X.shape[1])[-2:]
     found = fit_unstructured(Y, X, subjects, visits, L, ("a", "b"), df_method=method)
     assert (found.contrasts.status == 0).all()
-    for v in range(Y.shape[1]):
+    for v in np.random.default_rng(7).choice(Y.shape[1], 200, replace=False):
         rows = np.isfinite(Y[:, v])
         alone = fit_unstructured(
             *(Y[rows, v : v + 1], X[rows], subjects[rows], visits[rows], L, ("a", "b")),
@@ -133,7 +133,7 @@ def test_threads_change_no_byte():
 def test_compound_symmetry_is_a_random_intercept(method):
     Y, X, subjects, visits = repeated(20, 12)
     L, names = np.eye(6)[4:], ("a", "b")
-    want = fit_random_intercept(Y, X, subjects, L, names, df_method=method)
+    want = fit_random_intercept(Y, X, subjects, L, names, df_method=method, information="observed")
     found = fit_structured(Y, X, subjects, visits, L, names, structure="cs", df_method=method)
     interior = want.contrasts.status == 0
     assert interior.sum() > 6

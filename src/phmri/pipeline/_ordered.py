@@ -1,0 +1,97 @@
+"""Scores compared by their order alone: effects in words and in numbers that people know."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from phmri.group import ORDERED, Estimate, UnitDesign, confidence_interval, standardised
+from phmri.pipeline._asked import Asked
+from phmri.pipeline._measure_words import question_unit
+from phmri.protocol import Protocol, Question
+from phmri.report import EffectMeasureContent
+
+__all__ = ["P_OF_ORDER", "describe_effect", "effect_unit", "in_deviations"]
+
+P_OF_ORDER = {
+    "rank": "The p-value comes from Student's t with Satterthwaite's degrees of freedom.",
+    "ordinal": "The p-value is that of Wald's z.",
+}
+_UNITS = {
+    "rank": "probability of superiority above 0.5",
+    "ordinal": "log odds ratio of a higher score",
+}
+_NAMES = {"rank": "Probability of superiority", "ordinal": "Odds ratio of a higher score"}
+_NO_EFFECT = {"rank": 0.5, "ordinal": 1.0}
+
+
+def effect_unit(protocol: Protocol, question: Question) -> str:
+    """Give the unit that a question's effect is told in.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+
+    Returns
+    -------
+    str
+        That of the outcome, as a rule.
+    """
+    return _UNITS.get(question.estimator) or question_unit(protocol, question)
+
+
+def in_deviations(design: UnitDesign, estimate: Estimate) -> Estimate:
+    """Give an effect of the order of scores the d of distributions that would have it.
+
+    Parameters
+    ----------
+    design : UnitDesign
+        Of an estimator that compares the order of scores.
+    estimate : Estimate
+
+    Returns
+    -------
+    Estimate
+    """
+    match design.estimator:
+        case "rank" | "ordinal":
+            d = [standardised(design.estimator, effect) for effect in estimate.effect.tolist()]
+            return replace(estimate, d=np.array(d))
+        case _:
+            return estimate
+
+
+def describe_effect(asked: Asked, estimate: Estimate) -> EffectMeasureContent | None:
+    """Tell the effect by the number that it is known by.
+
+    Parameters
+    ----------
+    asked : Asked
+    estimate : Estimate
+        Of one outcome.
+
+    Returns
+    -------
+    EffectMeasureContent or None
+        None where the effect is a difference in the unit of its outcome.
+
+    Notes
+    -----
+    The interval of a probability is cut at 0 and 1; that of an odds ratio is of its logarithm.
+    """
+    estimator = asked.question.estimator
+    if estimator not in ORDERED:
+        return None
+    low, high = confidence_interval(estimate, asked.settings.confidence)
+    ends = np.array([estimate.effect[0], low[0], high[0]])
+    value, low_end, high_end = (
+        np.exp(ends) if estimator == "ordinal" else np.clip(ends + 0.5, 0.0, 1.0)
+    ).tolist()
+    return EffectMeasureContent(
+        name=_NAMES[estimator],
+        estimate=value,
+        low=low_end,
+        high=high_end,
+        no_effect=_NO_EFFECT[estimator],
+        confidence=asked.settings.confidence,
+    )

@@ -1,0 +1,185 @@
+"""What a truth says of a protocol: names that must be there."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from phmri.protocol import Crossover, Finding, Infusion, Protocol, one_of
+
+__all__ = ["check_against"]
+
+_MOST_GAIN = 5.0
+
+
+def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Finding]]:
+    """Make the check of a truth as written against a protocol.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        That will be simulated.
+
+    Returns
+    -------
+    callable
+        Finds everything that does not fit.
+    """
+    design = protocol.design
+    groups = design.sequences if isinstance(design, Crossover) else design.arms
+    names: dict[str, Iterable[str]] = {
+        "arm or sequence": groups,
+        "region": protocol.regions,
+        "scan": protocol.scans,
+        "treatment": protocol.treatments,
+        "session": protocol.sessions,
+        "scale": protocol.scales,
+        "question or association": (*protocol.questions, *protocol.associations),
+    }
+
+    def check(value: dict[str, Any]) -> Iterator[Finding]:
+        for section, what in (
+            ("participants", "arm or sequence"),
+            ("regions", "region"),
+            ("scans", "scan"),
+            ("scales", "scale"),
+            ("expected", "question or association"),
+        ):
+            yield from _known(_mapping(value.get(section)), (section,), names[what], what)
+        yield from _missing_scans(value, protocol)
+        moved = _mapping(_mapping(value.get("motion")).get("by_treatment"))
+        yield from _known(moved, ("motion", "by_treatment"), protocol.treatments, "treatment")
+        effects = _mapping(value.get("effects"))
+        for name, effect in effects.items():
+            yield from _effect(value, protocol, name, _mapping(effect), names)
+        for name, scale in _mapping(value.get("scales")).items():
+            path = ("scales", name)
+            means = _mapping(_mapping(scale).get("mean"))
+            yield from _known(means, (*path, "mean"), protocol.treatments, "treatment")
+            follows = _mapping(_mapping(scale).get("follows"))
+            yield from _known(follows, (*path, "follows"), effects, "effect")
+        for name, item in _mapping(value.get("expected")).items():
+            planted = _mapping(item).get("planted")
+            told = dict.fromkeys(planted if isinstance(planted, list) else ())
+            both = (*effects, *_mapping(value.get("scales")))
+            yield from _known(told, ("expected", name, "planted"), both, "effect or scale")
+        if not value.get("participants"):
+            for name, group in groups.items():
+                if group.n_planned is None:
+                    yield Finding(
+                        path=("participants",),
+                        what="nobody says how many people there are",
+                        found=f"{name} without n_planned",
+                        expected=f"participants: {{{name}: ...}}, or n_planned in the protocol",
+                    )
+
+    return check
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _known(
+    found: Iterable[str], path: tuple[str, ...], allowed: Iterable[str], what: str
+) -> Iterator[Finding]:
+    allowed = tuple(allowed)
+    for name in found:
+        if name not in allowed:
+            yield Finding(
+                path=(*path, name),
+                what=f"the protocol has no such {what}",
+                found=str(name),
+                expected=one_of(allowed, name) if allowed else "nothing here",
+            )
+
+
+def _missing_scans(value: dict[str, Any], protocol: Protocol) -> Iterator[Finding]:
+    scans = _mapping(value.get("scans"))
+    for name, scan in protocol.scans.items():
+        if name not in scans:
+            yield Finding(
+                path=("scans",),
+                what="a scan of the protocol has no length",
+                found=", ".join(scans) or "no scan",
+                expected=f"{name}: {{n_volumes: ..., t_r: ...}}",
+            )
+            continue
+        told = set(_mapping(_mapping(scans[name]).get("conditions")))
+        if told != set(scan.conditions):
+            yield Finding(
+                path=("scans", name, "conditions"),
+                what="the conditions are not those of the protocol",
+                found=", ".join(sorted(told)) or "none",
+                expected=", ".join(scan.conditions) or "none",
+            )
+
+
+def _effect(
+    value: dict[str, Any],
+    protocol: Protocol,
+    name: str,
+    effect: dict[str, Any],
+    names: dict[str, Iterable[str]],
+) -> Iterator[Finding]:
+    path = ("effects", name)
+    for field in ("seed", "target", "region"):
+        region = effect.get(field)
+        if region is None:
+            continue
+        yield from _known([str(region)], (*path, field), names["region"], "region")
+        if field != "region" and region in protocol.regions and region not in _mapping(
+            value.get("regions")
+        ):  # fmt: skip
+            yield Finding(
+                path=(*path, field),
+                what="a coupled region needs a signal of its own",
+                found=f"{region} not in regions",
+                expected=f"regions: {{{region}: {{signal_percent: ...}}}}",
+            )
+    if effect.get("seed") is not None and effect.get("seed") == effect.get("target"):
+        yield Finding(
+            path=(*path, "target"),
+            what="a region cannot be coupled to itself",
+            found=str(effect["target"]),
+        )
+    scan = effect.get("scan")
+    if scan is not None:
+        yield from _known([str(scan)], (*path, "scan"), names["scan"], "scan")
+    shares = _mapping(effect.get("treatments"))
+    yield from _known(shares, (*path, "treatments"), names["treatment"], "treatment")
+    sessions = effect.get("sessions")
+    for session in sessions if isinstance(sessions, list) else ():
+        yield from _known([str(session)], (*path, "sessions"), names["session"], "session")
+    if scan in protocol.scans:
+        told = effect.get("conditions") or ()
+        yield from _known(
+            [str(one) for one in told], (*path, "conditions"),
+            protocol.scans[str(scan)].conditions, "condition of this scan",
+        )  # fmt: skip
+    gain, spread = effect.get("gain"), effect.get("gain_sd", 0.0)
+    if isinstance(gain, int | float) and isinstance(spread, int | float):
+        largest = max((abs(s) for s in shares.values() if isinstance(s, int | float)), default=1)
+        if (abs(gain) + 3 * spread) * largest > _MOST_GAIN:
+            yield Finding(
+                path=(*path, "gain"),
+                what="no coupling is as strong as that",
+                found=f"{gain:g}, {spread:g} between people, share {largest:g}",
+                expected=f"at most {_MOST_GAIN:g} standard deviations with 3 of gain_sd",
+            )
+    yield from _curve(protocol, path, effect)
+
+
+def _curve(protocol: Protocol, path: tuple[str, ...], effect: dict[str, Any]) -> Iterator[Finding]:
+    exposure = _mapping(effect.get("curve")).get("exposure")
+    if exposure is not None:
+        yield from _known(
+            [str(exposure)], (*path, "curve", "exposure"), protocol.exposures, "exposure"
+        )
+    scan = protocol.scans.get(str(effect.get("scan")))
+    if effect.get("kind") == "response" and scan is not None and not scan.start_min:
+        measures = [m for m in protocol.measures.values() if isinstance(m, Infusion)]
+        yield Finding(
+            path=(*path, "scan"),
+            what="nobody says when this scan begins, so it has no response to an infusion",
+            found=str(effect.get("scan")),
+            expected=one_of({m.scan for m in measures}) if measures else "a scan with start_min",
+        )

@@ -1,0 +1,238 @@
+"""From a protocol and a truth to a simulated trial on disk."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from phmri.dataset import AtlasStore, write_json, write_text
+from phmri.exceptions import Problem, SimulationError
+from phmri.protocol import Protocol, protocol_sha256, read_protocol, read_record
+from phmri.simulation._anatomy import Anatomy, template_anatomy
+from phmri.simulation._check_truth import check_against
+from phmri.simulation._plan import TrialPlan, make_plan, sizes_in_words
+from phmri.simulation._scene import make_scene, place_effects
+from phmri.simulation._tree import DERIVATIVES, OnRun, write_tree
+from phmri.simulation._truth import Truth
+
+__all__ = ["SimulatedTrial", "read_truth", "simulate", "simulate_trial"]
+
+_BYTES_PER_VALUE = 1.15  # of a compressed run, as measured
+_SPARE = 1.1
+_HEAD = """\
+# What was planted in this SIMULATED trial. The analysis never reads this file.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedTrial:
+    """Where the parts of a simulated trial are.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        The BIDS root.
+    derivatives : Path
+        The fMRIPrep-like folder in it.
+    protocol : Path
+        The protocol that it was made for.
+    truth : Path
+        ``truth.yaml``: what was planted.
+    """
+
+    bids_dir: Path
+    derivatives: Path
+    protocol: Path
+    truth: Path
+
+
+def read_truth(path: Path, protocol: Protocol) -> Truth:
+    """Read what is to be planted.
+
+    Parameters
+    ----------
+    path : Path
+        ``truth.yaml``.
+    protocol : Protocol
+        That it is planted in.
+
+    Returns
+    -------
+    Truth
+        Frozen, and fitting the protocol.
+
+    Raises
+    ------
+    ProtocolError
+        The file cannot be read, or names what the protocol does not have; all at once, by line.
+    """  # noqa: DOC502 - raised by read_record
+    return read_record(path, Truth, check_against(protocol))
+
+
+def simulate(
+    protocol_path: Path,
+    directory: Path,
+    *,
+    truth_path: Path,
+    seed: int = 0,
+    n_workers: int = 1,
+    atlas_dirs: tuple[Path, ...] = (),
+    on_run: OnRun | None = None,
+) -> SimulatedTrial:
+    """Write a SIMULATED trial with a known truth.
+
+    The same seed gives the same bytes whatever the number of workers; runs that are there
+    already, made with the same settings, are kept.
+
+    Parameters
+    ----------
+    protocol_path : Path
+        ``trial.yaml``.
+    directory : Path
+        Made when absent; holds ``bids/``, ``truth.yaml`` and ``drawn.json`` afterwards.
+    truth_path : Path
+        What is planted.
+    seed : int
+        Not negative.
+    n_workers : int
+        Threads; each holds one run.
+    atlas_dirs : tuple of Path
+        Folders with atlas files, for regions of an atlas.
+    on_run : callable, optional
+        Called after each run with the number done, the number planned, and the run's name.
+
+    Returns
+    -------
+    SimulatedTrial
+        Where its parts are.
+
+    Raises
+    ------
+    ProtocolError
+        Protocol or truth cannot be used; every mistake by its line.
+    SimulationError
+        A number is out of its range, or the disk is too small. Nothing is written then.
+
+    Notes
+    -----
+    One run is :math:`Y = m + S A + E`: the mean image :math:`m`; time courses :math:`S` of
+    networks, regions, task, drug, global signal, drift, motion, rhythms and the first volume's
+    saturation; their maps :math:`A`; noise :math:`E`, smooth in space and first-order
+    autoregressive in time. A coupling replaces the target's course :math:`s_t` by
+    :math:`s_t + g_i s_s`, with the seed's own course :math:`s_s` and a gain :math:`g_i` of
+    participant *i*; a response adds :math:`p_i c(t)` percent of the mean in its region, with a
+    curve *c* of height 1.
+    """  # noqa: DOC502 - the first is raised by read_protocol
+    protocol = read_protocol(protocol_path)
+    truth = read_truth(truth_path, protocol)
+    problems = [
+        Problem(what="not a number that can be used", field=name, found=str(value), expected=text)
+        for name, value, low, text in (
+            ("seed", seed, 0, "0 or more"),
+            ("n_workers", n_workers, 1, "1 or more"),
+        )
+        if value < low
+    ]
+    if problems:
+        raise SimulationError(*problems)
+    anatomy = template_anatomy(truth.voxel_mm, protocol.space)
+    store = AtlasStore(local_dirs=atlas_dirs)
+    return simulate_trial(
+        protocol_path,
+        truth_path,
+        directory,
+        make_plan(protocol, truth, seed),
+        anatomy,
+        atlas=store,
+        n_workers=n_workers,
+        on_run=on_run,
+    )
+
+
+def simulate_trial(
+    protocol_path: Path,
+    truth_path: Path,
+    directory: Path,
+    plan: TrialPlan,
+    anatomy: Anatomy,
+    *,
+    atlas: AtlasStore | None = None,
+    n_workers: int = 1,
+    on_run: OnRun | None = None,
+) -> SimulatedTrial:
+    """Write a planned trial on a given anatomy.
+
+    Parameters
+    ----------
+    protocol_path, truth_path : Path
+        That the plan was made of.
+    directory : Path
+        Made when absent.
+    plan : TrialPlan
+        Who is scanned when, and what runs carry.
+    anatomy : Anatomy
+        The brain and its grid.
+    atlas : AtlasStore or None
+        Needed by regions of an atlas.
+    n_workers : int
+        Threads; each holds one run.
+    on_run : callable, optional
+        Progress.
+
+    Returns
+    -------
+    SimulatedTrial
+        Where its parts are.
+
+    Raises
+    ------
+    SimulationError
+        The disk is too small. Nothing is written then.
+    """  # noqa: DOC502 - raised below
+    shapes = place_effects(
+        anatomy, plan.protocol, plan.truth, protocol_dir=protocol_path.parent, atlas=atlas
+    )
+    _refuse_small_disk(directory, plan, anatomy)
+    truth = directory / "truth.yaml"
+    if truth.absolute() != truth_path.absolute():
+        write_text(truth, _HEAD + truth_path.read_text(encoding="utf-8"))
+    write_json(
+        directory / "drawn.json",
+        {
+            "Simulated": True,
+            "Seed": plan.seed,
+            "ProtocolSHA256": protocol_sha256(plan.protocol),
+            "SizeOfEffects": sizes_in_words(plan),
+        },
+    )
+    scene = make_scene(anatomy, plan.truth, shapes)
+    bids_dir = directory / "bids"
+    write_tree(bids_dir, scene, plan, n_workers=n_workers, on_run=on_run)
+    return SimulatedTrial(
+        bids_dir=bids_dir,
+        derivatives=bids_dir / DERIVATIVES,
+        protocol=protocol_path,
+        truth=truth,
+    )
+
+
+def _refuse_small_disk(directory: Path, plan: TrialPlan, anatomy: Anatomy) -> None:
+    values = sum(run.n_volumes for run in plan.runs) * int(anatomy.mask.sum())
+    there = directory / "bids"
+    done = (
+        sum(path.stat().st_size for path in there.rglob("*_bold.nii.gz")) if there.is_dir() else 0
+    )
+    needed = _SPARE * _BYTES_PER_VALUE * values - done
+    place = directory.absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        raise SimulationError(
+            Problem(
+                what="the disk is too small for this trial",
+                file=str(directory),
+                found=f"{free / 2**30:.1f} GiB free",
+                expected=f"about {needed / 2**30:.1f} GiB for {len(plan.runs)} runs; a larger "
+                "voxel_mm, fewer participants or volumes need less",
+            )
+        )

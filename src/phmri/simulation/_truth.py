@@ -1,0 +1,186 @@
+"""What a simulated trial is made of and what is planted in it: the model behind ``truth.yaml``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from phmri.protocol import ExposureResponse as Exposure
+from phmri.protocol import GammaVariate, Name, Ramp, Record, Step
+
+__all__ = [
+    "Activation",
+    "Background",
+    "Coupling",
+    "Curve",
+    "Effect",
+    "Expected",
+    "Missing",
+    "Motion",
+    "RegionSignal",
+    "Response",
+    "ScaleTruth",
+    "ScanTruth",
+    "Truth",
+]
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Curve = Annotated[Exposure | Step | Ramp | GammaVariate, Field(discriminator="model")]
+
+
+class ScanTruth(Record):
+    """How long a scan is, and what its task does."""
+
+    n_volumes: Annotated[int, Field(ge=20, le=5000)]
+    t_r: Annotated[float, Field(gt=0, le=10)]
+    """Seconds."""
+    conditions: dict[str, float] = Field(default={})
+    """Condition -> height of its response, 1 for the strongest. Blocks of the conditions take
+    turns; empty for rest."""
+    block_s: Positive = 24.0
+    gap_s: NotNegative = 12.0
+    first_s: NotNegative = 8.0
+    """Seconds before the first block."""
+
+
+class RegionSignal(Record):
+    """A region's own fluctuations."""
+
+    signal_percent: Annotated[float, Field(ge=0, le=10)] = 1.0
+    """Standard deviation in % of the mean of grey matter."""
+    edge_mm: Positive = 8.0
+    """From full strength at the region's border to nothing."""
+    task: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    """Response to the task, in standard deviations of its own fluctuations."""
+
+
+class Background(Record):
+    """What every run holds, effect or not."""
+
+    grey_percent: Annotated[float, Field(gt=0, le=20)] = 2.0
+    white_percent: Annotated[float, Field(gt=0, le=20)] = 1.4
+    csf_percent: Annotated[float, Field(gt=0, le=20)] = 2.6
+    """Standard deviation of the noise, in % of the mean of grey matter."""
+    grey_ar: Share = 0.4
+    white_ar: Share = 0.2
+    csf_ar: Share = 0.35
+    """Correlation of the noise of neighbouring volumes."""
+    drift_percent: Annotated[float, Field(ge=0, le=20)] = 1.0
+    cardiac_percent: Annotated[float, Field(ge=0, le=10)] = 0.0
+    respiratory_percent: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Cycles of about 1.1 and 0.25 Hz near fluid and at the brain's edge, sampled at the scan's
+    repetition time."""
+
+
+class Motion(Record):
+    """Sudden nods in a run, on average."""
+
+    nods: Annotated[float, Field(ge=0, le=100)] = 2.0
+    by_treatment: dict[Name, Annotated[float, Field(ge=0, le=100)]] = Field(default={})
+    """Treatment -> nods, where it differs."""
+
+
+class _Effect(Record):
+    scan: Name
+    treatments: dict[Name, Annotated[float, Field(ge=-5, le=5)]] = Field(min_length=1)
+    """Treatment -> share of the full size: 1 for all of it, 0.5 for half blocked. Treatments
+    that are not named have none."""
+    sessions: tuple[Name, ...] | None = None
+    """Sessions that carry it; all under such a treatment when left out."""
+    own_map: Annotated[float, Field(ge=0, le=20)] = 0.0
+    """People differ in where, not in size alone: standard deviation of a smooth map of each
+    person's own, in units of the size."""
+
+
+class Coupling(_Effect):
+    """A region carries the own signal of another one."""
+
+    kind: Literal["coupling"]
+    seed: Name
+    target: Name
+    gain: Annotated[float, Field(ge=-10, le=10)]
+    """Amount of the seed's signal, in standard deviations of the target's own."""
+    gain_sd: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Between people."""
+    conditions: tuple[str, ...] = ()
+    """Only in blocks of these; the whole run when left out."""
+
+
+class Response(_Effect):
+    """The signal of a region follows a curve over the infusion."""
+
+    kind: Literal["response"]
+    region: Name
+    curve: Curve
+    """Its height is 1 at the peak within the run."""
+    percent: Annotated[float, Field(ge=-20, le=20)]
+    """Signal change at the peak."""
+    percent_sd: Annotated[float, Field(ge=0, le=20)] = 0.0
+    """Between people."""
+
+
+class Activation(_Effect):
+    """A region responds to the task."""
+
+    kind: Literal["activation"]
+    region: Name
+    conditions: dict[str, float] = Field(min_length=1)
+    """Condition -> height."""
+    percent: Annotated[float, Field(ge=-20, le=20)]
+    """Signal change at height 1."""
+    percent_sd: Annotated[float, Field(ge=0, le=20)] = 0.0
+    """Between people."""
+
+
+Effect = Annotated[Coupling | Response | Activation, Field(discriminator="kind")]
+
+
+class ScaleTruth(Record):
+    """Scores of a rating scale."""
+
+    mean: dict[Name, float] = Field(default={})
+    """Treatment -> mean score; ``minimum`` of the scale where none is given."""
+    sd: NotNegative
+    """Between ratings."""
+    follows: dict[Name, float] = Field(default={})
+    """Effect -> points per standard deviation of its size between people, under treatments that
+    carry it and in proportion to their share."""
+
+
+class Missing(Record):
+    """What is lost."""
+
+    session: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability that a visit after the first did not take place."""
+
+
+class Expected(Record):
+    """What an analysis should say of a question or association."""
+
+    planted: tuple[Name, ...] = ()
+    """Effects (or scales) that it asks of; empty where nothing is planted."""
+    verdict: Literal["blocked", "partly blocked", "not blocked"] | None = None
+    """Of its blockade."""
+    published: str | None = None
+    """What the trial's authors reported."""
+
+
+class Truth(Record):
+    """A whole simulation."""
+
+    phmri_truth: Literal[1]
+    notes: str | None = None
+    voxel_mm: Literal[2, 3, 4, 6] = 2
+    participants: dict[Name, Annotated[int, Field(ge=1, le=1000)]] = Field(default={})
+    """Arm or sequence -> people; those that the protocol plans when left out."""
+    scans: dict[Name, ScanTruth] = Field(min_length=1)
+    regions: dict[Name, RegionSignal] = Field(default={})
+    """Regions of the protocol that have fluctuations of their own, or carry effects."""
+    background: Background = Background()
+    motion: Motion = Motion()
+    missing: Missing = Missing()
+    effects: dict[Name, Effect] = Field(default={})
+    scales: dict[Name, ScaleTruth] = Field(default={})
+    expected: dict[Name, Expected] = Field(default={})
+    """Question or association -> what it should find; nothing where it is not named."""

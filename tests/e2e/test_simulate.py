@@ -1,0 +1,91 @@
+"""`phmri simulate`, and what an analysis of its data says of what was planted."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from phmri.cli import main
+from phmri.pipeline import run
+from phmri.report import write_recovered_page
+from phmri.simulation import compare, make_small_tree, write_recovered
+from phmri.simulation._demo import demo_text
+
+TRUTH = """
+phmri_truth: 1
+voxel_mm: 6
+scans:
+  rest: {n_volumes: 24, t_r: 2.0}
+  nback: {n_volumes: 24, t_r: 2.0, conditions: {0back: 0.4, 2back: 1.0}}
+regions: {pgACC: {}, left_insula: {}}
+effects:
+  link: {kind: coupling, scan: rest, treatments: {ketamine: 1}, seed: pgACC, target: left_insula,
+    gain: 1.0, own_map: 0.5}
+"""
+
+
+@pytest.fixture
+def protocol(tmp_path: Path) -> Path:
+    path = tmp_path / "trial.yaml"
+    arms = {"n_placebo": 1, "n_ketamine": 1, "n_lamotrigine_ketamine": 1, "n_per_arm": 1}
+    others = {"seed": 1, "min_volumes": 20, "strategy": "6motion_wmcsf", "n_permutations": 100}
+    text = demo_text("small", arms | others | {"space": "MNI152NLin2009aSym"})
+    path.write_text(text.replace('resolution: "2"', 'resolution: "6"'), encoding="utf-8")
+    return path
+
+
+def test_simulate_writes_a_tree_that_check_reads(
+    protocol: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = tmp_path / "planted.yaml"
+    truth.write_text(TRUTH, encoding="utf-8")
+    words = ["simulate", str(protocol), str(tmp_path / "sim"), "--truth", str(truth)]
+    assert main([*words, "--seed", "7", "--n-workers", "2"]) == 0
+    assert "SIMULATED" in capsys.readouterr().out
+    drawn = json.loads((tmp_path / "sim" / "drawn.json").read_text(encoding="utf-8"))
+    assert len(drawn["SizeOfEffects"]["link"]) == 1
+    assert main(["check", str(protocol), str(tmp_path / "sim" / "bids")]) == 1  # one person an arm
+    told = capsys.readouterr().out
+    assert told.count("ok") == 18
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*_bold.nii.gz")}
+    assert main([*words, "--seed", "7"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_a_wrong_truth_is_one_clear_error_and_nothing_is_written(
+    protocol: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = tmp_path / "planted.yaml"
+    text = TRUTH.replace("target: left_insula", "target: insula").replace("ketamine: 1}", "K: 1}")
+    truth.write_text(text, encoding="utf-8")
+    words = ["simulate", str(protocol), str(tmp_path / "sim"), "--truth", str(truth)]
+    assert main(words) == 2
+    printed = capsys.readouterr().err
+    assert "planted.yaml" in printed
+    assert "insula" in printed
+    assert "effects.link.treatments.K" in printed
+    assert not (tmp_path / "sim").exists()
+
+
+def test_what_was_planted_is_found_and_nothing_else(tmp_path: Path) -> None:
+    trial = make_small_tree(tmp_path, n_subjects=24, n_volumes=60)
+    summary = run(trial.bids_dir, tmp_path / "out", "all", trial.protocol)
+    rows = compare(trial, summary.claims, summary.associations, summary.blockades)
+    answers = {row.question: row for row in rows}
+    assert answers["dmpfc_acute"].right
+    assert answers["dmpfc_acute"].planted == ("wm_dmpfc",)
+    assert answers["nback_acute"].verdict == "found"
+    assert answers["nback_acute"].missed == ()
+    assert answers["insula_rest_acute"].planted == ()
+    assert answers["insula_rest_acute"].right
+    path = write_recovered(rows, tmp_path / "recovered.tsv")
+    with path.open(encoding="utf-8") as file:
+        table = list(csv.DictReader(file, delimiter="\t"))
+    assert [row["question"] for row in table] == [claim.question for claim in summary.claims]
+    assert {row["right"] for row in table} <= {"yes", "no"}
+    page = write_recovered_page(rows, tmp_path / "recovered.html", title="SIMULATED", report="out")
+    text = page.read_text(encoding="utf-8")
+    n_right = sum(row.right for row in rows)
+    assert f"{n_right} of 6 answers are what was planted" in text
+    assert "SIMULATED DATA" in text

@@ -1,0 +1,167 @@
+"""Truth files: read whole, refused with every mistake at once and before anything is written."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from phmri.exceptions import ProtocolError, SimulationError
+from phmri.protocol import read_protocol, write_template
+from phmri.simulation import _simulate as room
+from phmri.simulation import read_truth, simulate
+from phmri.simulation._people import write_people
+from phmri.simulation._plan import make_plan
+
+GOOD = """
+phmri_truth: 1
+voxel_mm: 6
+participants:
+  {ketamine_saline: 3, saline_ketamine: 3, lamotrigine_placebo: 2, placebo_lamotrigine: 2}
+scans:
+  infusion: {n_volumes: 80, t_r: 10}
+effects:
+  thalamus:
+    kind: response
+    scan: infusion
+    treatments: {ketamine: 1, placebo_ketamine: 1, lamotrigine_ketamine: 0.5}
+    region: thalamus
+    curve: {model: exposure, exposure: plasma}
+    percent: 1.0
+    percent_sd: 0.2
+scales:
+  cadss: {mean: {ketamine: 30}, sd: 2, follows: {thalamus: 8}}
+missing: {session: 0.2}
+"""
+
+
+@pytest.fixture
+def protocol_path(tmp_path: Path) -> Path:
+    return write_template("deakin2008", tmp_path / "protocol")
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "truth.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_plan_follows_design_shares_and_exposure(protocol_path: Path, tmp_path: Path) -> None:
+    protocol = read_protocol(protocol_path)
+    truth = read_truth(write(tmp_path, GOOD), protocol)
+    plan = make_plan(protocol, truth, 3)
+    groups = [person.group for person in plan.people]
+    assert {name: groups.count(name) for name in set(groups)} == truth.participants
+    assert 12 < len(plan.runs) < 20  # some second visits are lost, no first one
+    for run in plan.runs:
+        order = protocol.design.sequences[run.person.group].treatments
+        assert run.treatment == order[protocol.sessions[run.session].period - 1]
+        share = {"ketamine": 1, "placebo_ketamine": 1, "lamotrigine_ketamine": 0.5}
+        if run.treatment == "saline":
+            assert run.effects == ()
+            continue
+        (effect,) = run.effects
+        assert effect.size == pytest.approx(run.person.sizes["thalamus"] * share[run.treatment])
+        before = -5 + (np.arange(80) + 0.5) / 6 < 0
+        assert np.abs(effect.curve[before]).max() == 0
+        assert effect.curve.max() == 1
+    assert make_plan(protocol, truth, 3).people == plan.people
+    assert make_plan(protocol, truth, 4).people != plan.people
+
+
+def test_everything_that_does_not_fit_is_told_at_once(protocol_path: Path, tmp_path: Path) -> None:
+    text = (
+        GOOD.replace("{ketamine_saline: 3", "{ketamin_saline: 3")
+        .replace("infusion: {n_volumes: 80, t_r: 10}", "rest: {n_volumes: 4, t_r: 10}")
+        .replace("region: thalamus", "region: thalmus")
+        .replace("exposure: plasma}", "exposure: blood}")
+        .replace("percent: 1.0", "percent: 100")
+        .replace("lamotrigine_ketamine: 0.5", "lamotrigin: 0.5")
+        .replace("follows: {thalamus: 8}", "follows: {thalamos: 8}")
+        .replace("cadss: {mean", "panss: {mean")
+    )
+    with pytest.raises(ProtocolError) as caught:
+        read_truth(write(tmp_path, text), read_protocol(protocol_path))
+    told = {problem.field for problem in caught.value.problems}
+    assert told >= {
+        "participants.ketamin_saline",
+        "scans",
+        "scans.rest",
+        "scans.rest.n_volumes",
+        "effects.thalamus.region.thalmus",
+        "effects.thalamus.curve.exposure.blood",
+        "effects.thalamus.percent",
+        "effects.thalamus.treatments.lamotrigin",
+        "scales.panss",
+        "scales.panss.follows.thalamos",
+    }
+    assert all(problem.line for problem in caught.value.problems)
+    assert "expected" in str(caught.value)
+
+
+def test_couplings_that_cannot_be(tmp_path: Path) -> None:
+    protocol = read_protocol(write_template("weigner2025", tmp_path / "protocol"))
+    text = """
+phmri_truth: 1
+scans:
+  rest: {n_volumes: 40, t_r: 2}
+  nback: {n_volumes: 40, t_r: 2, conditions: {0back: 1}}
+regions: {pgacc: {}}
+effects:
+  strong:
+    {kind: coupling, scan: rest, treatments: {ketamine: 1}, seed: pgacc, target: dmpfc, gain: 9}
+  self:
+    {kind: coupling, scan: nback, treatments: {ketamine: 1}, seed: pgacc, target: pgacc, gain: 1,
+    conditions: [3back], sessions: [infusionn]}
+  response: {kind: response, scan: nback, treatments: {ketamine: 1}, region: dmpfc, percent: 1,
+    curve: {model: step}}
+"""
+    with pytest.raises(ProtocolError) as caught:
+        read_truth(write(tmp_path, text), protocol)
+    message = str(caught.value)
+    for words in (
+        "not those of the protocol",
+        "no coupling is as strong as that",
+        "dmpfc not in regions",
+        "cannot be coupled to itself",
+        "3back",
+        "infusionn",
+    ):
+        assert words in message
+
+
+def test_nothing_is_written_before_all_is_right(
+    protocol_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    truth = write(tmp_path, GOOD.replace("sgacc", "thalamus"))
+    target = tmp_path / "sim"
+    with pytest.raises(SimulationError) as caught:
+        simulate(protocol_path, target, truth_path=truth, seed=-1, n_workers=0)
+    assert len(caught.value.problems) == 2
+    usage = room.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(SimulationError, match="disk is too small"):
+        simulate(protocol_path, target, truth_path=truth)
+    assert not target.exists()
+
+
+def test_scores_follow_the_effect_that_they_are_linked_to(
+    protocol_path: Path, tmp_path: Path
+) -> None:
+    text = GOOD.replace("ketamine_saline: 3", "ketamine_saline: 40").replace(
+        "session: 0.2", "session: 0"
+    )
+    truth_path = write(tmp_path, text)
+    protocol = read_protocol(protocol_path)
+    plan = make_plan(protocol, read_truth(truth_path, protocol), 1)
+    write_people(tmp_path / "bids", plan)
+    scores = pd.read_csv(tmp_path / "bids" / "phenotype" / "cadss.tsv", sep="\t")
+    assert scores["cadss_total"].between(0, 92).all()
+    drug = scores[scores["session_id"] == "ses-period1"].set_index("participant_id")["cadss_total"]
+    people = [person for person in plan.people if person.group == "ketamine_saline"]
+    sizes = [person.sizes["thalamus"] for person in people]
+    found = [drug[f"sub-{person.label}"] for person in people]
+    assert np.corrcoef(sizes, found)[0, 1] > 0.9
+    assert np.mean(found) == pytest.approx(30, abs=4)
+    weights = pd.read_csv(tmp_path / "bids" / "participants.tsv", sep="\t")["weight_kg"]
+    assert weights.between(50, 110).all()
