@@ -9,7 +9,7 @@ the truth is less certain than it says. Here every process on a grid counts by i
 with the restricted likelihood L and the generalised least squares estimate and its variance v
 under process g. The prior is that of the run's own voxels: the distribution over the grid under
 which they are likeliest (nonparametric maximum likelihood, by expectation maximisation), with
-the weight of a few voxels spread evenly so that a handful of series does not settle it.
+the weight of one voxel spread evenly so that a handful of series does not settle it.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _NEIGHBOURS = (
 )  # fmt: skip
 _LARGEST_B = 0.93
 _SAMPLE = 4096
-_EVEN_VOXELS = 5.0
+_EVEN_VOXELS = 1.0
 _STEPS = 300
 _NEGLIGIBLE = 1e-4
 _VOXELS_AT_ONCE = 512

@@ -61,7 +61,7 @@ def test_equals_a_posterior_mean_from_dense_matrices():
     prior = np.full(len(L), 1 / len(L))
     for _ in range(300):
         post = prior[:, None] * L
-        prior = (post / post.sum(axis=0)).sum(axis=1) + 5 / len(L)
+        prior = (post / post.sum(axis=0)).sum(axis=1) + 1 / len(L)
         prior /= prior.sum()
     prior[prior < 1e-4] = 0.0
     post = prior[:, None] * L
