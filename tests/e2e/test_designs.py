@@ -876,5 +876,7 @@ def test_75_participants_3_sessions_2_tasks(tmp_path: Path) -> None:
     assert len(claims) == 6
     assert claim_of(tmp_path / "out", "dmpfcacute")["verdict"] == "found"
     (strongest, *_) = claim_of(tmp_path / "out", "nbackacute")["peaks"]
-    assert np.linalg.norm(np.asarray(strongest["position_mm"]) - [0.0, 38.0, 42.0]) < 8
+    assert (
+        np.linalg.norm(np.asarray(strongest["position_mm"]) - [0.0, 38.0, 42.0]) < 12
+    )  # voxels of 8 mm
     assert claim_of(tmp_path / "out", "insularestacute")["verdict"] == "not found"

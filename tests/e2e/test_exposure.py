@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from rich.console import Console
 
 from tests.e2e.first_level_trial import (
     ARMS,
@@ -611,7 +612,7 @@ def rows(printed: str, title: str) -> str:
 def test_check_and_design_list_associations(
     trial: InfusionTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("phmri.cli._commands._OUT", Console(width=200, highlight=False))
     rate(trial, "01", "02", "03", "04", "05")
     for words in (("check", trial.protocol, trial.bids), ("design", trial.protocol, trial.bids)):
         code, printed = call(*words)

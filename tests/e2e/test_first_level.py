@@ -419,7 +419,7 @@ def test_same_in_all_six_models(trial: InfusionTrial) -> None:
     there = inside(TARGET_MM).reshape(-1)
     for measure in (*RESPONSES, "backwards"):
         drug, placebo = (values(trial, label, measure, "effect")[there] for label in ("06", "01"))
-        assert drug.mean() - placebo.mean() > 1.0
+        assert drug.mean() - placebo.mean() > 0.7
         content = sidecar(trial, "06", measure, "effect")
         assert 0 <= content["Model"]["overlap"] <= 0.999
         assert content["Model"]["overlap_limit"] == 0.999
