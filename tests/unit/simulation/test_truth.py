@@ -10,6 +10,7 @@ from phmri.exceptions import ProtocolError, SimulationError
 from phmri.protocol import read_protocol, write_template
 from phmri.simulation import _simulate as room
 from phmri.simulation import read_truth, simulate
+from phmri.simulation._demo import _SETTINGS, demo_text
 from phmri.simulation._people import write_people
 from phmri.simulation._plan import make_plan
 
@@ -165,3 +166,20 @@ def test_scores_follow_the_effect_that_they_are_linked_to(
     assert np.mean(found) == pytest.approx(30, abs=4)
     weights = pd.read_csv(tmp_path / "bids" / "participants.tsv", sep="\t")["weight_kg"]
     assert weights.between(50, 110).all()
+
+
+@pytest.mark.parametrize(("name", "full"), sorted(_SETTINGS))
+def test_demos_are_protocols_with_fitting_truths(tmp_path: Path, name: str, *, full: bool) -> None:
+    settings = _SETTINGS[name, full] | {"seed": 1}
+    path = tmp_path / "trial.yaml"
+    path.write_text(demo_text(name, settings), encoding="utf-8")
+    protocol = read_protocol(path)
+    truth = read_truth(write(tmp_path, demo_text(f"{name}_truth", settings)), protocol)
+    assert "SIMULATED" in protocol.title
+    plan = make_plan(protocol, truth, 1)
+    people = {("weigner2025", True): 75, ("deakin2008", True): 33}.get((name, full))
+    assert people is None or len(plan.people) == people
+    planted = {effect.name for run in plan.runs for effect in run.effects}
+    assert planted == set(truth.effects)
+    asked = {one for item in truth.expected.values() for one in item.planted}
+    assert asked >= planted
