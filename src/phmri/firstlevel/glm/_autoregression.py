@@ -22,6 +22,7 @@ __all__ = ["LagModel", "from_partial", "levinson", "make_lag_model", "shrink_par
 _LARGEST = 0.99
 _N_LAGS = 60
 _ROUNDS = 6
+_BLOCK = 4096  # series whose autocovariances stay in cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +61,10 @@ class LagModel:
             return levinson(products / pairs[:, None])[1]
         low = np.linalg.inv(self.mixing[:, : self.order + 1])
         carry = low @ self.mixing[:, self.order + 1 :]
-        start = low @ products
-        phi, kappa = levinson(start)
-        covariance = start
-        for _ in range(_ROUNDS):
-            later = _extend(covariance, phi, carry.shape[1])
-            covariance = start - carry @ later
-            phi, kappa = levinson(covariance)
+        kappa = np.empty((self.order, products.shape[1]))
+        for first in range(0, products.shape[1], _BLOCK):
+            part = slice(first, first + _BLOCK)
+            kappa[:, part] = _settle(low @ products[:, part], carry)
         return kappa
 
 
@@ -108,6 +106,18 @@ def make_lag_model(
         for j in range(n_lags):
             mixing[lag, j] = np.trace(inside, offset=j) * (1.0 if j == 0 else 2.0)
     return LagModel(order=order, n_volumes=n, mixing=mixing)
+
+
+def _settle(
+    start: Float[np.ndarray, "lags n"], carry: Float[np.ndarray, "lags n_more"]
+) -> Float[np.ndarray, "order n"]:
+    """Solve the equations again and again with the autocovariances that the process adds."""
+    phi, kappa = levinson(start)
+    covariance = start
+    for _ in range(_ROUNDS):
+        covariance = start - carry @ _extend(covariance, phi, carry.shape[1])
+        phi, kappa = levinson(covariance)
+    return kappa
 
 
 def _extend(

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 
 from phmri.exceptions import FirstLevelError, Problem
 from phmri.firstlevel._records import RunEstimate
-from phmri.firstlevel.glm import Contrast, GivenNoise, Noise, fit_glm
+from phmri.firstlevel.glm import Contrast, GivenNoise, Noise, estimate_noise, fit_glm
 from phmri.firstlevel.ppi._checks import check_voxels, contrast_rows
 from phmri.firstlevel.ppi._design import PpiDesign
 
@@ -106,9 +106,7 @@ def fit_ppi(
     if noise.kind == "white":
         _fit_together(Y, basis, own, weights, ranks, np.zeros(Y.shape[1]), maps)
     else:
-        fit = fit_glm(Y, design.common, (), noise=noise, groups=groups, n_threads=n_threads)
-        # Voxels without variance have no coefficient, and come out NaN whatever is taken.
-        found = {name: np.where(np.isnan(a), 0.0, a) for name, a in fit.noise.items()}
+        found = estimate_noise(Y, design.common, noise=noise, groups=groups, n_threads=n_threads)
         if noise.kind == "ar" and noise.order == 1:
             _fit_together(Y, basis, own, weights, ranks, found["ar1"], maps)
         else:
