@@ -22,6 +22,7 @@ Each carries `Problem` records, so that all mistakes of one input are told at on
 from dataclasses import dataclass
 
 __all__ = [
+    "SAME_OUTCOME",
     "AtlasError",
     "DatasetError",
     "DegreesOfFreedomError",
@@ -37,6 +38,10 @@ __all__ = [
     "SignalsError",
     "SimulationError",
 ]
+
+
+SAME_OUTCOME = "the outcome is the same in every participant"
+"""How every refusal of an outcome that does not vary begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

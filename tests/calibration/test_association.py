@@ -74,6 +74,19 @@ def within_participants(rng):
     return correlate_repeated(values[:, None], score, people).within.pvalue[0]
 
 
+def shuffled_within_participants(rng, *, visits_out):
+    """Correlate within participants by shuffling; a person and a session may change both."""
+    people = tuple(str(k // 3) for k in range(3 * N))
+    session = np.tile([0.0, 2.0, 1.0], N) * visits_out
+    means = np.repeat(rng.standard_normal(N), 3) + session
+    score = np.floor(3 * means + rng.gamma(1.0, 2.0, size=3 * N))
+    values = 3 * means[:, None] + rng.exponential(size=(3 * N, 10))
+    nuisance = np.tile(np.eye(3), (N, 1)) if visits_out else None
+    design = association_design(score, subjects=people, nuisance=nuisance, repeated=True)
+    settings = Inference(n_permutations=100, alpha=ALPHA, seed=int(rng.integers(1 << 30)))
+    return permute(design, values, None, settings).pvalue_corrected.min()
+
+
 def prediction(rng, *, model):
     features, score = outcomes(rng, 40), scale(rng)
     folds = assign_folds(N, 5, seed=int(rng.integers(1 << 30)), groups=GROUPS)
@@ -97,6 +110,12 @@ TESTS = {
     "one correlation of ranks, t": partial(one_correlation, method="spearman"),
     "one slope for two arms, F": shared_slope,
     "repeated measures correlation, t": within_participants,
+    "largest of 10 within participants, shuffled": partial(
+        shuffled_within_participants, visits_out=False
+    ),
+    "the same without the mean of every session": partial(
+        shuffled_within_participants, visits_out=True
+    ),
     "prediction by ridge, shuffled within arms": partial(prediction, model=Ridge()),
     "prediction from 3 selected of 40 features": partial(
         prediction, model=Ridge(penalties=(0.0,), n_selected=3)

@@ -266,7 +266,8 @@ def test_a_lost_run_refuses_its_question_alone(trial: Trial) -> None:
     trial.bold(subject=subject, session="infusion", task="nback").unlink()
     code, printed = tell(trial.protocol, trial.bids)
     assert code == 1
-    assert "ketamine: 1 of at least 2 participants" in printed
+    assert "ketamine: too few participants in this arm can answer the question" in printed
+    assert "left out: 1 with nback in ses-infusion missing" in printed
     assert printed.count("refused") == 2  # nback_acute and dmpfc_acute
     assert "24 distinct" in printed
 
@@ -378,10 +379,12 @@ def test_derivatives_need_a_data_set(tmp_path: Path) -> None:
     assert "BIDS_DIR" in printed
 
 
-def test_broken_runs_are_mentioned(trial: Trial) -> None:
-    trial.bold(subject="01").write_bytes(b"")
+def test_broken_runs_are_listed(trial: Trial) -> None:
+    path = trial.bold(subject="01")
+    path.write_bytes(b"")
     _, printed = tell(trial.protocol, trial.bids)
-    assert "phmri check" in printed
+    assert str(path) in printed
+    assert "phmri run will stop at these problems" in printed
 
 
 def test_arms_stand_in_the_protocols_order(trial: Trial) -> None:

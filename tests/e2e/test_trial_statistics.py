@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from phmri.dataset import check_dataset, index_dataset
+from phmri.pipeline import describe_associations
+from phmri.protocol import read_protocol
 from tests.e2e.rated_trial import rated_document, run_rated, write_ratings, write_series
 from tests.e2e.trees import run_all, write_json, write_table
 
@@ -310,6 +313,7 @@ ASSOCIATIONS = {
     "composite": association(session="day", groups=[DRUG], scale="outcome"),
     "absent": association(session="day", scale="absent"),
     "motion": association(session="day", partial=["mean_fd"]),
+    "folds": association(session="day", prediction={"folds": 17}),
 }
 
 
@@ -427,6 +431,20 @@ def test_association_without_data_is_refused_with_the_reason(associated: Associa
     assert "runs without framewise displacement" in motion["sentence"]
 
 
+def test_refusals_of_associations_are_foreseen_in_their_words(associated: Associated) -> None:
+    protocol = read_protocol(associated.root / "trial.yaml")
+    index = index_dataset(associated.root / "bids", ())
+    foreseen = describe_associations(protocol, check_dataset(protocol, index), index)
+    reasons = {item.association: item.reason for item in foreseen}
+    for name, reason in reasons.items():
+        content = associated.content(name)
+        assert bool(reason) == (content["verdict"] == "refused")
+        assert reason.rstrip(".") in content["sentence"]
+    assert {name for name, reason in reasons.items() if reason} == {"absent", "motion", "folds"}
+    counts = {item.association: item.n_per_group for item in foreseen}
+    assert counts["change"] == {DRUG: 8, PLACEBO: 8}
+
+
 def test_associations_are_kept(associated: Associated) -> None:
     files = [associated.file(name) for name in ASSOCIATIONS]
     tables = [
@@ -468,7 +486,10 @@ def test_correlation_of_differences_in_a_crossover(tmp_path: Path) -> None:
                 "estimator": "crossover",
             }
         },
-        associations={"difference": association(contrast=[DRUG, PLACEBO])},
+        associations={
+            "difference": association(contrast=[DRUG, PLACEBO]),
+            "repeated": association(treatments=[DRUG, PLACEBO]),
+        },
     )
     code, printed = run_rated(tmp_path, document)
     assert code == 0, printed
@@ -481,6 +502,18 @@ def test_correlation_of_differences_in_a_crossover(tmp_path: Path) -> None:
     assert found["r"] == pytest.approx(adjusted_r(z, score, first, ~first), rel=1e-6)
     assert found["n"] == 8
     assert set(found["points"]) == {"first", "second"}
+    within = Associated(tmp_path, table, people).content("repeated")
+    centred = table[["z", "score"]] - table.groupby("participant_id")[["z", "score"]].transform(
+        "mean"
+    )
+    assert within["r"] == pytest.approx(centred.corr().iloc[0, 1], rel=1e-6)
+    assert (within["n"], within["n_pairs"], within["part"]) == (8, 16, "within")
+    means = [table.groupby("participant_id")[name].mean().to_numpy() for name in ("z", "score")]
+    between = within["between"]
+    assert between["r"] == pytest.approx(adjusted_r(*means, first, ~first), rel=1e-6)
+    page = (tmp_path / "out" / "report" / "index.html").read_text()
+    assert "Within persons" in page
+    assert "Between persons" in page
 
 
 # -------------------------------------------------------------------------------- bad input

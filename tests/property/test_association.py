@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from phmri.group.association import Ridge, correlate, predict_across_folds
+from phmri.group.association import Ridge, correlate, correlate_repeated, predict_across_folds
 from phmri.group.ranks import brunner_munzel, wilcoxon_mann_whitney
 from phmri.group.reliability import crossed_components, intraclass_correlation
 
@@ -40,6 +40,30 @@ def test_units_and_the_order_of_participants_do_not_count(seed, slope, shift, me
     assert_allclose(turned.r, -found.r, rtol=1e-9, atol=1e-12)
     assert np.all((found.low <= found.r) & (found.r <= found.high))
     assert np.all((found.pvalue > 0) & (found.pvalue <= 1))
+
+
+@few
+@given(seeds, slopes, shifts, st.sampled_from(["pearson", "spearman"]))
+def test_within_persons_neither_units_nor_what_persons_differ_in_count(seed, slope, shift, method):
+    outcomes, score, rng = trial(seed)
+    people = tuple(f"p{k // 4}" for k in range(20))
+    order = rng.permutation(20)
+    found = correlate_repeated(outcomes, score, people, method=method)
+    again = correlate_repeated(
+        slope * outcomes[order] + shift,
+        score[order] / slope - shift,
+        tuple(np.array(people)[order]),
+        method=method,
+    )
+    assert_allclose(again.within.r, found.within.r, rtol=1e-6, atol=1e-9)
+    assert_allclose(again.between.r, found.between.r, rtol=1e-6, atol=1e-9)
+    if method == "pearson":
+        moved = np.repeat(rng.normal(0, 10, 5), 4)
+        apart = correlate_repeated(outcomes + moved[:, None], score - moved, people)
+        assert_allclose(apart.within.r, found.within.r, rtol=1e-6, atol=1e-9)
+        own = (np.arange(20)[:, None] // 4 == np.arange(5)).astype(float)
+        left = [v - own @ (own.T @ v) / 4 for v in (outcomes, score[:, None])]
+        assert_allclose(found.within.r[0], np.corrcoef(left[0][:, 0], left[1][:, 0])[0, 1])
 
 
 @few

@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import psutil
 from rich.console import Console
@@ -14,18 +14,24 @@ from phmri.cli._problems import problem_lines
 from phmri.cli._progress import ProgressBars
 from phmri.cli._tables import (
     associations_table,
+    beside_tables,
     claims_table,
     completeness_table,
     design_table,
     questions_table,
+    ratings_table,
     recovered_table,
 )
-from phmri.dataset import check_dataset, index_dataset
+from phmri.dataset import (
+    AssociationCheck,
+    DatasetCheck,
+    check_dataset,
+    index_dataset,
+)
 from phmri.exceptions import Problem, ProtocolError
 from phmri.pipeline import (
     DesignSummary,
     RunSummary,
-    check_after_events,
     describe_associations,
     describe_designs,
     look_ahead,
@@ -83,47 +89,85 @@ def _check(arguments: argparse.Namespace) -> int:
             on_progress=progress.update,
         )
     _OUT.print(completeness_table(protocol, plan.check))
-    _OUT.print(questions_table(plan.check))
-    if plan.check.associations:
-        _OUT.print(associations_table(plan.check.associations, "participants with both"))
-    for line in problem_lines(dict.fromkeys((*check.problems, *plan.problems, *plan.tolerated))):
+    if plan.check.ratings:
+        _OUT.print(ratings_table(protocol, plan.check))
+    _OUT.print(questions_table(plan.foreseen))
+    if plan.foreseen.associations:
+        _OUT.print(associations_table(plan.foreseen.associations, "participants with both"))
+    stopped = _list_problems(protocol, check, plan.problems, plan.tolerated)
+    refused = any(
+        item.role == "primary" and not item.answerable for item in plan.foreseen.questions
+    )
+    unanswered = [item.question for item in plan.foreseen.questions if not item.answerable]
+    unanswered += [i.association for i in plan.foreseen.associations if not i.answerable]
+    if unanswered:
+        _say(f"Will not be answered: {', '.join(unanswered)}.")
+    if not (stopped or refused):
+        _say("Nothing was found that would stop phmri run.")
+    return 1 if stopped or refused else 0
+
+
+def _list_problems(
+    protocol: Protocol,
+    check: DatasetCheck,
+    problems: tuple[Problem, ...],
+    tolerated: tuple[Problem, ...],
+) -> bool:
+    """List all problems, and say whether a run stops at them."""
+    for line in problem_lines(dict.fromkeys((*check.problems, *problems, *tolerated))):
         _say(f"  - {line}")
-    unanswerable = [
-        item for item in plan.check.questions if item.role == "primary" and not item.answerable
-    ]
-    if plan.problems or (check.problems and protocol.exclusions.broken_run == "stop"):
+    for line in problem_lines(check.remarks):
+        _say(f"  - may be a slip: {line}")
+    if problems or (check.problems and protocol.exclusions.broken_run == "stop"):
         _OUT.print(
             "phmri run will stop at these problems: mend them, or let the protocol leave them "
             "out (exclusions.broken_run: exclude; exclusions.participants).",
             style="bold red",
         )
-        return 1
-    if not unanswerable:
-        _say("Nothing was found that would stop phmri run.")
-    return 1 if unanswerable else 0
+        return True
+    return False
 
 
 def _design(arguments: argparse.Namespace) -> int:
     protocol = read_protocol(arguments.protocol)
-    check, counted = None, "participants planned"
     if arguments.bids_dir is None:
         summaries = _describe_plan(protocol, arguments)
+        _show_designs(summaries)
+        _show_beside(protocol, describe_associations(protocol), "participants planned")
     else:
-        counted = "participants with both"
         index = index_dataset(arguments.bids_dir, tuple(arguments.derivatives))
-        check = check_after_events(protocol, index, check_dataset(protocol, index))
-        summaries = describe_designs(protocol, index, check)
-        if check.problems:
-            _say(f"Problems of the data set: {len(check.problems)}; phmri check lists them.")
+        check = check_dataset(protocol, index)
+        with ProgressBars() as progress:
+            plan = look_ahead(
+                arguments.protocol,
+                index,
+                check,
+                atlas_dirs=tuple(arguments.atlas_dir),
+                on_progress=progress.update,
+            )
+        summaries = plan.designs
+        _show_designs(summaries)
+        _show_beside(protocol, plan.foreseen.associations, "participants with both")
+        _list_problems(protocol, check, plan.problems, plan.tolerated)
+    refused = any(item.role == "primary" and not item.answerable for item in summaries)
+    return 1 if refused else 0
+
+
+def _show_designs(summaries: Iterable[DesignSummary]) -> None:
     told: dict[str, str] = {}
     for summary in summaries:
         first = told.setdefault(summary.refusal, summary.question)
         like = first if first != summary.question else ""
         _OUT.print(design_table(summary, refused_like=like))
-    if protocol.associations:
-        _OUT.print(associations_table(describe_associations(protocol, check), counted))
-    refused = any(item.role == "primary" and not item.answerable for item in summaries)
-    return 1 if refused else 0
+
+
+def _show_beside(
+    protocol: Protocol, associations: tuple[AssociationCheck, ...], counted: str
+) -> None:
+    if associations:
+        _OUT.print(associations_table(associations, counted))
+    for table in beside_tables(protocol):
+        _OUT.print(table)
 
 
 def _describe_plan(protocol: Protocol, arguments: argparse.Namespace) -> tuple[DesignSummary, ...]:

@@ -186,6 +186,7 @@ def _add_design(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="count the participants at hand (default: those that the protocol plans)",
     )
     _add_derivatives(command)
+    _add_atlases(command)
 
 
 def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

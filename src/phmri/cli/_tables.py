@@ -1,6 +1,6 @@
 """Tables for the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.markup import escape
 from rich.table import Table
@@ -9,16 +9,18 @@ from rich.text import Text
 from phmri.dataset import AssociationCheck, Cell, DatasetCheck
 from phmri.inference import Claim
 from phmri.pipeline import DesignSummary
-from phmri.protocol import Protocol
+from phmri.protocol import Family, Protocol, inference_of
 from phmri.report import AssociationContent
 from phmri.simulation import Recovered
 
 __all__ = [
     "associations_table",
+    "beside_tables",
     "claims_table",
     "completeness_table",
     "design_table",
     "questions_table",
+    "ratings_table",
     "recovered_table",
 ]
 
@@ -27,6 +29,17 @@ _COLOURS = {
     "not planned": "dim",
     "excluded": "yellow",
     "short": "yellow",
+}
+_NAMED = 3
+"""So many participants are named; beyond this they are counted."""
+_CORRECTIONS = {
+    "none": "not shared: every question keeps its own alpha",
+    "joint_maximum": "one alpha, by the maximum over all outcomes of all questions under the same "
+    "shufflings",
+    "holm": "one alpha, smallest p first (Holm), whatever the dependence",
+    "hochberg": "one alpha, largest p first (Hochberg), under positive dependence",
+    "fixed_sequence": "one after the other, each at alpha, until one is not answered",
+    "graph": "shares of alpha, handed on by every question that is answered",
 }
 
 
@@ -65,6 +78,52 @@ def completeness_table(protocol: Protocol, check: DatasetCheck) -> Table:
             *(_cell_text(cells[key]) if key in cells else "" for key in columns),
         )
     return table
+
+
+def ratings_table(protocol: Protocol, check: DatasetCheck) -> Table:
+    """Lay out who has which score: scales x sessions.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    check : DatasetCheck
+
+    Returns
+    -------
+    rich.table.Table
+        Participants counted by what there is of them; a few who lack a score are named.
+    """
+    table = Table(title="Scales: participants with a score", title_justify="left")
+    table.add_column("scale", overflow="fold")
+    for session in protocol.sessions:
+        table.add_column(session, overflow="fold")
+    by_place: dict[tuple[str, str], dict[tuple[str, str], list[str]]] = {}
+    for cell in check.ratings:
+        of_place = by_place.setdefault((cell.scan, cell.session), {})
+        of_place.setdefault((cell.status, cell.reason), []).append(cell.subject)
+    for scale in dict.fromkeys(scale for scale, _ in by_place):
+        texts = (
+            "\n".join(
+                _counted(status, reason, subjects)
+                for (status, reason), subjects in sorted(
+                    by_place.get((scale, session), {}).items()
+                )
+            )
+            for session in protocol.sessions
+        )
+        table.add_row(escape(scale), *texts)
+    return table
+
+
+def _counted(status: str, reason: str, subjects: Sequence[str]) -> str:
+    colour = _COLOURS.get(status, "red")
+    if status in {"ok", "not planned"}:
+        text = f"{len(subjects)} {status}" if status == "ok" else status
+    else:
+        names = ", ".join(f"sub-{subject}" for subject in subjects[:_NAMED])
+        more = f" and {len(subjects) - _NAMED} more" if len(subjects) > _NAMED else ""
+        text = f"{len(subjects)} {status}: {reason or names + more}"
+    return f"[{colour}]{escape(text)}[/{colour}]"
 
 
 def _cell_text(cell: Cell) -> str:
@@ -156,6 +215,105 @@ def design_table(summary: DesignSummary, *, refused_like: str = "") -> Table:
     for note in summary.notes:
         table.add_row("[dim]note[/dim]", escape(note))
     return table
+
+
+def beside_tables(protocol: Protocol) -> list[Table]:
+    """Lay out what a protocol asks for beside questions and associations.
+
+    Parameters
+    ----------
+    protocol : Protocol
+
+    Returns
+    -------
+    list of rich.table.Table
+        Populations, families, reliabilities and associations with maps: those that there are.
+    """
+    return [
+        _rows(title, columns, rows)
+        for title, columns, rows in (
+            ("Populations", ("population", "leaves out", "answers"), _populations(protocol)),
+            ("Families", ("family", "alpha", "shared by"), _families(protocol)),
+            ("Reliabilities", ("reliability", "measure", "repeated in"), _reliabilities(protocol)),
+            ("Associations with maps", ("association", "effect of", "maps"), _with_maps(protocol)),
+        )
+        if rows
+    ]
+
+
+def _rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _populations(protocol: Protocol) -> list[tuple[str, str, str]]:
+    rows = []
+    for name, item in protocol.populations.items():
+        events = (protocol.intercurrent_events[event] for event in item.exclude_events)
+        who = [
+            f"who had: {event.label or key.replace('_', ' ')}"
+            for key, event in zip(item.exclude_events, events, strict=True)
+        ]
+        who += ["who lacks a session"] * item.exclude_missing
+        asked = [
+            key if question.populations[0] == name else f"{key} (shown beside)"
+            for key, question in protocol.questions.items()
+            if name in question.populations
+        ]
+        rows.append((name, "; ".join(who) or "nobody", ", ".join(asked) or "no question"))
+    return rows
+
+
+def _families(protocol: Protocol) -> list[tuple[str, str, str]]:
+    rows = []
+    for name, family in protocol.families.items():
+        members = [key for key, item in protocol.questions.items() if item.family == name]
+        members += [key for key, item in protocol.associations.items() if item.family == name]
+        alphas = sorted({inference_of(protocol, member).alpha for member in members})
+        alpha = ", ".join(f"{value:g}" for value in alphas)
+        rows.append(
+            (name, f"{alpha}: {_CORRECTIONS[family.correction]}", _shared(family, members))
+        )
+    return rows
+
+
+def _shared(family: Family, members: Sequence[str]) -> str:
+    if family.correction == "fixed_sequence":
+        return ", then ".join(family.sequence)
+    if family.correction != "graph":
+        return ", ".join(members)
+    words = []
+    for member in members:
+        hands = ", ".join(
+            f"{part:g} to {other}" for other, part in family.transitions.get(member, {}).items()
+        )
+        share = f"{member} {family.weights.get(member, 0.0):g} of it"
+        words.append(f"{share}, hands on {hands}" if hands else share)
+    return "; ".join(words)
+
+
+def _reliabilities(protocol: Protocol) -> list[tuple[str, str, str]]:
+    rows = []
+    for name, item in protocol.reliability.items():
+        where = ", ".join(item.sessions) or f"every session under {item.treatment}"
+        arms = f", arms {', '.join(item.groups)}" if item.groups else ""
+        rows.append((name, item.measure, f"{where}{arms} ({item.kind})"))
+    return rows
+
+
+def _with_maps(protocol: Protocol) -> list[tuple[str, str, str]]:
+    return [
+        (
+            name,
+            f"question {item.question}",
+            f"{', '.join(item.maps)}: {item.statistic}, {item.n_surrogates:,} surrogate maps",
+        )
+        for name, item in protocol.map_associations.items()
+    ]
 
 
 def claims_table(

@@ -17,6 +17,7 @@ from phmri.dataset._atlas_labels import AtlasLabels
 from phmri.dataset._check import check_dataset, without_runs
 from phmri.dataset._dosing import DosingTable, read_dosing, scan_dosing
 from phmri.dataset._dosing_sidecar import read_run_dosing
+from phmri.dataset._event_tables import EventTables, read_event_tables
 from phmri.dataset._index import index_dataset
 from phmri.dataset._parquet import write_parquet
 from phmri.dataset._physio import read_physio
@@ -46,6 +47,7 @@ from phmri.dataset._records import (
     Series,
 )
 from phmri.dataset._scales import read_scale
+from phmri.dataset._table_columns import covariate_problems
 from phmri.dataset._tissues import find_tissues
 from phmri.dataset._volumes import VolumeReader, open_volumes
 from phmri.dataset._write import (
@@ -70,6 +72,7 @@ __all__ = [
     "DatasetIndex",
     "DosingRow",
     "DosingTable",
+    "EventTables",
     "Events",
     "Image",
     "Physio",
@@ -81,6 +84,7 @@ __all__ = [
     "check_association",
     "check_dataset",
     "check_question",
+    "covariate_problems",
     "file_sha256",
     "find_tissues",
     "index_dataset",
@@ -89,6 +93,7 @@ __all__ = [
     "read_arrays",
     "read_confounds",
     "read_dosing",
+    "read_event_tables",
     "read_events",
     "read_image",
     "read_json",

@@ -10,9 +10,12 @@ import numpy as np
 
 from phmri.dataset._associated import check_association
 from phmri.dataset._choose import Choice, Wanted, choose_run, wanted_runs
+from phmri.dataset._event_tables import read_event_tables
+from phmri.dataset._people import find_strangers
 from phmri.dataset._questions import OTHER_SESSIONS, check_question
-from phmri.dataset._rating_cells import rating_cells
+from phmri.dataset._rating_cells import asked_scales, rating_cells
 from phmri.dataset._records import Cell, DatasetCheck, DatasetIndex, Run
+from phmri.dataset._table_columns import check_columns
 from phmri.exceptions import Problem
 from phmri.protocol import Crossover, Parallel, Protocol, treatment_of
 
@@ -72,6 +75,7 @@ def check_dataset(
         protocol, index, subjects, groups=groups, excluded=excluded
     )
     problems += grid_problems + rating_problems
+    problems += _table_problems(protocol, index, None if participants is None else subjects)
     return _answerable(
         protocol,
         index,
@@ -80,8 +84,19 @@ def check_dataset(
             questions=(),
             problems=tuple(dict.fromkeys(problems)),
             ratings=tuple(ratings),
+            remarks=read_event_tables(protocol, index).remarks,
         ),
     )
+
+
+def _table_problems(
+    protocol: Protocol, index: DatasetIndex, only: Sequence[str] | None
+) -> list[Problem]:
+    """Find columns and people that the tables and the protocol do not agree about."""
+    stems = [protocol.scales[scale].file or scale for scale in asked_scales(protocol)]
+    stems += [event.file for event in protocol.intercurrent_events.values() if event.file]
+    found = [*check_columns(protocol, index), *find_strangers(index, dict.fromkeys(stems))]
+    return [p for p in found if only is None or p.subject is None or p.subject in only]
 
 
 def without_runs(

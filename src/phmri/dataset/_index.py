@@ -3,8 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from phmri.dataset._names import same_number
-from phmri.dataset._people import read_participants, read_phenotype, read_sessions
+from phmri.dataset._people import (
+    read_participants,
+    read_phenotype,
+    read_sessions,
+    row_meant,
+)
 from phmri.dataset._records import DatasetIndex, Run
 from phmri.dataset._runs import find_runs
 from phmri.dataset._tree import Tree, find_derivatives, scan_tree
@@ -86,19 +90,11 @@ def _strangers(root: Path, known: set[str], trees: tuple[Tree, ...]) -> list[Pro
             file=str(root / "participants.tsv"),
             subject=subject,
             found=str(folder / f"sub-{subject}"),
-            expected=_row_meant(subject, known),
+            expected=row_meant(subject, known),
         )
         for subject, folder in sorted(found.items())
         if subject not in known
     ]
-
-
-def _row_meant(subject: str, known: set[str]) -> str | None:
-    """Name the row that a spreadsheet program may have taken the leading zeros from."""
-    meant = [label for label in sorted(known) if same_number(label, subject)]
-    if not meant:
-        return None
-    return f"a row sub-{subject}; there is one for sub-{meant[0]}, whose leading zeros differ"
 
 
 def _no_runs(root: Path, folders: tuple[Path, ...]) -> Problem:

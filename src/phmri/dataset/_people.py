@@ -1,15 +1,18 @@
 """Who takes part and when they came: ``participants.tsv``, ``sessions.tsv``, ``phenotype``."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from phmri.dataset._names import same_number
 from phmri.dataset._read_tables import MISSING, make_frame, table_rows
+from phmri.dataset._records import DatasetIndex
 from phmri.dataset._tree import Tree
 from phmri.exceptions import DatasetError, Problem
 
-__all__ = ["read_participants", "read_phenotype", "read_sessions"]
+__all__ = ["find_strangers", "read_participants", "read_phenotype", "read_sessions", "row_meant"]
 
 
 def read_participants(root: Path) -> tuple[pd.DataFrame, list[Problem]]:
@@ -142,6 +145,63 @@ def read_phenotype(root: Path) -> tuple[dict[str, pd.DataFrame], list[Problem]]:
         new_names = tuple(labels[name][0] if name in labels else name for name in names)
         tables[path.stem] = make_frame(new_names, rows, ("subject", "session"))
     return tables, problems
+
+
+def find_strangers(index: DatasetIndex, stems: Iterable[str]) -> list[Problem]:
+    """Find who stands in a table of ``phenotype`` and not in the trial.
+
+    Parameters
+    ----------
+    index : DatasetIndex
+    stems : iterable of str
+        Of the tables.
+
+    Returns
+    -------
+    list of Problem
+        One per participant and table, with the first line; empty where ``participants.tsv``
+        cannot be used, which is told elsewhere.
+    """
+    known = set(map(str, index.participants.index))
+    if not known:
+        return []
+    known |= {run.subject for run in index.runs}
+    problems: dict[tuple[str, str], Problem] = {}
+    for stem in stems:
+        table = index.phenotype.get(stem, pd.DataFrame({"subject": []}))
+        for line, subject in enumerate(table["subject"], start=2):
+            if isinstance(subject, str) and subject not in known:
+                problem = Problem(
+                    what="the participant has no row in participants.tsv",
+                    file=str(index.root / "phenotype" / f"{stem}.tsv"),
+                    line=line,
+                    subject=subject,
+                    field="participant_id",
+                    found=f"sub-{subject}",
+                    expected=row_meant(subject, known) or f"one of {len(known)} participants",
+                )
+                problems.setdefault((stem, subject), problem)
+    return list(problems.values())
+
+
+def row_meant(subject: str, known: Iterable[str]) -> str | None:
+    """Name the row that a spreadsheet program may have taken the leading zeros from.
+
+    Parameters
+    ----------
+    subject : str
+        Without a row.
+    known : iterable of str
+        Participants that have one.
+
+    Returns
+    -------
+    str or None
+    """
+    meant = [label for label in sorted(known) if same_number(label, subject)]
+    if not meant:
+        return None
+    return f"a row sub-{subject}; there is one for sub-{meant[0]}, whose leading zeros differ"
 
 
 def _stack(

@@ -186,10 +186,11 @@ def _groups_of(protocol: Protocol, question: Question) -> tuple[str, ...]:
     if design.order == _UNKNOWN:
         return (_UNKNOWN,)
     if question.estimator in REPEATED:  # one treatment of the contrast tells between people
+        elsewhere = frozenset() if question.blockade is None else question.blockade.elsewhere
         return tuple(
             name
             for name, sequence in design.sequences.items()
-            if set(question.contrast) & set(sequence.treatments)
+            if {*question.contrast, *elsewhere} & set(sequence.treatments)
         )
     return tuple(
         name

@@ -215,11 +215,13 @@ class DatasetCheck:
     questions : tuple of QuestionCheck
         One per question of the protocol.
     problems : tuple of Problem
-        Everything wrong, of the tree, of single runs and of scales.
+        Everything wrong, of the tree, of single runs, of scales and of tables.
     ratings : tuple of Cell
         Participants x sessions x the scales that are asked about.
     associations : tuple of AssociationCheck
         One per association of the protocol.
+    remarks : tuple of Problem
+        What may be right and may be a slip: nothing stops at it.
     """
 
     cells: tuple[Cell, ...]
@@ -227,6 +229,7 @@ class DatasetCheck:
     problems: tuple[Problem, ...]
     ratings: tuple[Cell, ...] = ()
     associations: tuple[AssociationCheck, ...] = ()
+    remarks: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

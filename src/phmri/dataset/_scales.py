@@ -9,6 +9,7 @@ declared in the protocol.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ def read_scale(index: DatasetIndex, protocol: Protocol, name: str) -> pd.DataFra
         There is no such scale or no such table; a column is missing; a row has no participant, a
         session that the protocol or the scale does not have, or participant and session of an
         earlier row; a field is no number or out of range; items are missing and may not be. All
-        at once, with line, participant, session and column; of very many the first ones.
+        at once, with line, participant, session and column; of very many alike the first ones.
 
     Notes
     -----
@@ -259,8 +260,16 @@ def _scores(scale: Scale, ratings: list[_Rating]) -> pd.DataFrame:
 
 
 def _first(problems: list[Problem], file: str) -> list[Problem]:
-    if len(problems) <= MAX_PROBLEMS:
-        return problems
-    rest = len(problems) - MAX_PROBLEMS
-    more = Problem(what="more is wrong with this table", file=file, found=f"{rest} more faults")
-    return [*problems[:MAX_PROBLEMS], more]
+    """Keep the first of each kind, so that many of one do not hide another."""
+    seen: Counter[tuple[str, str | None]] = Counter()
+    kept = []
+    for problem in problems:
+        kind = problem.what, problem.field
+        seen[kind] += 1
+        if seen[kind] <= MAX_PROBLEMS:
+            kept.append(problem)
+    rest = len(problems) - len(kept)
+    if rest:
+        what, found = "more of the same is wrong with this table", f"{rest} more faults"
+        kept.append(Problem(what=what, file=file, found=found))
+    return kept

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from phmri.exceptions import DesignError, Problem
+from phmri.exceptions import SAME_OUTCOME, DesignError, Problem
 from phmri.group._partition import VANISHING, adjust_outcomes, partition_contrast
 from phmri.group._records import ContrastPartition, Estimate, UnitDesign
 
@@ -67,11 +67,10 @@ def fit_contrast(
     if degenerate.any():
         raise DesignError(
             Problem(
-                what="outcomes that cannot be modelled: the outcome or its baseline does not "
-                "vary, or nothing is left of it as error",
+                what=f"{SAME_OUTCOME}, or its baseline is, or nothing is left of it as error",
                 found=f"{int(degenerate.sum())} of {n_outcomes}, first at index "
                 f"{int(np.flatnonzero(degenerate)[0])}",
-                expected="outcomes that vary between participants",
+                expected="an outcome that varies between participants",
             )
         )
     scale = SCALES.get(design.estimator, 1.0)

@@ -11,6 +11,7 @@ from phmri.group import Estimate
 from phmri.inference._fdr import qvalues_of
 from phmri.inference._pvalues import Alternative, orient, parametric_pvalue
 from phmri.inference._records import CorrectedTest, InferenceResult, Method, StatisticName
+from phmri.inference._untested import refuse_untested
 from phmri.inference.multiplicity import adjust_pvalues
 from phmri.protocol import Inference
 
@@ -65,14 +66,12 @@ def parametric_result(
     InferenceResult
         With q-values, and Holm's p-values where the method is ``holm``.
 
-    Raises
-    ------
-    InferenceError
-        When nothing could be tested.
+    Notes
+    -----
+    An `InferenceError` tells when nothing could be tested.
     """
     tested = found.tested
-    if not tested.any():
-        raise InferenceError(Problem(what="no outcome varies between participants"))
+    refuse_untested(tested)
     pvalue = parametric_pvalue(
         found.observed, found.df, alternative, df1=found.df1, name=found.name
     )

@@ -18,6 +18,7 @@ from phmri.inference._pvalues import Alternative, least_reaching, orient
 from phmri.inference._records import UNSHUFFLED, InferenceResult, Method, PermutationState
 from phmri.inference._result import Shuffled, make_result
 from phmri.inference._space import Graph, Space, Volume
+from phmri.inference._untested import refuse_untested
 from phmri.inference.shuffling._attainable import smallest_pvalue
 from phmri.inference.shuffling._source import ShufflingSource, make_source
 from phmri.inference.statistics._statistics import TILE, StatisticModel, make_statistic
@@ -108,7 +109,7 @@ def permute(  # noqa: PLR0913 - what is asked, and four about how the work is cu
     _refuse_too_few(smallest_pvalue(design, source, alternative), source, settings)
     single = source.n_distinct > MANY and not source.exhaustive
     model = make_statistic(design, Y, baseline, settings, single=single)
-    _refuse_nothing(model)
+    refuse_untested(model.tested)
     if model.name in {"F", "G"}:
         alternative = "greater"
     n_fitted = len(Y) if design.present is None else int(design.present.sum())
@@ -353,16 +354,5 @@ def _refuse_too_few(least: float, source: ShufflingSource, settings: Inference) 
                 found=f"{source.n_used} shufflings: the smallest attainable p is {least:.3g}",
                 expected=f"a smallest p of at most {settings.alpha:g}: more participants, or an "
                 f"alpha of {least:.3g} or more",
-            )
-        )
-
-
-def _refuse_nothing(model: StatisticModel) -> None:
-    if not model.tested.any():
-        raise InferenceError(
-            Problem(
-                what="no outcome can be tested: none varies between participants with enough "
-                "coverage",
-                found=f"{model.tested.size} outcome{'s' * (model.tested.size != 1)}",
             )
         )

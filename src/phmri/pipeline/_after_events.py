@@ -7,32 +7,9 @@ from phmri.dataset import DatasetCheck, DatasetIndex, check_association, check_q
 from phmri.pipeline._populations import count_in, find_events
 from phmri.protocol import Protocol
 
-__all__ = ["check_after_events", "counted_check"]
+__all__ = ["check_after_events", "count_after_events"]
 
 Happened = Mapping[str, frozenset[tuple[str, str]]]
-
-
-def counted_check(
-    protocol: Protocol, name: str, check: DatasetCheck, happened: Happened
-) -> DatasetCheck:
-    """Leave out the cells that do not count for a question, in the population that answers it.
-
-    Parameters
-    ----------
-    protocol : Protocol
-    name : str
-        Of the question.
-    check : DatasetCheck
-    happened : mapping of str to frozenset of (str, str)
-        From `find_events`.
-
-    Returns
-    -------
-    DatasetCheck
-    """
-    question = protocol.questions[name]
-    population = next(iter(question.populations), None)
-    return count_in(protocol, question.measure, check, happened, population).check
 
 
 def check_after_events(
@@ -55,10 +32,31 @@ def check_after_events(
     -----
     A `DatasetError` names all tables and columns of intercurrent events that the data set lacks.
     """
-    happened = find_events(protocol, index)
+    return count_after_events(protocol, index, check, find_events(protocol, index))
+
+
+def count_after_events(
+    protocol: Protocol, index: DatasetIndex, check: DatasetCheck, happened: Happened
+) -> DatasetCheck:
+    """Tell which questions and associations the data can answer, by events that are looked up.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    index : DatasetIndex
+    check : DatasetCheck
+    happened : mapping of str to frozenset of (str, str)
+        From `find_events`.
+
+    Returns
+    -------
+    DatasetCheck
+        With the same cells.
+    """
     questions = []
     for name, question in protocol.questions.items():
-        counted = counted_check(protocol, name, check, happened)
+        population = next(iter(question.populations), None)
+        counted = count_in(protocol, question.measure, check, happened, population).check
         cells = counted.ratings if question.measure in protocol.scales else counted.cells
         questions.append(check_question(protocol, name, cells, index.participants))
     associations = []

@@ -1,11 +1,16 @@
 """What is said of an association: its answer, how p was made, and what must stand beside it."""
 
 import re
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
 
 from phmri.group import Correlation, UnitDesign
 from phmri.inference import InferenceResult, format_p
 from phmri.pipeline._asked import GroupInputs
-from phmri.pipeline._association_data import AssociationData, as_question
+from phmri.pipeline._association_data import as_question
+from phmri.pipeline._association_rows import AssociationPart
 from phmri.pipeline._measure_words import name_outcome, unit_of
 from phmri.protocol import Association, Inference, Parallel, Protocol
 from phmri.report import AssociationContent
@@ -16,45 +21,63 @@ __all__ = [
     "outcome_label",
     "refuse_association",
     "score_label",
+    "shared_words",
     "shuffling_words",
+    "uneven_words",
     "words_beside",
 ]
 
+AXES = {"": "", "within": ", less the person's own mean", "between": ", the person's mean"}
+SHUFFLED = {
+    "": "Whose scores go with whose outcomes",
+    "within": "Which of a person's scores go with which of their outcomes",
+    "between": "Whose mean scores go with whose mean outcomes",
+}
 
-def outcome_label(inputs: GroupInputs, item: Association) -> str:
+
+def outcome_label(inputs: GroupInputs, item: Association, part: AssociationPart) -> str:
     """Call the outcome, with its unit.
 
     Parameters
     ----------
     inputs : GroupInputs
     item : Association
+    part : AssociationPart
 
     Returns
     -------
     str
     """
-    unit = unit_of(inputs.protocol.measures[item.measure], as_question(inputs, item))
-    return f"{_outcome_words(inputs, item)} ({unit})"
+    question = as_question(inputs.protocol, item)
+    unit = unit_of(inputs.protocol.measures[item.measure], question)
+    return f"{_outcome_words(inputs, item)}{AXES[part.name]} ({unit})"
 
 
-def score_label(inputs: GroupInputs, item: Association) -> str:
+def score_label(inputs: GroupInputs, item: Association, part: AssociationPart) -> str:
     """Call the score, with its unit.
 
     Parameters
     ----------
     inputs : GroupInputs
     item : Association
+    part : AssociationPart
 
     Returns
     -------
     str
     """
+    return f"{_score_words(inputs, item)}{AXES[part.name]} (points)"
+
+
+def _score_words(inputs: GroupInputs, item: Association) -> str:
     label = inputs.protocol.scales[item.scale].label or item.scale
     part = f" {item.subscale}" if item.subscale else ""
-    return f"{label}{part} score{_change(item)} (points)"
+    return f"{label}{part} score{_change(item)}"
 
 
 def _change(item: Association) -> str:
+    if item.repeated:
+        return ""
     if item.contrast is not None:
         return f", {item.contrast[0]} minus {item.contrast[1]}"
     if item.baseline is not None:
@@ -64,16 +87,19 @@ def _change(item: Association) -> str:
 
 def _outcome_words(inputs: GroupInputs, item: Association) -> str:
     measure = inputs.protocol.measures[item.measure]
-    return f"{name_outcome(measure, as_question(inputs, item))}{_change(item)}"
+    return f"{name_outcome(measure, as_question(inputs.protocol, item))}{_change(item)}"
 
 
-def shuffling_words(inputs: GroupInputs, item: Association, design: UnitDesign) -> tuple[str, str]:
+def shuffling_words(
+    inputs: GroupInputs, item: Association, part: AssociationPart, design: UnitDesign
+) -> tuple[str, str]:
     """Say what changed places, and which hypothesis that tests.
 
     Parameters
     ----------
     inputs : GroupInputs
     item : Association
+    part : AssociationPart
     design : UnitDesign
 
     Returns
@@ -81,12 +107,16 @@ def shuffling_words(inputs: GroupInputs, item: Association, design: UnitDesign) 
     tuple of str
         What was shuffled; the null hypothesis.
     """
-    within = len(set(design.groups)) > 1
+    several = part.blocks is not None and len(set(part.blocks)) > 1
     group = "arm" if isinstance(inputs.protocol.design, Parallel) else "sequence"
-    adjusted = [f"a mean per {group}"] if within else []
+    if part.name == "within":
+        group = "person"
+    adjusted = [f"a mean per {group}"] if several else []
     adjusted += [f"{name}" for name in item.partial]
-    words = "Whose scores go with whose outcomes"
-    if within:
+    if item.session_means:
+        adjusted.append(f"the mean of every {'session' if item.sessions else 'treatment'}")
+    words = SHUFFLED[part.name]
+    if several:
         words += f", within each {group} only"
     if adjusted:
         words += (
@@ -113,7 +143,7 @@ def in_groups(protocol: Protocol, text: str) -> str:
 def answer_sentence(
     inputs: GroupInputs,
     item: Association,
-    data: AssociationData,
+    part: AssociationPart,
     result: InferenceResult,
     own: Correlation,
     strongest: int,
@@ -125,7 +155,7 @@ def answer_sentence(
     ----------
     inputs : GroupInputs
     item : Association
-    data : AssociationData
+    part : AssociationPart
     result : InferenceResult
     own : Correlation
         At the strongest outcome.
@@ -139,34 +169,71 @@ def answer_sentence(
     """
     pvalue = float(result.pvalue_corrected[strongest])
     found = pvalue <= settings.alpha
-    score, outcome = score_label(inputs, item), _outcome_words(inputs, item)
-    score = score.removesuffix(" (points)")
+    score, outcome = _score_words(inputs, item), _outcome_words(inputs, item)
     label = "r" if item.method == "pearson" else "Spearman's rho"
+    n = count_words(part)
     numbers = (
         f"{label} {own.r[0]:+.2f}, {100 * settings.confidence:g} % CI {own.low[0]:.2f} to "
-        f"{own.high[0]:.2f}; p {format_p(pvalue)}; n = {len(data.subjects)}"
+        f"{own.high[0]:.2f}; p {format_p(pvalue)}; {n}"
     ).replace("-", "−")
-    exploratory = "Exploratory: " if item.role == "exploratory" else ""
-    if data.Y.shape[1] == 1:
+    start = start_words(item, part)
+    no = "no" if part.name else "No"
+    if result.statistic.size == 1:
         if found:
-            return f"{exploratory}{score} went with {outcome} ({numbers})."
+            return f"{start}{score} went with {outcome} ({numbers})."
         return (
-            f"{exploratory}No association of {score} with {outcome} was found ({numbers}); this "
+            f"{start}{no} association of {score} with {outcome} was found ({numbers}); this "
             "is not evidence of none."
         )
     n_found = int((result.pvalue_corrected[result.tested] <= settings.alpha).sum())
-    n = int(result.tested.sum())
+    n_tested = int(result.tested.sum())
     if found:
         return (
-            f"{exploratory}{score} went with {outcome} in {n_found:,} of {n:,} places (corrected "
-            f"p {format_p(pvalue)}; n = {len(data.subjects)}). How strongly cannot be read off "
+            f"{start}{score} went with {outcome} in {n_found:,} of {n_tested:,} places (corrected "
+            f"p {format_p(pvalue)}; {n}). How strongly cannot be read off "
             "places that were selected for it."
         )
     return (
-        f"{exploratory}No association of {score} with {outcome} was found in any of {n:,} places "
-        f"(smallest corrected p {format_p(pvalue)}; n = {len(data.subjects)}); this is not "
+        f"{start}{no} association of {score} with {outcome} was found in any of {n_tested:,} "
+        f"places (smallest corrected p {format_p(pvalue)}; {n}); this is not "
         "evidence of none."
     )
+
+
+def start_words(item: Association, part: AssociationPart) -> str:
+    """Begin the sentence of a part.
+
+    Parameters
+    ----------
+    item : Association
+    part : AssociationPart
+
+    Returns
+    -------
+    str
+        Empty, or ending in a blank.
+    """
+    exploratory = "Exploratory: " if item.role == "exploratory" and part.name != "between" else ""
+    return (
+        exploratory
+        + {"": "", "within": "Within persons, ", "between": "Between persons, "}[part.name]
+    )
+
+
+def count_words(part: AssociationPart) -> str:
+    """Say how many there are.
+
+    Parameters
+    ----------
+    part : AssociationPart
+
+    Returns
+    -------
+    str
+        Participants, and their pairs of outcome and score where these are repeated.
+    """
+    n = f"n = {len(set(part.subjects))}"
+    return f"{n} with {len(part.subjects)} pairs" if part.name == "within" else n
 
 
 def words_beside(
@@ -202,7 +269,68 @@ def words_beside(
     )
 
 
-def refuse_association(name: str, item: Association, reason: str) -> AssociationContent:
+def shared_words(
+    protocol: Protocol, item: Association, apart: Correlation | None, settings: Inference
+) -> str:
+    """Say what sessions or treatments that change everyone alike make of a correlation.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    item : Association
+        Of several.
+    apart : Correlation or None
+        At the same outcome, without the mean of every session; None where nothing is left.
+    settings : Inference
+
+    Returns
+    -------
+    str
+    """
+    visit = "session" if item.sessions else "treatment"
+    group = "arm" if isinstance(protocol.design, Parallel) else "sequence"
+    said = f"What a {visit} changes in everyone alike counts in the correlation within persons"
+    if apart is None or not apart.r.size or np.isnan(apart.r[0]):
+        return f"{said}; nothing is left beside the mean of every {visit} in each {group}."
+    label = "r" if item.method == "pearson" else "Spearman's rho"
+    numbers = (
+        f"{label} {apart.r[0]:+.2f}, {100 * settings.confidence:g} % CI {apart.low[0]:.2f} to "
+        f"{apart.high[0]:.2f}"
+    ).replace("-", "−")
+    return f"{said}; without the mean of every {visit} in each {group} it is {numbers}."
+
+
+def uneven_words(item: Association, subjects: Sequence[str]) -> tuple[str, ...]:
+    """Say who lacks a session, so that the mean is of fewer.
+
+    Parameters
+    ----------
+    item : Association
+        Of several.
+    subjects : sequence of str
+        Of every pair.
+
+    Returns
+    -------
+    tuple of str
+        Empty where everyone has all.
+    """
+    counts = Counter(subjects)
+    lacking = sum(count < len(item.repeated) for count in counts.values())
+    if not lacking:
+        return ()
+    visits = "sessions" if item.sessions else "treatments"
+    return (
+        (
+            f"{lacking} of {len(counts)} participants lack one or more of the {visits}; their "
+            "means are of those they have."
+        ),
+    )
+
+
+def refuse_association(
+    name: str, item: Association, reason: str, part: AssociationPart | None = None
+) -> AssociationContent:
     """Say that an association was not told, and why.
 
     Parameters
@@ -210,17 +338,21 @@ def refuse_association(name: str, item: Association, reason: str) -> Association
     name : str
     item : Association
     reason : str
+    part : AssociationPart, optional
+        Of an association in parts.
 
     Returns
     -------
     AssociationContent
     """
+    start = "" if part is None else start_words(item, part)
+    this = "this" if part is not None and part.name else "This"
     return AssociationContent(
         name=name,
         text=item.text,
         role=item.role,
         verdict="refused",
-        sentence=f"This was not answered: {'; '.join(reason.splitlines()).rstrip('.')}.",
+        sentence=f"{start}{this} was not answered: {'; '.join(reason.splitlines()).rstrip('.')}.",
         method=item.method,
         n=0,
         r=None,
@@ -231,4 +363,5 @@ def refuse_association(name: str, item: Association, reason: str) -> Association
         points={},
         x_label="",
         y_label="",
+        part="" if part is None else part.name,
     )

@@ -13,32 +13,30 @@ from functools import partial
 import numpy as np
 from jaxtyping import Bool
 
-from phmri.dataset import (
-    REPEATED,
-    DatasetCheck,
-    DatasetIndex,
-    check_dataset,
-    needed_cells,
-    source_of,
-)
+from phmri.dataset import REPEATED, DatasetCheck, DatasetIndex, check_dataset, source_of
 from phmri.exceptions import DesignError, InferenceError, Problem
 from phmri.group import (
     Exchangeability,
     UnitDesign,
     UnitTable,
 )
-from phmri.inference import Alternative, cluster_threshold, make_source, smallest_pvalue
-from phmri.pipeline._after_events import check_after_events, counted_check
+from phmri.inference import Alternative, cluster_threshold, make_source, permute, smallest_pvalue
 from phmri.pipeline._asked import long_model, model_question
+from phmri.pipeline._at_hand import (
+    AtHand,
+    ask_at_hand,
+    refuse_unknown_outcome,
+    suppose_measured,
+    try_scores,
+)
 from phmri.pipeline._design_summary import UNSHUFFLED, DesignSummary
 from phmri.pipeline._design_words import contrast_words, covariance_words, order_words
 from phmri.pipeline._long_model import unit_design_of
 from phmri.pipeline._populations import find_events
 from phmri.pipeline._treatment_words import treatment_words
-from phmri.pipeline._units import make_table, present_visits
 from phmri.protocol import Inference, Parallel, Protocol, Question, RoiToRoi, inference_of
 
-__all__ = ["describe_designs"]
+__all__ = ["describe_at_hand", "describe_designs"]
 
 AT_HAND = "Every run on disk is counted; motion, coverage or cleaning may still rule some out."
 CHUNK = 1024
@@ -73,47 +71,72 @@ def describe_designs(
     A `DatasetError` names all tables and columns of intercurrent events that the data set lacks.
     """
     if index is None:
-        return tuple(_describe(protocol, name, None, None) for name in protocol.questions)
-    counted = check_after_events(protocol, index, check or check_dataset(protocol, index))
+        return tuple(_describe(protocol, name, None) for name in protocol.questions)
+    found = check or check_dataset(protocol, index)
     happened = find_events(protocol, index)
-    return tuple(
-        _describe(protocol, name, index, counted_check(protocol, name, counted, happened))
-        for name in protocol.questions
-    )
+    return describe_at_hand(suppose_measured(protocol, index, found, happened, {}))
 
 
-def _describe(
-    protocol: Protocol, name: str, index: DatasetIndex | None, check: DatasetCheck | None
-) -> DesignSummary:
+def describe_at_hand(at_hand: AtHand) -> tuple[DesignSummary, ...]:
+    """Say what every question shuffles, tests and can show of the data at hand.
+
+    Parameters
+    ----------
+    at_hand : AtHand
+
+    Returns
+    -------
+    tuple of DesignSummary
+        In the order of the protocol; a question that cannot be answered says why, as answering
+        does.
+    """
+    protocol = at_hand.inputs.protocol
+    return tuple(_describe(protocol, name, at_hand) for name in protocol.questions)
+
+
+def _describe(protocol: Protocol, name: str, at_hand: AtHand | None) -> DesignSummary:
     question = protocol.questions[name]
     summary = DesignSummary(
         question=name,
         text=question.text,
         role=question.role,
-        planned=index is None,
+        planned=at_hand is None,
         settings=inference_of(protocol, name),
     )
     try:
-        if index is None or check is None:
+        if at_hand is None:
             design = _planned_design(protocol, name)
             caveats = _planned_caveats(protocol, question, summary.settings)
         else:
-            design = _design_at_hand(protocol, name, index, check)
-            caveats = (AT_HAND,)
-        notes = (*design.notes, *caveats, *_one_number(protocol, question, summary.settings))
-        summary = replace(
-            _with_model(summary, design, _groups(protocol)),
-            notes=notes,
-            covariance=covariance_words(question, design),
-            contrasts=contrast_words(question),
-            p_source=order_words(question),
-        )
+            asked = ask_at_hand(at_hand, name)
+            refuse_unknown_outcome(at_hand, question)
+            design, caveats = asked.design, (AT_HAND,)
+        summary = _with_words(protocol, question, summary, design, caveats)
         _refuse_threshold(protocol, question, summary)
         if summary.settings.method not in UNSHUFFLED:
             summary = _with_shufflings(summary, design, alternative=question.alternative)
+        if at_hand is not None and summary.reaches_alpha:
+            try_scores(at_hand, asked)
         return _say_treatments(protocol, summary)
     except (DesignError, InferenceError) as error:
-        return replace(summary, refusal=str(error))
+        return replace(summary, refusal="; ".join(str(error).splitlines()))
+
+
+def _with_words(
+    protocol: Protocol,
+    question: Question,
+    summary: DesignSummary,
+    design: UnitDesign,
+    caveats: tuple[str, ...],
+) -> DesignSummary:
+    notes = (*design.notes, *caveats, *_one_number(protocol, question, summary.settings))
+    return replace(
+        _with_model(summary, design, _groups(protocol)),
+        notes=notes,
+        covariance=covariance_words(question, design),
+        contrasts=contrast_words(question),
+        p_source=order_words(question),
+    )
 
 
 def _refuse_threshold(protocol: Protocol, question: Question, summary: DesignSummary) -> None:
@@ -177,13 +200,14 @@ def _planned_design(protocol: Protocol, name: str) -> UnitDesign:
         }
     else:
         unknown = design.order == UNKNOWN
+        elsewhere = frozenset() if question.blockade is None else question.blockade.elsewhere
         n_planned = {
             (UNKNOWN if unknown else name, f"design.sequences.{name}"): sequence.n_planned
             for name, sequence in design.sequences.items()
             if set(question.contrast) <= set(sequence.treatments)
             or (
                 question.estimator in REPEATED
-                and set(question.contrast) & set(sequence.treatments)
+                and {*question.contrast, *elsewhere} & set(sequence.treatments)
             )
         }
     unplanned = [f"{place}.n_planned" for (_, place), number in n_planned.items() if not number]
@@ -241,37 +265,6 @@ def _planned_caveats(
     return tuple(caveats)
 
 
-def _design_at_hand(
-    protocol: Protocol, name: str, index: DatasetIndex, check: DatasetCheck
-) -> UnitDesign:
-    """Make the design of the participants who have all that the question needs.
-
-    Parameters
-    ----------
-    protocol : Protocol
-    name : str
-        Of the question.
-    index : DatasetIndex
-    check : DatasetCheck
-
-    Returns
-    -------
-    UnitDesign
-
-    Raises
-    ------
-    DesignError
-        If the data cannot answer the question.
-    """
-    (found,) = (item for item in check.questions if item.question == name)
-    if not found.answerable:
-        raise DesignError(found.reason)
-    needed = needed_cells(protocol, name, check, index.participants)
-    cells = {subject: needed[subject] for subject in sorted(needed)}
-    table = make_table(protocol, name, index=index, cells=cells)
-    return _model(protocol, name, table, present_visits(cells))
-
-
 def _model(
     protocol: Protocol,
     name: str,
@@ -317,7 +310,7 @@ def _with_shufflings(
     for subject, group in dict(zip(design.subjects, design.groups, strict=True)).items():
         if subject not in movers:
             staying[group] = (*staying.get(group, ()), subject)
-    return replace(
+    described = replace(
         summary,
         n_moving=int(moving.sum()),
         staying=staying,
@@ -328,6 +321,19 @@ def _with_shufflings(
         exhaustive=source.exhaustive,
         smallest_pvalue=smallest_pvalue(design, source, alternative),
     )
+    if described.reaches_alpha:
+        return described
+    return replace(described, out_of_reach=_out_of_reach(summary, design, alternative))
+
+
+def _out_of_reach(summary: DesignSummary, design: UnitDesign, alternative: Alternative) -> str:
+    """Say that no p-value can reach alpha as the test would: it stops before it looks at data."""
+    one_number = summary.settings.model_copy(update={"method": "voxel"})
+    try:
+        permute(design, np.zeros((summary.n_rows, 1)), None, one_number, alternative=alternative)
+    except InferenceError as error:
+        return "; ".join(str(error).splitlines())
+    return ""
 
 
 def _moving_rows(tree: Exchangeability) -> Bool[np.ndarray, " n_rows"]:

@@ -33,6 +33,8 @@ class DesignSummary:
         How p-values will be made.
     refusal : str
         Why the question cannot be answered; empty when it can. What is not known then is empty.
+    out_of_reach : str
+        Why no p-value can be as small as alpha, as answering says it; empty where one can.
     n_per_group : dict of str to int
         Participants per arm or sequence.
     columns : tuple of str
@@ -70,6 +72,7 @@ class DesignSummary:
     planned: bool
     settings: Inference
     refusal: str = ""
+    out_of_reach: str = ""
     n_per_group: dict[str, int] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     voxelwise_baseline: bool = False

@@ -79,7 +79,11 @@ def contrast_words(question: Question) -> tuple[str, ...]:
     blocked, later = question.blockade, question.persistence
     if blocked is not None:
         own = blocked.pretreated_reference or blocked.reference
-        said += [f"{first} - {blocked.reference}{when}", f"{second} - {own}{when}"]
+        if blocked.reference_drug is None:
+            said += [f"{first} - {blocked.reference}{when}", f"{second} - {own}{when}"]
+        else:
+            effect = f"{blocked.reference_drug} - {blocked.reference}"
+            said += [f"{effect} (in other people)", f"({effect}) - ({said[0]})"]
         margin = "no margin: neither 'blocked' nor 'not blocked' can be said"
         if blocked.margin is not None:
             margin = f"equivalent within {blocked.margin:g}"

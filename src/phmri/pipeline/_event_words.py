@@ -151,17 +151,24 @@ def describe_events(
             for measure in asked
             if _concerns(event, measure)
         ]
-        table = f"phenotype/{event.file}.tsv" if event.file else "participants.tsv"
         found.append(
             EventContent(
                 label=_label(event, key),
-                source=f"{event.column} = {event.value} in {table}",
+                source=_source(event, key, check),
                 strategy=event.strategy,
                 n_per_group=dict(sorted(groups.items())),
                 done=tuple(done),
             )
         )
     return tuple(found)
+
+
+def _source(event: IntercurrentEvent, key: str, check: DatasetCheck) -> str:
+    """Say where an event stands, and what stands there instead of a value that nobody has."""
+    table = f"phenotype/{event.file}.tsv" if event.file else "participants.tsv"
+    field = f"intercurrent_events.{key}.value"
+    instead = [f"; nobody has it, found {r.found}" for r in check.remarks if r.field == field]
+    return "".join([f"{event.column} = {event.value} in {table}", *instead])
 
 
 def _concerns(event: IntercurrentEvent, measure: str) -> bool:

@@ -25,6 +25,7 @@ from phmri.group import (
 from phmri.pipeline._asked import Asked, GroupInputs
 from phmri.pipeline._models import fit_units
 from phmri.pipeline._tested import Tested
+from phmri.protocol import Blockade as BlockadeAsked
 from phmri.protocol import Protocol, Question
 from phmri.report import BlockadeContent, ContrastContent, PersistenceContent, RatioContent
 
@@ -33,6 +34,8 @@ __all__ = ["describe_blockade", "describe_persistence", "extra_statistics", "joi
 N_RESAMPLES = 2000
 Maps = dict[str, Float[np.ndarray, " n_outcomes"]]
 NOT_FITTED = 3
+_EFFECTS = ("drug", "pretreated", "difference")
+_SESSIONS = ("early", "late")
 
 
 def joint_of(inputs: GroupInputs, asked: Asked, tested: Tested) -> JointEstimate | None:
@@ -69,15 +72,16 @@ def _pick(joint: JointEstimate, names: tuple[str, ...]) -> JointEstimate:
 
 def _judge(asked: Asked, joint: JointEstimate) -> Blockade | None:
     blocked = asked.question.blockade
-    if blocked is None:
-        return None
+    if blocked is None or not set(_EFFECTS) <= set(joint.names):
+        return None  # a note of the model says which effect cannot be told
     return judge_blockade(
-        _pick(joint, ("drug", "pretreated", "difference")),
+        _pick(joint, _EFFECTS),
         margin=blocked.margin,
         alpha=asked.settings.alpha,
         alternative=asked.question.alternative,
         confidence=asked.settings.confidence,
         pretreatment_alone=blocked.pretreated_reference is not None,
+        two_experiments=blocked.reference_drug is not None,
     )
 
 
@@ -106,8 +110,8 @@ def extra_statistics(inputs: GroupInputs, asked: Asked, tested: Tested) -> Maps:
     blockade = _judge(asked, joint)
     if blockade is not None:
         maps |= _blockade_maps(blockade)
-    if asked.question.persistence is not None:
-        late, early = (joint.names.index(name) for name in ("late", "early"))
+    if asked.question.persistence is not None and set(_SESSIONS) <= set(joint.names):
+        early, late = (joint.names.index(name) for name in _SESSIONS)
         maps |= {"early": joint.effect[early], "late": joint.effect[late]}
     return {name: values[tested.result.tested] for name, values in maps.items()}
 
@@ -147,7 +151,7 @@ def describe_blockade(
     Returns
     -------
     BlockadeContent or None
-        None where the question is about no blockade.
+        None where the question is about no blockade, or an effect cannot be estimated.
     """
     question = asked.question
     joint = joint_of(inputs, asked, tested)
@@ -157,19 +161,12 @@ def describe_blockade(
     blockade = _judge(asked, _at(joint, place))
     if blockade is None:
         return None
-    drug, pretreated = (_label(inputs.protocol, name) for name in question.contrast)
-    reference = _label(inputs.protocol, question.blockade.reference)
-    own = question.blockade.pretreated_reference
+    drug, names = _effect_names(inputs.protocol, question, question.blockade)
     return BlockadeContent(
         verdict=VERDICTS[blockade.verdict[0]],
-        drug=_contrast(f"{drug} − {reference}", blockade.drug),
-        pretreated=_contrast(
-            f"{pretreated} − {reference if own is None else _label(inputs.protocol, own)}",
-            blockade.pretreated,
-        ),
-        difference=_contrast(
-            f"{drug} − {pretreated}" if own is None else "removed", blockade.difference
-        ),
+        drug=_contrast(names[0], blockade.drug),
+        pretreated=_contrast(names[1], blockade.pretreated),
+        difference=_contrast(names[2], blockade.difference),
         conjunction_pvalue=float(blockade.conjunction_pvalue[0]),
         attenuation=_ratio(blockade.attenuation),
         bootstrap=_bootstrap(asked, tested),
@@ -187,6 +184,22 @@ def describe_blockade(
             blockade, drug=drug, pretreatment=_pretreatment(inputs.protocol, question)
         ),
     )
+
+
+def _effect_names(
+    protocol: Protocol, question: Question, asked: BlockadeAsked
+) -> tuple[str, tuple[str, str, str]]:
+    """Name the drug, and its effect, what remained and what was removed of it."""
+    drug, pretreated = (_label(protocol, name) for name in question.contrast)
+    reference, own, elsewhere = (
+        None if name is None else _label(protocol, name)
+        for name in (asked.reference, asked.pretreated_reference, asked.reference_drug)
+    )
+    removed = f"{drug} − {pretreated}"
+    if elsewhere is not None:
+        return elsewhere, (f"{elsewhere} − {reference}", "effect − removed", removed)
+    remained = f"{pretreated} − {reference if own is None else own}"
+    return drug, (f"{drug} − {reference}", remained, removed if own is None else "removed")
 
 
 def _at(joint: JointEstimate, place: int) -> JointEstimate:
@@ -321,13 +334,13 @@ def describe_persistence(
     Returns
     -------
     PersistenceContent or None
-        None where the question asks for one session.
+        None where the question asks for one session, or an effect cannot be estimated.
     """
     question, joint = asked.question, joint_of(inputs, asked, tested)
-    if question.persistence is None or joint is None:
+    if question.persistence is None or joint is None or not set(_SESSIONS) <= set(joint.names):
         return None
     place = int(np.flatnonzero(tested.result.tested)[index])
-    both = _pick(_at(joint, place), ("early", "late"))
+    both = _pick(_at(joint, place), _SESSIONS)
     found = persistence(both, asked.settings.confidence)
     first, second = (_label(inputs.protocol, name) for name in question.contrast)
     return PersistenceContent(

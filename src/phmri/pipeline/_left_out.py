@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
-from phmri.exceptions import DesignError
+from phmri.exceptions import SAME_OUTCOME, DesignError
 from phmri.inference import InferenceResult
 from phmri.pipeline._loading import LoadedOutcomes
 
@@ -32,7 +32,7 @@ def leave_out_constant(outcomes: LoadedOutcomes) -> LoadedOutcomes:
         np.nanmax(stack, axis=0) > np.nanmin(stack, axis=0) for stack in outcomes.images.values()
     ]
     if not np.any(spread):
-        raise DesignError("the outcome is the same in every participant and session")
+        raise DesignError(f"{SAME_OUTCOME} and session")
     varies = np.logical_and.reduce(spread)
     if outcomes.kind == "scalar" or not varies.any():
         return outcomes

@@ -17,9 +17,8 @@ from phmri.group import (
     LongTable,
     UnitDesign,
     UnitTable,
-    fit_cluster_robust,
-    fit_random_intercept,
-    fit_unstructured,
+    check_covariance,
+    fit_long_design,
     make_long_design,
     make_long_table,
 )
@@ -94,6 +93,7 @@ def settings_of(protocol: Protocol, question: Question, *, number: bool) -> Long
         model=model,
         contrast=question.contrast,
         references=references,
+        reference_drug=None if blocked is None else blocked.reference_drug,
         session=question.session,
         baseline=question.baseline,
         early=None if question.persistence is None else question.persistence.early,
@@ -199,8 +199,11 @@ def unit_design_of(question: Question, model: LongModel) -> UnitDesign:
     Raises
     ------
     DesignError
-        The question's estimator is no model of all sessions.
+        The question's estimator is no model of all sessions, or participants are too few for its
+        covariance.
     """
+    if question.errors != "cr2":
+        check_covariance(model.design)
     rows, long, design = model.design.rows.tolist(), model.table, model.design
     lost = tuple(
         f"{name} cannot be estimated: {why}." for name, why in design.not_estimable.items()
@@ -235,6 +238,15 @@ def _doubts(question: Question) -> tuple[str, ...]:
     """Say where the error rates of tests/calibration are not those asked for."""
     if question.errors != "model":
         return ()
+    if question.blockade is not None and question.blockade.reference_drug is not None:
+        return (
+            (
+                "The random intercept takes periods of both experiments to vary alike. Where "
+                "they do not, p-values and verdicts are wrong: with standard deviations of 1 and "
+                "2 in experiments of 24 and 10 people a nominal 5 % of false 'blocked' was 11 %. "
+                "`errors: cr2` allows for it."
+            ),
+        )
     if question.estimator == "mixed":
         remedy = (
             "`errors: cr2` allows"
@@ -323,28 +335,10 @@ def fit_long(
     JointEstimate
         The question's own contrast first.
     """
-    design = model.design
-    if question.errors == "cr2":
-        return fit_cluster_robust(
-            Y, design.X, design.subjects, design.contrasts, design.names, correction="cr2"
-        )
-    if design.structure == "unstructured":
-        return fit_unstructured(
-            Y,
-            design.X,
-            design.subjects,
-            design.visits,
-            design.contrasts,
-            design.names,
-            df_method=question.degrees_of_freedom,
-            n_threads=n_threads,
-        ).contrasts
-    return fit_random_intercept(
+    return fit_long_design(
+        model.design,
         Y,
-        design.X,
-        design.subjects,
-        design.contrasts,
-        design.names,
+        errors="cr2" if question.errors == "cr2" else "model",
         df_method=question.degrees_of_freedom,
         n_threads=n_threads,
-    ).contrasts
+    )

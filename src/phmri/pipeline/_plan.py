@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from phmri.dataset import AtlasStore, Cell, DatasetCheck, DatasetIndex, find_tissues, without_runs
 from phmri.exceptions import DatasetError, Problem
-from phmri.pipeline._after_events import check_after_events
+from phmri.pipeline._answerable import foresee_answers, refusals
+from phmri.pipeline._at_hand import Happened, outcome_names, suppose_measured
 from phmri.pipeline._by_tissue import by_tissue
+from phmri.pipeline._design import describe_at_hand
+from phmri.pipeline._design_summary import DesignSummary
 from phmri.pipeline._exposure import Exposures
 from phmri.pipeline._foresee import foresee
 from phmri.pipeline._job import RunJob, job_key, run_key
@@ -17,6 +21,7 @@ from phmri.pipeline._map_files import find_map_faults
 from phmri.pipeline._places import Placer
 from phmri.pipeline._populations import find_events
 from phmri.pipeline._provenance import FileRecord
+from phmri.pipeline._ratings import scale_file
 from phmri.protocol import Association, Measure, Protocol, Question, Reliability
 
 __all__ = ["Plan", "make_plan", "memory_per_run_gb", "plan_jobs"]
@@ -35,11 +40,16 @@ class Plan:
     problems : tuple of Problem
         At which a run stops: doses, weights, designs, regions, files, seeds.
     tolerated : tuple of Problem
-        Of single runs, which the protocol leaves out.
+        Of single runs, which the protocol leaves out; tables of scales that are not there; for a
+        run also what will not be answered.
     broken : dict of (str, str, str) to str
         Participant, session and scan of the runs that are left out -> why.
     check : DatasetCheck
-        Without these runs: who can answer what.
+        Without these runs: who has what is needed to answer what.
+    foreseen : DatasetCheck
+        The same, with all refusals that are known before anything is measured.
+    designs : tuple of DesignSummary
+        What every question shuffles, tests and can show with these data.
     """
 
     jobs: tuple[RunJob, ...]
@@ -47,6 +57,8 @@ class Plan:
     tolerated: tuple[Problem, ...]
     broken: dict[tuple[str, str, str], str]
     check: DatasetCheck
+    foreseen: DatasetCheck
+    designs: tuple[DesignSummary, ...]
 
 
 def make_plan(
@@ -99,7 +111,14 @@ def make_plan(
     )
     if plan.problems:
         raise DatasetError(*plan.problems)
-    return plan
+    if {cell.subject for cell in check.cells} < {run.subject for run in index.runs}:
+        return plan  # some participants alone are measured: nothing is asked of them
+    refused, told = refusals(plan.foreseen), {item.field for item in refusals(plan.check)}
+    known = [problem for problem in refused if problem.field not in told]
+    if known:
+        n_asked = len(plan.foreseen.questions) + len(plan.foreseen.associations)
+        on_progress("Can be answered", n_asked - len(refused), n_asked)
+    return replace(plan, tolerated=(*plan.tolerated, *known))
 
 
 def plan_jobs(
@@ -170,7 +189,8 @@ def plan_jobs(
         # Regions that only questions look into change no map: their coverage alone is measured.
         key = job_key(replace(job, regions=job.regions[: places.n_used]))
         jobs.append(replace(job, key=key))
-    common = (*exposures.problems, *lacking, *placer.problems, *_of_events(protocol, index))
+    happened, of_events = _events(protocol, index)
+    common = (*exposures.problems, *lacking, *placer.problems, *of_events)
     common += find_map_faults(protocol, protocol_dir)
     asked: dict[str, Question | Association | Reliability] = {
         **{f"questions.{name}": item for name, item in protocol.questions.items()},
@@ -187,21 +207,29 @@ def plan_jobs(
     stopping = (problem for problem in found.problems if problem.subject is None or stops)
     tolerated = (problem for problem in found.problems if not (problem.subject is None or stops))
     broken = {} if stops else found.broken
+    kept = without_runs(protocol, index, check, broken)
+    at_hand = suppose_measured(protocol, index, kept, happened, outcome_names(jobs))
+    designs = describe_at_hand(at_hand)
+    foreseen = foresee_answers(at_hand, designs)
     return Plan(
         jobs=tuple(job for job in jobs if run_key(job) not in broken),
         problems=tuple(dict.fromkeys((*common, *stopping))),
-        tolerated=tuple(tolerated),
+        tolerated=(*tolerated, *_absent_scales(protocol, index, kept)),
         broken=broken,
-        check=_counted(protocol, index, without_runs(protocol, index, check, broken)),
+        check=_in_words_of(foreseen, at_hand.counted),
+        foreseen=foreseen,
+        designs=designs,
     )
 
 
-def _counted(protocol: Protocol, index: DatasetIndex, check: DatasetCheck) -> DatasetCheck:
-    """Count who can answer as answering does; tables of events that are wrong are told apart."""
-    try:
-        return check_after_events(protocol, index, check)
-    except DatasetError:
-        return check
+def _in_words_of(foreseen: DatasetCheck, counted: DatasetCheck) -> DatasetCheck:
+    """Refuse what too few have data for in the words of the refusal."""
+    reasons = {item.question: item.reason for item in foreseen.questions}
+    questions = (
+        item if item.answerable else replace(item, reason=reasons[item.question])
+        for item in counted.questions
+    )
+    return replace(counted, questions=tuple(questions))
 
 
 def _measures(protocol: Protocol, cell: Cell, start_min: float | None) -> dict[str, Measure]:
@@ -248,10 +276,27 @@ def memory_per_run_gb(jobs: Iterable[RunJob]) -> float:
     return 0.4 + 1.5 * 4 * largest / 2**30
 
 
-def _of_events(protocol: Protocol, index: DatasetIndex) -> tuple[Problem, ...]:
-    """Find what is wrong with the tables of intercurrent events."""
+def _absent_scales(protocol: Protocol, index: DatasetIndex, check: DatasetCheck) -> list[Problem]:
+    """Tell of tables of scales that are not there (yet), and what is to stand in them."""
+    problems = []
+    for name in dict.fromkeys(cell.scan for cell in check.ratings):
+        path, scale = scale_file(protocol, index, name), protocol.scales[name]
+        items = dict.fromkeys((*scale.columns, *chain.from_iterable(scale.subscales.values())))
+        if not path.is_file():
+            problems.append(
+                Problem(
+                    what="there is no such table, and no score of the scale",
+                    file=str(path),
+                    field=f"scales.{name}",
+                    expected=f"columns participant_id, session_id, {', '.join(items)}",
+                )
+            )
+    return problems
+
+
+def _events(protocol: Protocol, index: DatasetIndex) -> tuple[Happened, tuple[Problem, ...]]:
+    """Look up intercurrent events; where their tables are wrong, say so and take none for had."""
     try:
-        find_events(protocol, index)
+        return find_events(protocol, index), ()
     except DatasetError as error:
-        return error.problems
-    return ()
+        return dict.fromkeys(protocol.intercurrent_events, frozenset()), error.problems

@@ -8,9 +8,9 @@ nothing. A population leaves out who had some events, or who has not every sessi
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from phmri.dataset import Cell, DatasetCheck, DatasetIndex, read_table, source_of
-from phmri.exceptions import DatasetError, Problem
-from phmri.protocol import IntercurrentEvent, Protocol
+from phmri.dataset import Cell, DatasetCheck, DatasetIndex, read_event_tables, source_of
+from phmri.exceptions import DatasetError
+from phmri.protocol import Protocol
 
 __all__ = ["Counted", "count_in", "find_events"]
 
@@ -56,51 +56,13 @@ def find_events(protocol: Protocol, index: DatasetIndex) -> Happened:
     Raises
     ------
     DatasetError
-        With all tables and columns that the protocol names and the data set lacks.
+        With all tables and columns that the protocol names and the data set lacks, and all values
+        that a column holds in another spelling.
     """
-    found: Happened = {}
-    problems: list[Problem] = []
-    for name, event in protocol.intercurrent_events.items():
-        try:
-            found[name] = _of_event(protocol, index, name, event)
-        except DatasetError as error:
-            problems += error.problems
-    if problems:
-        raise DatasetError(*problems)
-    return found
-
-
-def _of_event(
-    protocol: Protocol, index: DatasetIndex, name: str, event: IntercurrentEvent
-) -> frozenset[tuple[str, str]]:
-    path = index.root / (f"phenotype/{event.file}.tsv" if event.file else "participants.tsv")
-    if not path.is_file():
-        problem = Problem(
-            what="there is no such table", file=str(path), field=f"intercurrent_events.{name}.file"
-        )
-        raise DatasetError(problem)
-    table = read_table(path, text_columns=("participant_id", "session_id", event.column))
-    lacking = {"participant_id", event.column} - set(table.columns)
-    if lacking:
-        raise DatasetError(
-            Problem(
-                what="the table has no such column",
-                file=str(path),
-                field=f"intercurrent_events.{name}.column",
-                found=", ".join(map(str, table.columns)),
-                expected=", ".join(sorted(lacking)),
-            )
-        )
-    sessions = event.sessions or tuple(
-        label for label, visit in protocol.sessions.items() if visit.phase != "baseline"
-    )
-    had = table[table[event.column].astype(str) == event.value]
-    people = had["participant_id"].str.removeprefix("sub-")
-    if "session_id" not in table.columns:
-        return frozenset((person, session) for person in people for session in sessions)
-    visits = had["session_id"].str.removeprefix("ses-")
-    pairs = zip(people, visits, strict=True)
-    return frozenset((person, session) for person, session in pairs if session in sessions)
+    found = read_event_tables(protocol, index)
+    if found.problems:
+        raise DatasetError(*found.problems)
+    return found.happened
 
 
 def count_in(

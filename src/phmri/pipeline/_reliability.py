@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pydantic import TypeAdapter, ValidationError
 
 from phmri.dataset import read_image, read_json, write_image, write_json, write_table
-from phmri.exceptions import DatasetError, DesignError, InferenceError
+from phmri.exceptions import SAME_OUTCOME, DatasetError, DesignError, InferenceError
 from phmri.group import bland_altman, crossed_components, intraclass_correlation
 from phmri.pipeline._answers import fill
 from phmri.pipeline._asked import GroupInputs
@@ -197,7 +197,7 @@ def _estimate(
         maps[name] = np.full(complete.size, float(NOT_ESTIMABLE) if name == "status" else np.nan)
         maps[name][complete] = values
     if (maps["status"] == NOT_ESTIMABLE).all():
-        raise DesignError("no outcome varies between participants and sessions")
+        raise DesignError(f"{SAME_OUTCOME} and session")
     return maps
 
 

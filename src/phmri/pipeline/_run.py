@@ -188,7 +188,7 @@ def _open_trial(
         )
     except DatasetError as error:  # what is wrong with files and with designs is told at once
         raise DatasetError(*dict.fromkeys((*stopping, *error.problems))) from error
-    tally = Tally(failed=len(plan.broken), problems=list(plan.tolerated))
+    tally = Tally(failed=len(plan.broken), problems=[*plan.tolerated, *check.remarks])
     _stop_if_broken(protocol, check.problems, tally)
     unanswerable = _unanswerable(plan.check)
     if level != "participant" and unanswerable:  # with what was left out, which may be why

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
+from phmri.exceptions import DesignError, Problem
 from phmri.group import ORDERED, Estimate, JointEstimate, fit_covered
 from phmri.inference import (
     InferenceResult,
@@ -28,6 +29,8 @@ from phmri.pipeline._stack import stack_outcomes
 from phmri.protocol import Inference
 
 __all__ = ["Tested", "load_asked", "space_of", "test_model", "test_question"]
+
+NOT_CONVERGED = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +158,11 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
     Returns
     -------
     Tested
+
+    Raises
+    ------
+    DesignError
+        The model can be fitted to no outcome.
     """
     outcomes = load_asked(inputs, asked)
     baseline = None
@@ -167,6 +175,9 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
         Y, baseline = stack_outcomes(asked.design, outcomes)
         X = asked.design.X
         joint = fit_units(inputs.protocol, asked.question, asked.design, Y, baseline)
+    problems = _unfitted(joint, Y)
+    if problems:
+        raise DesignError(*problems)
     estimate, fitted = first_estimate(joint, Y, X)
     if asked.question.estimator in ORDERED:
         estimate = in_deviations(asked.design, estimate)
@@ -187,6 +198,26 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
         result=result,
         estimate=estimate,
         joint=joint,
+    )
+
+
+def _unfitted(
+    joint: JointEstimate, Y: Float[np.ndarray, "n_rows n_outcomes"]
+) -> tuple[Problem, ...]:
+    """Say why no outcome could be fitted, unless none of them varies."""
+    left = joint.status >= NOT_CONVERGED
+    if not left.all() or not (np.fmax.reduce(Y) > np.fmin.reduce(Y)).any():
+        return ()
+    searched = int((joint.status == NOT_CONVERGED).sum())
+    return (
+        Problem(
+            what="the model can be fitted to no outcome: participants or sessions are too few for "
+            "what it estimates",
+            field="estimator",
+            found=f"{searched} of {left.size} did not converge, {left.size - searched} are not "
+            "estimable",
+            expected="more data, fewer covariates, or an estimator with fewer variances",
+        ),
     )
 
 

@@ -7,7 +7,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from phmri.dataset import REPEATED, Cell, DatasetIndex, needed_cells
+from phmri.dataset import (
+    REPEATED,
+    Cell,
+    DatasetIndex,
+    covariate_problems,
+    needed_cells,
+)
 from phmri.exceptions import DesignError, Problem
 from phmri.group import UnitTable
 from phmri.pipeline._loading import MeasuredRun, RunKey
@@ -315,12 +321,14 @@ def covariate_columns(
     Raises
     ------
     DesignError
-        Someone has no entry.
+        Someone has no entry, or no number where most have one, or most share their text with
+        nobody.
     """
     column = index.participants.loc[list(subjects), name]
+    problems = list(covariate_problems(index, name, subjects))
     missing = [subject for subject, absent in zip(subjects, column.isna(), strict=True) if absent]
     if missing:
-        raise DesignError(
+        problems.append(
             Problem(
                 what=f"participants lack the covariate '{name}'",
                 file=str(index.root / "participants.tsv"),
@@ -328,8 +336,11 @@ def covariate_columns(
                 found=few([f"sub-{subject}" for subject in missing]),
             )
         )
-    if pd.api.types.is_numeric_dtype(column):
-        values: Float[np.ndarray, "n_units 1"] = column.to_numpy(np.float64)[:, None]
+    if problems:
+        raise DesignError(*problems)
+    numbers = pd.to_numeric(column, errors="coerce")
+    if numbers.notna().all():
+        values: Float[np.ndarray, "n_units 1"] = numbers.to_numpy(np.float64)[:, None]
         return np.asarray(values - values.mean(axis=0))
     texts = column.astype(str)
     levels = sorted(texts.unique())

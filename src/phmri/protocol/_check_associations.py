@@ -19,6 +19,8 @@ from phmri.protocol._raw import (
 
 __all__ = ["check_associations"]
 
+_FEWEST = 2
+
 
 def check_associations(raw: Raw) -> Iterator[Finding]:
     """Check every association against measures, scales, design and sessions.
@@ -48,6 +50,7 @@ def check_associations(raw: Raw) -> Iterator[Finding]:
         elif mapping(raw.get("design")).get("kind") == "crossover":
             yield from _check_crossover(raw, path, association)
         yield from _check_prediction(raw, path, association)
+        yield from _check_repeated(path, association)
 
 
 def _check_subscale(path: Path, association: Raw, scales: dict[str, Raw]) -> Iterator[Finding]:
@@ -59,18 +62,24 @@ def _check_subscale(path: Path, association: Raw, scales: dict[str, Raw]) -> Ite
 
 
 def _check_parallel(raw: Raw, path: Path, association: Raw) -> Iterator[Finding]:
-    if association.get("contrast") is not None:
-        yield Finding(
-            path=(*path, "contrast"),
-            what="a difference within people needs a crossover, and the design is parallel",
-            found=shown(association["contrast"]),
-            expected="'groups' with the arms whose participants count",
-        )
-    if association.get("session") is None:
+    for key in ("contrast", "treatments"):
+        if association.get(key):
+            yield Finding(
+                path=(*path, key),
+                what="a difference within people needs a crossover, and the design is parallel"
+                if key == "contrast"
+                else "treatments of one person need a crossover, and the design is parallel",
+                found=shown(association[key]),
+                expected="'groups' with the arms whose participants count"
+                if key == "contrast"
+                else "'sessions' with two labels or more",
+            )
+    repeats = list(listed(association.get("sessions")))
+    if association.get("session") is None and not repeats:
         yield Finding(
             path=path,
             what="an association in a parallel trial needs the key 'session'",
-            expected="'session' with the label of a session",
+            expected="'session' with the label of a session, or 'sessions' with two or more",
         )
     arms = mapping(mapping(raw.get("design")).get("arms"))
     yield from repeated((*path, "groups"), association.get("groups"), "arm")
@@ -78,25 +87,73 @@ def _check_parallel(raw: Raw, path: Path, association: Raw) -> Iterator[Finding]
         yield from unknown((*path, "groups", i), "arm", arm, arms)
     for key in ("session", "baseline"):
         yield from check_session(raw, (*path, key), association, key)
+    for i, label in repeats:
+        phase = entries(raw, "sessions").get(label, {}).get("phase")
+        key = "baseline" if phase == "baseline" else "session"
+        yield from check_session(raw, (*path, "sessions", i), {**association, key: label}, key)
 
 
 def _check_crossover(raw: Raw, path: Path, association: Raw) -> Iterator[Finding]:
     yield from check_no_sessions(path, association)
-    if association.get("groups"):
-        yield Finding(
-            path=(*path, "groups"),
-            what="a crossover has no arms",
-            found=shown(association["groups"]),
-            expected="no key 'groups'; all participants who received both treatments count",
-        )
-    if association.get("contrast") is None:
+    for key, what, expected in (
+        (
+            "groups",
+            "a crossover has no arms",
+            "no key 'groups'; all participants who received both treatments count",
+        ),
+        (
+            "sessions",
+            "'sessions' has no meaning in a crossover: the treatment says the session",
+            "'treatments' with two names or more",
+        ),
+    ):
+        if association.get(key):
+            yield Finding(
+                path=(*path, key), what=what, found=shown(association[key]), expected=expected
+            )
+    repeats = list(listed(association.get("treatments")))
+    if association.get("contrast") is None and not repeats:
         yield Finding(
             path=path,
             what="an association in a crossover needs the key 'contrast'",
-            expected="two treatments, whose difference per person goes with that of the score",
+            expected="two treatments, whose difference per person goes with that of the score; "
+            "or 'treatments' with two or more",
         )
     yield from repeated((*path, "contrast"), association.get("contrast"), "name")
     yield from check_together(raw, path, association)
+    for i, treatment in repeats:
+        known = mapping(raw.get("treatments"))
+        yield from unknown((*path, "treatments", i), "treatment", treatment, known)
+
+
+def _check_repeated(path: Path, association: Raw) -> Iterator[Finding]:
+    """Check what is asked of pairs of one person."""
+    keys = [key for key in ("sessions", "treatments") if association.get(key)]
+    if association.get("session_means") and not keys:
+        yield Finding(
+            path=(*path, "session_means"),
+            what="'session_means' is for an association of several sessions",
+            found="true",
+            expected="'sessions' (parallel) or 'treatments' (crossover) with two or more",
+        )
+    for key in keys:
+        names = list(listed(association.get(key)))
+        yield from repeated((*path, key), association.get(key), key[:-1])
+        if len(names) < _FEWEST:
+            yield Finding(
+                path=(*path, key),
+                what=f"one {key[:-1]} holds one pair of each person, and nothing varies within",
+                found=shown(association[key]),
+                expected="two or more",
+            )
+        for other in ("session", "baseline", "contrast", "prediction"):
+            if association.get(other) is not None:
+                yield Finding(
+                    path=(*path, other),
+                    what=f"'{other}' is not for an association of several {key}",
+                    found=shown(association[other]),
+                    expected=f"'{other}' or '{key}', not both",
+                )
 
 
 def _check_prediction(raw: Raw, path: Path, association: Raw) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from phmri.protocol._raw import Raw, entries, listed, mapping, text, unknown
 
 __all__ = ["check_blockade", "check_persistence"]
 
-_REFERENCES = ("reference", "pretreated_reference")
+_NAMED = ("reference", "reference_drug", "pretreated_reference")
 
 
 def check_blockade(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
@@ -35,7 +35,7 @@ def check_blockade(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
     parallel = design.get("kind") == "parallel"
     known = mapping(design.get("arms")) if parallel else mapping(raw.get("treatments"))
     compared = {name: "contrast" for _, name in listed(question.get("contrast"))}
-    for key in _REFERENCES:
+    for key in _NAMED:
         name, here = text(blockade.get(key)), (*path, "blockade", key)
         yield from unknown(here, "arm" if parallel else "treatment", name, known)
         if name is None:
@@ -48,15 +48,22 @@ def check_blockade(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
                 expected="contrast [drug, pretreated drug], and a reference beside them",
             )
         compared.setdefault(name, key)
-    if not parallel and set(compared) <= set(known):
+    if blockade.get("reference_drug") is not None:
+        yield from _check_two_experiments(raw, path, question, blockade)
+    elif not parallel and set(compared) <= set(known):
         yield from _check_one_sequence(design, path, compared)
 
 
-def _check_one_sequence(design: Raw, path: Path, compared: dict[str, str]) -> Iterator[Finding]:
-    orders = [
+def _orders(design: Raw) -> list[set[str]]:
+    """List the treatments of each sequence."""
+    return [
         {item for _, item in listed(sequence.get("treatments"))}
         for sequence in entries(design, "sequences").values()
     ]
+
+
+def _check_one_sequence(design: Raw, path: Path, compared: dict[str, str]) -> Iterator[Finding]:
+    orders = _orders(design)
     contrast = {name for name, key in compared.items() if key == "contrast"}
     if not any(contrast <= order for order in orders):
         return  # the contrast says so already
@@ -65,8 +72,84 @@ def _check_one_sequence(design: Raw, path: Path, compared: dict[str, str]) -> It
             path=(*path, "blockade"),
             what="no sequence holds all these treatments, so nobody tells them apart",
             found=shown(list(compared)),
-            expected="treatments of one sequence",
+            expected="treatments of one sequence; or 'reference_drug', the drug alone as it was "
+            "compared with the reference in other people",
         )
+
+
+def _check_two_experiments(
+    raw: Raw, path: Path, question: Raw, blockade: Raw
+) -> Iterator[Finding]:
+    """Check that drug and reference stand in one sequence, and the contrast in others."""
+    here = (*path, "blockade", "reference_drug")
+    drug, reference = text(blockade.get("reference_drug")), text(blockade.get("reference"))
+    design = mapping(raw.get("design"))
+    if design.get("kind") == "parallel":
+        yield Finding(
+            path=here,
+            what="all arms of a parallel trial are compared with one reference",
+            found=shown(drug),
+            expected="no key 'reference_drug'",
+        )
+        return
+    if blockade.get("pretreated_reference") is not None:
+        yield Finding(
+            path=here,
+            what="with the pretreatment alone what remains is measured by itself",
+            found="reference_drug and pretreated_reference",
+            expected="one of them",
+        )
+    if question.get("estimator") != "mixed":
+        yield Finding(
+            path=(*path, "estimator"),
+            what="two experiments stand in one model only with all their sequences",
+            found=shown(question.get("estimator")),
+            expected="estimator mixed",
+        )
+    orders = _orders(design)
+    pair = {drug, reference}
+    contrast = {name for _, name in listed(question.get("contrast"))}
+    if pair <= set(mapping(raw.get("treatments"))) and not any(pair <= order for order in orders):
+        yield Finding(
+            path=here,
+            what="no sequence holds this treatment and the reference, so nobody tells them apart",
+            found=shown([drug, reference]),
+            expected="two treatments of one sequence",
+        )
+    if any(contrast | {reference} <= order for order in orders):
+        yield Finding(
+            path=here,
+            what="a sequence holds contrast and reference, so that no other people are needed",
+            found=shown(drug),
+            expected="no key 'reference_drug'",
+        )
+    first = next((name for _, name in listed(question.get("contrast"))), None)
+    yield from _check_same_drugs(raw, here, drug, first)
+
+
+def _check_same_drugs(
+    raw: Raw, here: Path, drug: str | None, first: str | None
+) -> Iterator[Finding]:
+    """Check that the drug alone is the same one in both experiments."""
+    treatments = entries(raw, "treatments")
+    if drug not in treatments or first not in treatments:
+        return
+    given, again = (_drugs_of(treatments[name]) for name in (drug, first))
+    if given - again:
+        yield Finding(
+            path=here,
+            what=f"'{first}', the drug alone of the contrast, gives other drugs",
+            found=shown(sorted(again)),
+            expected=shown(sorted(given)),
+        )
+
+
+def _drugs_of(treatment: Raw) -> set[str]:
+    doses = treatment.get("doses")
+    drugs = (
+        text(mapping(dose).get("drug")) for dose in (doses if isinstance(doses, list) else ())
+    )
+    return {drug for drug in drugs if drug is not None}
 
 
 def check_persistence(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:

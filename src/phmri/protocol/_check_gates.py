@@ -78,6 +78,8 @@ def _check_graph(path: Path, family: Raw, members: dict[str, Raw]) -> Iterator[F
             found=shown(family.get("weights")),
             expected="'weights', question: share, together 1",
         )
+    else:
+        yield from _check_reach(path, members, weights, transitions)
     for source, row in transitions.items():
         here = (*path, "transitions", source)
         yield from unknown(here, "question of the family", source, members)
@@ -91,6 +93,28 @@ def _check_graph(path: Path, family: Raw, members: dict[str, Raw]) -> Iterator[F
                 expected="other questions of the family",
             )
         yield from _check_shares(here, mapping(row), f"what '{source}' hands on")
+
+
+def _check_reach(
+    path: Path, members: dict[str, Raw], weights: Raw, transitions: Raw
+) -> Iterator[Finding]:
+    """Check that a share of alpha can come to every question."""
+    reached: set[str] = set()
+    new = {name for name, weight in weights.items() if (number(weight) or 0.0) > 0}
+    while new:
+        reached |= new
+        rows = [mapping(transitions.get(source)) for source in new]
+        new = {target for row in rows for target in row if (number(row[target]) or 0.0) > 0}
+        new -= reached
+    for name in members:
+        if name not in reached:
+            yield Finding(
+                path=(*path, "weights"),
+                what=f"no share of alpha can ever come to '{name}', so that it is never answered",
+                found="no share to start from, and no question with a share hands one on to it",
+                expected=f"'{name}' in 'weights', or in 'transitions' of a question that has or "
+                "is handed a share",
+            )
 
 
 def _check_shares(path: Path, shares: Raw, what: str) -> Iterator[Finding]:

@@ -44,6 +44,11 @@ class Blockade(Record):
 
     reference: Name
     """Arm or treatment without the drug, from which the drug's effect is measured."""
+    reference_drug: Name | None = None
+    """Crossover whose ``reference`` was given to other people than the contrast: the treatment
+    with the drug alone that was compared with it in them. What remains is then this minus the
+    reference, less what the contrast shows to be removed; that the drug alone does the same in
+    both is assumed. Left out: the first of the contrast."""
     pretreated_reference: Name | None = None
     """Arm or treatment of the pretreatment alone, from which the remaining effect is measured.
     Left out: ``reference``; the pretreatment's own effect is then part of what remains."""
@@ -52,6 +57,13 @@ class Blockade(Record):
     unblinding. Without it neither "blocked" nor "not blocked" is ever said."""
     bayes_scale: Annotated[float, Field(gt=0)] = math.sqrt(2) / 2
     """Scale of the Cauchy prior of standardised effects, for the Bayes factors beside it."""
+
+    @property
+    def elsewhere(self) -> frozenset[str]:  # numpydoc ignore=RT01
+        """Treatments that were given to other people than the contrast."""
+        if self.reference_drug is None:
+            return frozenset()
+        return frozenset({self.reference_drug, self.reference})
 
 
 class Persistence(Record):
@@ -144,6 +156,15 @@ class Association(Record):
     out."""
     contrast: tuple[Name, Name] | None = None
     """Crossover: the difference of outcome and of score between two treatments, per person."""
+    sessions: tuple[Label, ...] = ()
+    """Parallel: two sessions or more in place of ``session``, each person's outcome and score in
+    every one; what goes together within persons and between them is told apart."""
+    treatments: tuple[Name, ...] = ()
+    """Crossover: the same of the acute sessions of two treatments or more, in place of
+    ``contrast``."""
+    session_means: bool = False
+    """With ``sessions`` or ``treatments``: the mean of every session in each arm or sequence is
+    taken out of both, so that what changes in everyone alike does not count within persons."""
     partial: tuple[str, ...] = ()
     """What both are adjusted for: columns of ``participants.tsv``, and ``mean_fd``, the mean
     framewise displacement of the runs that enter."""
@@ -153,6 +174,11 @@ class Association(Record):
     """Shown beside the correlation."""
     inference: Inference | None = None
     """As of a question."""
+
+    @property
+    def repeated(self) -> tuple[str, ...]:  # numpydoc ignore=RT01
+        """What is repeated in every person: sessions or treatments; empty for one number each."""
+        return self.sessions or self.treatments
 
 
 class Reliability(Record):

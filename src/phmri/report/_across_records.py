@@ -174,6 +174,13 @@ class AssociationContent:
         All distinct shufflings were used.
     sentences : tuple of str
         Methods text, citations as ``[doi:...]``.
+    part : {"", "within", "between"}
+        Which part of repeated pairs of outcome and score it is; empty where each person has one.
+    n_pairs : int
+        Pairs, where they are repeated within persons.
+    between : AssociationContent or None
+        Beside the correlation within persons, that between them. The verdict is on the first;
+        its sentence holds both.
     """
 
     name: str
@@ -205,3 +212,6 @@ class AssociationContent:
     n_distinct: int = 0
     exhaustive: bool = False
     sentences: tuple[str, ...] = ()
+    part: Literal["", "within", "between"] = ""
+    n_pairs: int = 0
+    between: "AssociationContent | None" = None

@@ -80,6 +80,8 @@ class AssociationBlock:
     pictures : tuple of Picture
     made : tuple of (str, str)
         How p was made.
+    between : AssociationBlock or None
+        The same between persons, beside that within them.
     """
 
     anchor: str
@@ -90,6 +92,12 @@ class AssociationBlock:
     notes: tuple[Markup, ...]
     pictures: tuple[Picture, ...]
     made: tuple[tuple[str, str], ...]
+    between: "AssociationBlock | None" = None
+
+    @property
+    def title(self) -> str:  # numpydoc ignore=RT01
+        """Call the part; empty where there is one alone."""
+        return f"{self.content.part} persons".capitalize() if self.content.part else ""
 
 
 def make_asides(
@@ -181,6 +189,7 @@ def make_association(
     AssociationBlock
     """
     several = association.pvalue_corrected is not None
+    beside = association.between
     return AssociationBlock(
         anchor=question_anchor(association.name).replace("question", "association", 1),
         content=association,
@@ -190,6 +199,7 @@ def make_association(
         notes=_cited(bibliography, association.notes),
         pictures=pictures.of_association(association),
         made=association_made(association),
+        between=None if beside is None else make_association(beside, pictures, bibliography),
     )
 
 

@@ -1,6 +1,7 @@
 """Associations with a scale: what is said of them, and the scatter of every participant."""
 
 import math
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -122,6 +123,7 @@ def association_lines(association: AssociationContent) -> tuple[tuple[str, str],
         ("Method", method_name(association.method)),
         ("Adjusted for", ", ".join(association.partial)),
         ("Participants", str(association.n)),
+        ("Pairs", str(association.n_pairs or "")),
         ("Correlation", correlation_words(association)),
         ("p, this outcome alone", _p(association.pvalue)),
         (f"p corrected{over}", _p(association.pvalue_corrected)),
@@ -209,7 +211,9 @@ def plot_association(content: ReportContent, association: AssociationContent) ->
     axes = figure.subplots()
     for group, (x, y, _) in association.points.items():
         look = looks.get(group, Look(label=group, colour=INK, marker="o"))
-        _draw_group(axes, group, np.array(x, dtype=float), np.array(y, dtype=float), look)
+        counted = f"{len(x)} pairs" if association.part == "within" else f"n = {len(x)}"
+        named = replace(look, label=f"{group} ({counted})")
+        _draw_group(axes, named, np.array(x, dtype=float), np.array(y, dtype=float))
     axes.grid(color=FAINT, linewidth=0.5)
     axes.set_xlabel(association.x_label)
     axes.set_ylabel(association.y_label)
@@ -218,10 +222,10 @@ def plot_association(content: ReportContent, association: AssociationContent) ->
     return finish(figure, simulated=content.simulated, beside_legend=bool(association.points))
 
 
-def _draw_group(axes: Axes, group: str, x: np.ndarray, y: np.ndarray, look: Look) -> None:
+def _draw_group(axes: Axes, look: Look, x: np.ndarray, y: np.ndarray) -> None:
     axes.scatter(
         x, y, s=22, color=look.colour, marker=look.marker, alpha=0.65, linewidth=0,
-        label=f"{group} (n = {x.size})",
+        label=look.label,
     )  # fmt: skip
     if x.size < _FEW or not np.ptp(x):
         return

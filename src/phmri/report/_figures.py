@@ -24,6 +24,12 @@ from phmri.report._trial import final_cells, group_word
 
 __all__ = ["Picture", "Pictures"]
 
+_PARTS = {
+    "": ": every participant",
+    "within": ", within persons: every pair, less the person's own mean",
+    "between": ", between persons: every participant's mean",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
@@ -301,7 +307,7 @@ class Pictures:
             self._make(
                 plot_association(self._content, association),
                 "svg",
-                title=f"{association.name}: every participant.",
+                title=f"{association.name}{_PARTS[association.part]}.",
                 caption=f"{method_name(association.method)}: {words or 'not estimated'}. Lines: "
                 "least squares of the drawn points of each group, a guide for the eye."
                 + (" † Selected for its height." if association.place else ""),

@@ -302,10 +302,12 @@ def _said_once(blocks: tuple[_Block, ...]) -> list[tuple[str, tuple[str, ...]]]:
 def _of_associations(content: ReportContent) -> list[tuple[str, tuple[str, ...]]]:
     """Sort the sentences of all associations by who they are said of."""
     said_of: dict[tuple[str, ...], list[str]] = {}
-    for item in content.associations:
+    parts = (part for item in content.associations for part in (item, item.between))
+    for item in filter(None, parts):
         if item.verdict != "refused":
             sentences = (*item.sentences, *(text for _, text in association_made(item)[:1]))
-            said_of.setdefault(join_sentences(sentences), []).append(item.name)
+            name = f"{item.name} ({item.part} persons)" if item.part else item.name
+            said_of.setdefault(join_sentences(sentences), []).append(name)
     return [(", ".join(names), sentences) for sentences, names in said_of.items() if sentences]
 
 

@@ -4,9 +4,11 @@ import io
 
 from rich.console import Console
 
-from phmri.cli._tables import design_table
+from phmri.cli._tables import beside_tables, design_table, ratings_table
+from phmri.dataset import Cell, DatasetCheck
 from phmri.pipeline import DesignSummary
-from phmri.protocol import Inference
+from phmri.protocol import Inference, Protocol
+from tests.e2e.test_foretold import asked, document
 
 SUMMARY = DesignSummary(
     question="effect",
@@ -87,3 +89,54 @@ def test_a_refusal_that_another_question_told_is_not_told_again() -> None:
     text = str(console.file.getvalue())  # type: ignore[attr-defined]
     assert "as effect" in text
     assert "no participant" not in text
+
+
+def test_scores_that_lack_are_counted_and_a_few_named() -> None:
+    protocol = Protocol.model_validate(document({"one": asked("score", role="primary")}))
+    cells = tuple(
+        Cell(
+            subject=f"{k:02d}",
+            session="day",
+            scan="score",
+            group="drug",
+            treatment=None,
+            status="ok" if k > 4 else "missing",
+            reason="",
+            run=None,
+        )
+        for k in range(1, 8)
+    )
+    console = Console(file=io.StringIO(), width=200)
+    check = DatasetCheck(cells=(), questions=(), problems=(), ratings=cells)
+    console.print(ratings_table(protocol, check))
+    text = str(console.file.getvalue())  # type: ignore[attr-defined]
+    assert "3 ok" in text
+    assert "4 missing: sub-01, sub-02, sub-03 and 1 more" in text
+
+
+def test_what_stands_beside_the_questions_is_told() -> None:
+    protocol = Protocol.model_validate(
+        document(
+            {name: asked("score", role="primary", family="graph") for name in ("one", "two")},
+            families={
+                "graph": {
+                    "correction": "graph",
+                    "weights": {"one": 1},
+                    "transitions": {"one": {"two": 1}},
+                }
+            },
+            populations={"everyone": {}, "completers": {"exclude_missing": True}},
+            reliability={
+                "again": {"text": "Same?", "measure": "score", "sessions": ["before", "day"]}
+            },
+        )
+    )
+    console = Console(file=io.StringIO(), width=200)
+    for table in beside_tables(protocol):
+        console.print(table)
+    text = str(console.file.getvalue())  # type: ignore[attr-defined]
+    assert "0.05: shares of alpha, handed on" in text
+    assert "one 1 of it, hands on 1 to two; two 0 of it" in text
+    assert "who lacks a session" in text
+    assert "before, day (agreement)" in text
+    assert "Associations with maps" not in text

@@ -172,13 +172,15 @@ def test_a_session_in_which_the_scale_is_not_rated(tmp_path, protocol):
     ]
 
 
-def test_many_faults_are_cut_and_counted(tmp_path, protocol):
-    index = _index(tmp_path, *(f"{i:02}\tdrug\t5\t5\t5\t5" for i in range(30)))
+def test_many_faults_are_cut_and_counted_by_kind(tmp_path, protocol):
+    rows = [f"{i:02}\tdrug\t5\t1\t1\t1" for i in range(30)]
+    index = _index(tmp_path, *rows, "30\tdrug\t1\tx\t1\t1")
 
     told = _told(index, _with(protocol, **ITEMS))
 
-    assert len(told) == 21
-    assert told[-1][4:6] == ("more is wrong with this table", "100 more faults")
+    assert [item[3:5] for item in told[:20]] == [("a", "the value is out of range")] * 20
+    assert told[20][3:6] == ("b", "not a number", "x")  # not hidden behind the others
+    assert told[21][4:6] == ("more of the same is wrong with this table", "10 more faults")
 
 
 def test_a_table_that_is_missing_or_damaged(tmp_path, protocol):

@@ -229,7 +229,7 @@ GRAPH = Graph(starts=np.array([0, 1, 2]), neighbours=np.array([1, 0]))
         ({"space": GRAPH}, "random field theory needs voxels"),
         ({"space": None}, "random field theory needs voxels"),
         ({"design": make_design(contrast=np.eye(2))}, "statistic t"),
-        ({"Y": np.ones((N, 2))}, "no outcome varies"),
+        ({"Y": np.ones((N, 2))}, "the outcome is the same in every participant"),
         ({"Y": np.full((N, 2), np.nan)}, "not finite"),
     ],
 )

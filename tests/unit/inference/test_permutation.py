@@ -167,7 +167,7 @@ LINE = Graph(starts=np.array([0, 1, 2]), neighbours=np.array([1, 0]))
         ({"settings": {"method": "fdr"}}, "this method does not shuffle"),
         ({"settings": {"method": "random_field"}}, "this method does not shuffle"),
         ({"Y": np.full((8, 3), np.nan)}, r"not finite.*24 in participants 00, 01, 02, 03, 04"),
-        ({"Y": np.ones((8, 3))}, "no outcome can be tested"),
+        ({"Y": np.ones((8, 3))}, "the outcome is the same in every participant"),
         ({"Y": noise(7, 3)}, "another shape than rows x outcomes"),
         ({"baseline": noise(8, 3)}, "does not take a baseline"),
         ({"design": replace(two_groups(4, 4), voxelwise_baseline=True)}, "needs a baseline"),

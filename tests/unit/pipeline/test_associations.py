@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import rankdata
 
 from phmri.exceptions import DesignError
 from phmri.pipeline._asked import GroupInputs
@@ -17,6 +19,7 @@ from tests.unit.pipeline.measured_trial import N_VOXELS, PARALLEL, make_trial, p
 
 ARMS = {f"{k:02d}": "treated" if k % 2 else "control" for k in range(1, 21)}
 STRONG = 7
+PARTS = ("within", "between")
 SCALE = {
     "columns": ["one", "two"],
     "subscales": {"part": ["one"]},
@@ -37,12 +40,22 @@ def association(**more: object) -> dict[str, object]:
     }
 
 
+def repeated(**more: object) -> dict[str, object]:
+    sessions = ["before", "day", "week"]
+    return {**association(**more), "session": None, "sessions": sessions}
+
+
 ASKED = {
     "map": association(),
     "number": association(**ROOM),
     "part": association(subscale="part", **ROOM),
     "motion": association(partial=["mean_fd"], **ROOM),
     "predicted": association(prediction={"folds": 5}),
+    "too_many_folds": association(prediction={"folds": 21}),
+    "repeated": repeated(**ROOM),
+    "ranked": repeated(method="spearman", partial=["mean_fd"], **ROOM),
+    "apart": repeated(session_means=True, **ROOM),
+    "everywhere": repeated(),
 }
 
 
@@ -116,18 +129,18 @@ def test_one_number_has_no_circle_and_no_correction(inputs: GroupInputs) -> None
 def test_subscale_takes_the_place_of_the_score(inputs: GroupInputs) -> None:
     whole, part = (load_association(inputs, name) for name in ("number", "part"))
     np.testing.assert_array_equal(whole.Y, part.Y)
-    own = [inputs.ratings[s, "day", "mood"].subscales["part"] for s in part.subjects]
-    assert part.score.tolist() == own
-    assert whole.score.tolist() != own
+    own = [inputs.ratings[s, "day", "mood"].subscales["part"] for s in part.rows.subjects]
+    assert part.rows.score.tolist() == own
+    assert whole.rows.score.tolist() != own
 
 
 def test_motion_is_taken_out_of_both(inputs: GroupInputs) -> None:
     data = load_association(inputs, "motion")
-    fd = [inputs.runs[s, "day", "rest"].manifest.mean_fd_mm for s in data.subjects]
+    fd = [inputs.runs[s, "day", "rest"].manifest.mean_fd_mm for s in data.rows.subjects]
     assert data.nuisance is not None
     assert data.nuisance[:, 0].tolist() == fd
     y = left_of(inputs, data.Y[:, 0].tolist(), fd)
-    score = left_of(inputs, data.score.tolist(), fd)
+    score = left_of(inputs, data.rows.score.tolist(), fd)
     assert answer(inputs, "motion").r == pytest.approx(np.corrcoef(y, score)[0, 1], rel=1e-6)
 
 
@@ -157,7 +170,7 @@ def test_who_lacks_outcome_or_score_is_left_out(inputs: GroupInputs) -> None:
     gap = ("03", "day", "mood")
     ratings[gap] = replace(ratings[gap], score=float("nan"))
     fewer = replace(inputs, runs=runs, ratings=ratings)
-    assert load_association(fewer, "number").subjects == tuple(ARMS)[3:]
+    assert load_association(fewer, "number").rows.subjects == tuple(ARMS)[3:]
 
 
 def test_too_few_are_refused_and_the_refusal_is_kept(inputs: GroupInputs, tmp_path: Path) -> None:
@@ -187,3 +200,121 @@ def test_answer_is_kept_until_a_score_changes(inputs: GroupInputs, tmp_path: Pat
     other = inputs.ratings | {key: replace(inputs.ratings[key], score=0.0)}
     assert ask(replace(inputs, ratings=other)).r != first.r
     assert len(stages) == 2
+
+
+def test_folds_beyond_participants_are_refused(inputs: GroupInputs, tmp_path: Path) -> None:
+    found = answer(replace(inputs, out_dir=tmp_path), "too_many_folds")
+    assert found.verdict == "refused"
+    assert "more folds than participants; found 21; expected at most 20" in found.sentence
+
+
+def rows_of(inputs: GroupInputs, name: str) -> tuple[np.ndarray, np.ndarray, list[str], list[str]]:
+    data = load_association(inputs, name)
+    return data.Y[:, 0], data.rows.score, list(data.rows.subjects), list(data.rows.visits)
+
+
+def without(values: np.ndarray, *labels: list[str]) -> np.ndarray:
+    columns = [[float(x == one) for x in label] for label in labels for one in sorted(set(label))]
+    X = np.array(columns).T
+    return np.asarray(values - X @ np.linalg.lstsq(X, values, rcond=None)[0])
+
+
+def test_within_and_between_persons_are_told_apart(inputs: GroupInputs, tmp_path: Path) -> None:
+    inputs = replace(inputs, out_dir=tmp_path)
+    y, score, people, _ = rows_of(inputs, "repeated")
+    found = answer(inputs, "repeated")
+    between = found.between
+    assert between is not None
+    assert (found.part, found.n, found.n_pairs) == ("within", 20, 60)
+    assert (between.part, between.n, between.n_pairs) == ("between", 20, 0)
+    left = np.corrcoef(without(y, people), without(score, people))[0, 1]
+    assert found.r == pytest.approx(left, rel=1e-9)
+    means = [
+        [np.mean(values[np.array(people) == one]) for one in sorted(set(people))]
+        for values in (y, score)
+    ]
+    arms = [ARMS[one] for one in sorted(set(people))]
+    own = np.corrcoef(*(without(np.array(values), arms) for values in means))[0, 1]
+    assert between.r == pytest.approx(own, rel=1e-9)
+    drawn = [value for x, _, _ in found.points.values() for value in x]
+    assert sum(drawn) == pytest.approx(0, abs=1e-9)
+    assert len(drawn) == 60
+    assert found.sentence.count("persons") == 2
+    assert "n = 20 with 60 pairs" in found.sentence
+    assert "within each person only" in found.shuffled
+    assert "within each arm only" in between.shuffled
+    assert any("changes in everyone alike counts" in note for note in found.notes)
+    table = pd.read_csv(next(tmp_path.rglob("*_pairs.tsv")), sep="\t")
+    assert list(table["visit"][:3]) == ["before", "day", "week"]
+    assert table["score"].tolist() == pytest.approx(score.tolist())
+    assert {path.name for path in tmp_path.rglob("*_stats.tsv")} == {
+        "association-repeated_desc-between_stats.tsv",
+        "association-repeated_desc-within_stats.tsv",
+    }
+    assert answer(inputs, "repeated") == found
+
+
+def test_sessions_can_be_taken_out(inputs: GroupInputs) -> None:
+    y, score, people, visits = rows_of(inputs, "apart")
+    cells = [f"{ARMS[one]} {visit}" for one, visit in zip(people, visits, strict=True)]
+    left = np.corrcoef(without(y, people, cells), without(score, people, cells))[0, 1]
+    found = answer(inputs, "apart")
+    assert found.r == pytest.approx(left, rel=1e-9)
+    assert not any("everyone alike" in note for note in found.notes)
+    plain = answer(inputs, "repeated")
+    (note,) = (note for note in plain.notes if "everyone alike" in note)
+    assert f"{left:+.2f}".replace("-", "−") in note
+
+
+def test_ranks_beside_motion_and_who_lacks_sessions(inputs: GroupInputs) -> None:
+    ratings = dict(inputs.ratings)
+    for key in (("01", "day", "mood"), ("02", "day", "mood"), ("02", "week", "mood")):
+        del ratings[key]
+    found = answer(replace(inputs, ratings=ratings), "ranked")
+    assert (found.n, found.n_pairs) == (19, 56)  # one pair of the second tells nothing within
+    assert found.between is not None
+    assert any("1 of 19 participants lack" in note for note in found.between.notes)
+    assert found.partial == ("mean_fd",)
+    y, score, people, _ = rows_of(replace(inputs, ratings=ratings), "ranked")
+    fd = load_association(replace(inputs, ratings=ratings), "ranked").nuisance
+    assert fd is not None
+    ranks = [without(rankdata(values), people) for values in (y, score, fd[:, 0])]
+    y, score = (v - ranks[2] * (v @ ranks[2]) / (ranks[2] @ ranks[2]) for v in ranks[:2])
+    assert found.r == pytest.approx(np.corrcoef(y, score)[0, 1], rel=1e-9)
+
+
+def test_map_has_places_in_both_parts(inputs: GroupInputs, tmp_path: Path) -> None:
+    found = answer(replace(inputs, out_dir=tmp_path), "everywhere")
+    between = found.between
+    assert between is not None
+    # The score follows voxel 7 in every session.
+    assert (found.verdict, found.place) == ("found", between.place)
+    assert found.circular is None
+    assert between.circular is not None
+    names = {path.name for path in tmp_path.rglob("*.nii.gz")}
+    assert {f"association-everywhere_stat-r_desc-{p}_statmap.nii.gz" for p in PARTS} <= names
+
+
+def test_score_that_varies_only_between_is_refused_within(inputs: GroupInputs) -> None:
+    same = {key: replace(rating, score=float(key[0])) for key, rating in inputs.ratings.items()}
+    found = answer(replace(inputs, ratings=same), "repeated")
+    assert found.verdict == "refused"
+    assert "within participants: a score of which nothing is left" in found.sentence
+    assert found.between is not None
+    assert found.between.verdict != "refused"
+    assert found.between.r is not None
+
+
+@pytest.mark.parametrize(("name", "sign"), [("number", 1.0), ("number", -1.0), ("repeated", 1.0)])
+def test_exact_correlation_is_answered_by_counting(
+    inputs: GroupInputs, name: str, sign: float
+) -> None:
+    data = load_association(inputs, name)
+    keys = [(cells["outcome"].subject, cells["outcome"].session) for cells in data.rows.cells]
+    ratings = dict(inputs.ratings)
+    for key, value in zip(keys, data.Y[:, 0].tolist(), strict=True):
+        ratings[*key, "mood"] = replace(ratings[*key, "mood"], score=3 + sign * value)
+    found = answer(replace(inputs, ratings=ratings), name)
+    assert found.r == pytest.approx(sign)
+    assert found.pvalue == 1 / 200
+    assert found.verdict == "found"

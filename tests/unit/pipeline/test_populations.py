@@ -7,10 +7,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from phmri.dataset import Cell, DatasetCheck
-from phmri.exceptions import DatasetError
+from phmri.dataset import Cell, DatasetCheck, read_event_tables
+from phmri.dataset._people import read_participants
+from phmri.exceptions import DatasetError, DesignError
 from phmri.pipeline._asked import GroupInputs
+from phmri.pipeline._event_words import describe_events
 from phmri.pipeline._populations import Counted, count_in, find_events
+from phmri.pipeline._units import covariate_columns
 from tests.unit.pipeline.measured_trial import ARMS, make_trial, parallel
 
 SCALE = {"columns": ["score"], "minimum": 0, "maximum": 30}
@@ -95,6 +98,65 @@ def test_all_that_is_missing_is_said_at_once(tmp_path: Path) -> None:
         find_events(inputs.protocol, inputs.index)
     fields = [problem.field for problem in caught.value.problems]
     assert fields == ["intercurrent_events.column.column", "intercurrent_events.table.file"]
+
+
+@pytest.mark.parametrize(
+    ("value", "held", "what"),
+    [
+        ("YES", "yes", "the column holds the value of the event in another spelling"),
+        ("1", "1.0", "the column holds the value of the event in another spelling"),
+        ("1", "true", "the column holds the value of the event in another spelling"),
+    ],
+)
+def test_value_in_another_spelling_is_refused(
+    tmp_path: Path, value: str, held: str, what: str
+) -> None:
+    write_people(tmp_path, fell={"05": held})
+    events = {"fell": {"column": "fell", "value": value, "strategy": "exclude"}}
+    inputs = inputs_of(tmp_path, intercurrent_events=events)
+    with pytest.raises(DatasetError) as caught:
+        find_events(inputs.protocol, inputs.index)
+    (problem,) = caught.value.problems
+    assert (problem.what, problem.field) == (what, "intercurrent_events.fell.value")
+    assert problem.file == str(tmp_path / "participants.tsv")
+    assert (problem.found, problem.expected) == (", ".join(sorted((held, "no"))), value)
+
+
+def test_second_spelling_of_a_value_is_refused(tmp_path: Path) -> None:
+    write_people(tmp_path, fell={"04": "yes", "05": "Yes"})
+    inputs = inputs_of(
+        tmp_path, intercurrent_events={"fell": FELL | {"strategy": "treatment_policy"}}
+    )
+    with pytest.raises(DatasetError, match="in another spelling as well; found Yes, no, yes"):
+        find_events(inputs.protocol, inputs.index)
+
+
+def test_words_of_a_scale_are_no_other_spelling(tmp_path: Path) -> None:
+    write_people(tmp_path, fell={"04": "1", "05": "t"})
+    events = {"fell": {"column": "fell", "value": "1", "strategy": "exclude"}}
+    inputs = inputs_of(tmp_path, intercurrent_events=events)
+    assert {s for s, _ in find_events(inputs.protocol, inputs.index)["fell"]} == {"04"}
+
+
+def test_report_says_what_stands_instead_of_a_value_that_nobody_has(tmp_path: Path) -> None:
+    write_people(tmp_path, fell={"05": "hurt"})
+    inputs = strategy(tmp_path, "treatment_policy")
+    tables = read_event_tables(inputs.protocol, inputs.index)
+    check = replace(inputs.check, remarks=tables.remarks)
+    (told,) = describe_events(inputs.protocol, inputs.index, check, tables.happened)
+    assert told.source == "fell = yes in participants.tsv; nobody has it, found hurt, no"
+    assert told.n_per_group == {}
+
+
+# -------------------------------------------------------------------------------- covariates
+def test_covariate_of_numbers_where_only_others_have_text(tmp_path: Path) -> None:
+    ages = {name: str(20 + k) for k, name in enumerate(ARMS)} | {"10": "old"}
+    write_people(tmp_path, age=ages)
+    index = replace(inputs_of(tmp_path).index, participants=read_participants(tmp_path)[0])
+    column = covariate_columns(index, "age", ("01", "02", "03"))
+    assert column.tolist() == [[-1.0], [0.0], [1.0]]
+    with pytest.raises(DesignError, match="sub-10, age: the covariate is a number in most"):
+        covariate_columns(index, "age", tuple(ARMS))
 
 
 # -------------------------------------------------------------------------------- strategies

@@ -61,6 +61,19 @@ GOES = AssociationContent(
     n_distinct=10**20,
     sentences=("The outcome was regressed on the score.",),
 )
+REPEATED = dataclasses.replace(
+    GOES,
+    name="repeated",
+    place="",
+    pvalue_corrected=None,
+    circular=None,
+    prediction=None,
+    part="within",
+    n_pairs=17,
+    between=dataclasses.replace(
+        GOES, name="repeated", r=-0.45, part="between", place="", sentences=("Of means.",)
+    ),
+)
 FAMILY = FamilyContent(
     name="confirm",
     correction=f"Holm {EVIL} [doi:10.1002/hbm.1058]",
@@ -238,3 +251,19 @@ def test_a_floor_is_counted_in_a_crossover(crossover):
     values = {key: max(0.0, value - 0.5) for key, value in question.values.items()}
     labels = session_labels(crossover, dataclasses.replace(question, values=values))
     assert labels == ["Placebo\n(n = 8)\n5 at 0", "Drug X\n(n = 8)\n2 at 0"]
+
+
+def test_within_and_between_persons_stand_side_by_side(parallel, tmp_path):
+    content = dataclasses.replace(parallel, associations=(REPEATED,))
+    page = write_report(content, tmp_path / "r.html").read_text()
+    part = page[page.index('<div class="beside">') :]
+    assert part.index("Within persons") < part.index("Between persons")
+    assert ("Pairs", "17") in association_lines(REPEATED)
+    assert "repeated, within persons: every pair, less the person" in page
+    assert "repeated, between persons: every participant" in page
+    row = page[: page.index('<div class="beside">')]
+    assert "+0.12" in row
+    assert "−0.45" in row
+    assert "repeated (between persons)" in page
+    texts = [text.get_text() for text in plot_association(content, REPEATED).findobj(Text)]
+    assert "control (3 pairs)" in texts

@@ -1,6 +1,7 @@
 """Correlation of a score with every outcome."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -18,7 +19,14 @@ from phmri.group.association._check import (
 from phmri.group.association._records import Correlation
 from phmri.group.association._slopes import slope_statistic, slope_test
 
-__all__ = ["Method", "correlate", "left_of_score", "partial_correlation", "ranked"]
+__all__ = [
+    "Method",
+    "correlate",
+    "left_of_score",
+    "partial_correlation",
+    "ranked",
+    "within_problems",
+]
 
 Method = Literal["pearson", "spearman"]
 BLOCK = 8192
@@ -152,10 +160,28 @@ def left_of_score(
             Problem(
                 what="a score of which nothing is left beside groups and nuisance",
                 field="score",
-                expected="a score that varies between participants",
+                expected="a score that varies",
             )
         )
     return (left / np.sqrt(length) if not problems else left), problems
+
+
+def within_problems(problems: Sequence[Problem], where: str = "within") -> list[Problem]:
+    """Say of problems that they are those within participants, or between them.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        From `left_of_score`.
+    where : {"within", "between"}, default "within"
+        Which part of repeated measurements it is.
+
+    Returns
+    -------
+    list of Problem
+        The same, told apart.
+    """
+    return [replace(item, what=f"{where} participants: {item.what}") for item in problems]
 
 
 def partial_correlation(

@@ -177,6 +177,8 @@ class Blockade:
         Of the drug's effect and of the difference.
     identifiable : bool
         Whether the design can tell a blockade from the pretreatment's own effect.
+    two_experiments : bool
+        Whether the drug's effect, and what was removed of it, are of different people.
     """
 
     drug: ContrastTest
@@ -193,3 +195,4 @@ class Blockade:
     confidence: float
     alternative: Alternative
     identifiable: bool
+    two_experiments: bool

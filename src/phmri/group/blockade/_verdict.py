@@ -31,6 +31,7 @@ def judge_blockade(
     alternative: Alternative = "two-sided",
     confidence: float = 0.95,
     pretreatment_alone: bool = False,
+    two_experiments: bool = False,
 ) -> Blockade:
     r"""Judge whether a pretreatment blocked a drug's effect, in every outcome.
 
@@ -52,6 +53,9 @@ def judge_blockade(
     pretreatment_alone : bool, default False
         The reference of the pretreated drug was the pretreatment alone. Without that arm a
         blockade cannot be told from an effect of the pretreatment itself.
+    two_experiments : bool, default False
+        ``drug`` and ``difference`` were measured in different people, and ``pretreated`` is the
+        first less the second.
 
     Returns
     -------
@@ -80,6 +84,10 @@ def judge_blockade(
     Each is an intersection-union test [1]_: with a true :math:`|e_3| \ge M`, "blocked" is said
     with probability at most alpha, whatever the true :math:`e_1`. That :math:`e_1` is significant
     and :math:`e_3` is not enters no rule [2]_.
+
+    With ``two_experiments`` the same rules judge :math:`e_3 = e_1 - d` of :math:`e_1` in some
+    people and d in others, whose covariance is near 0. It is what remained if the drug alone does
+    the same in both; nothing in the data can show that.
 
     References
     ----------
@@ -132,6 +140,7 @@ def judge_blockade(
         confidence=confidence,
         alternative=alternative,
         identifiable=pretreatment_alone,
+        two_experiments=two_experiments,
     )
 
 

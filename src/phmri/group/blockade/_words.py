@@ -63,6 +63,11 @@ CONFOUNDED = (
     "This design has no arm with {pretreatment} alone: it cannot separate an antagonism from an "
     "effect that {pretreatment} has by itself. What was removed is the sum of both."
 )
+ELSEWHERE = (
+    "The effect of {drug} was measured in one experiment, what {pretreatment} removed of it in "
+    "another with other people. What remained is the first less the second: it takes {drug} to do "
+    "the same in both experiments, which was assumed and cannot be tested."
+)
 UNBOUNDED = (
     "The percentage removed cannot be given: the effect of {drug} is too uncertain to divide by. "
     "Its {confidence:g} % set is {set}."
@@ -113,6 +118,8 @@ def explain(
         patterns += _asides(blockade, index, reason)
     if not blockade.identifiable:
         patterns.append(CONFOUNDED)
+    if blockade.two_experiments:
+        patterns.append(ELSEWHERE)
     names = {
         "drug": drug,
         "pretreatment": pretreatment,

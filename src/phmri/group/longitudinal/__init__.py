@@ -2,6 +2,7 @@
 
 from phmri.group.longitudinal._contrasts import make_unit_contrasts
 from phmri.group.longitudinal._design import carryover_design, make_long_design
+from phmri.group.longitudinal._fit import check_covariance, fit_long_design
 from phmri.group.longitudinal._records import LongDesign, LongSettings, LongTable
 from phmri.group.longitudinal._table import make_long_table
 
@@ -10,6 +11,8 @@ __all__ = [
     "LongSettings",
     "LongTable",
     "carryover_design",
+    "check_covariance",
+    "fit_long_design",
     "make_long_design",
     "make_long_table",
     "make_unit_contrasts",

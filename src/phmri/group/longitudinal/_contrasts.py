@@ -35,13 +35,12 @@ def ask_contrasts(settings: LongSettings) -> dict[str, dict[Cell, float]]:
         own = _add({}, first, second)
         asked = {f"{first} - {second}": _at(own, at)}
     else:
-        drug = _add({}, first, settings.references[0])
+        drug = _add({}, settings.reference_drug or first, settings.references[0])
         pretreated = _add({}, second, settings.references[1])
-        own = {
-            label: weight
-            for label in (*drug, *pretreated)
-            if (weight := drug.get(label, 0.0) - pretreated.get(label, 0.0))
-        }
+        own = _less(drug, pretreated)
+        if settings.reference_drug is not None:
+            own = _add({}, first, second)
+            pretreated = _less(drug, own)
         asked = {
             "difference": _at(own, at),
             "drug": _at(drug, at),
@@ -56,6 +55,14 @@ def ask_contrasts(settings: LongSettings) -> dict[str, dict[Cell, float]]:
 
 def _add(weights: dict[str, float], plus: str, minus: str) -> dict[str, float]:
     return weights | {plus: 1.0, minus: -1.0}
+
+
+def _less(weights: Mapping[str, float], others: Mapping[str, float]) -> dict[str, float]:
+    return {
+        label: weight
+        for label in (*weights, *others)
+        if (weight := weights.get(label, 0.0) - others.get(label, 0.0))
+    }
 
 
 def _at(weights: Mapping[str, float], session: str | None) -> dict[Cell, float]:
@@ -75,7 +82,8 @@ def compared(settings: LongSettings) -> tuple[str, ...]:
     tuple of str
         Each once.
     """
-    return tuple(dict.fromkeys((*settings.contrast, *(settings.references or ()))))
+    elsewhere = () if settings.reference_drug is None else (settings.reference_drug,)
+    return tuple(dict.fromkeys((*settings.contrast, *elsewhere, *(settings.references or ()))))
 
 
 def refuse_contrast(settings: LongSettings, what: str) -> list[Problem]:
@@ -93,7 +101,8 @@ def refuse_contrast(settings: LongSettings, what: str) -> list[Problem]:
     list of Problem
         Empty when all differ.
     """
-    pairs = [settings.contrast, *zip(settings.contrast, settings.references or (), strict=False)]
+    drugs = (settings.reference_drug or settings.contrast[0], settings.contrast[1])
+    pairs = [settings.contrast, *zip(drugs, settings.references or (), strict=False)]
     article = "an" if what == "arm" else "a"
     return [
         Problem(

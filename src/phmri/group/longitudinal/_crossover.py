@@ -108,8 +108,24 @@ def make_crossover_model(
         names=contrasts.names,
         structure="random_intercept" if settings.model == "mixed" else "independent",
         sentences=(SENTENCES[settings.model], *((CARRY,) if carryover else ()), *missing),
-        notes=notes,
+        notes=(*notes, *_assumed(settings)),
         not_estimable=contrasts.refused,
+    )
+
+
+def _assumed(settings: LongSettings) -> tuple[str, ...]:
+    """Say what a blockade over two experiments takes for granted."""
+    if settings.references is None or settings.reference_drug is None:
+        return ()
+    first, second = settings.contrast
+    drug, reference = settings.reference_drug, settings.references[0]
+    return (
+        (
+            f"The effect of the drug ({drug} - {reference}) and what was removed of it ({first} - "
+            f"{second}) were measured in different people. What remained is the first less the "
+            f"second: that {drug} and {first} do the same in both experiments is assumed, and "
+            "cannot be tested here."
+        ),
     )
 
 

@@ -69,6 +69,10 @@ class LongSettings:
     references : tuple of str or None
         References of the two sides of ``contrast`` (the same one twice without a factorial): asks
         for ``drug``, ``pretreated`` and their ``difference`` together.
+    reference_drug : str or None
+        Crossover whose first reference was given to other people than ``contrast``: the drug as
+        these had it. ``drug`` is then this minus the reference, ``difference`` the contrast,
+        and ``pretreated`` the first less the second.
     session, baseline : str or None
         Session of the outcome and session before treatment, in a parallel trial.
     early : str or None
@@ -87,6 +91,7 @@ class LongSettings:
     model: Model
     contrast: tuple[str, str]
     references: tuple[str, str] | None = None
+    reference_drug: str | None = None
     session: str | None = None
     baseline: str | None = None
     early: str | None = None

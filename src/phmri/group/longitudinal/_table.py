@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from phmri.exceptions import DesignError, Problem
-from phmri.group._crossover import make_strata, refuse_sequences
+from phmri.group._crossover import make_strata
 from phmri.group._records import UnitTable
 from phmri.group._table import check_table
 from phmri.group.longitudinal._records import LongTable
@@ -71,7 +71,7 @@ def make_long_table(
         ]
         strata = table.strata
     else:
-        refuse_sequences(question, design, table)
+        _refuse_sequences(question, design, table)
         visits = [_crossover_visits(design, group) for group in table.groups]
         strata = make_strata(design, table)
     problems = [
@@ -134,6 +134,36 @@ def _crossover_visits(design: Crossover, group: str) -> _Visits:
         previous=("", *sequence.treatments[:-1]),
         experiment=sequence.experiment or "",
     )
+
+
+def _refuse_sequences(question: Question, design: Crossover, table: UnitTable) -> None:
+    named = set(question.contrast)
+    if question.blockade is not None:
+        own = question.blockade.pretreated_reference
+        named |= {question.blockade.reference, *question.blockade.elsewhere}
+        named |= set() if own is None else {own}
+    problems = []
+    for subject, group in zip(table.subjects, table.groups, strict=True):
+        if group not in design.sequences:
+            problems.append(
+                Problem(
+                    what="participant belongs to no sequence of the design",
+                    subject=subject,
+                    found=group,
+                    expected=", ".join(design.sequences),
+                )
+            )
+        elif not named & set(design.sequences[group].treatments):
+            problems.append(
+                Problem(
+                    what="participant's sequence holds none of the treatments that are compared",
+                    subject=subject,
+                    found=group,
+                    expected=", ".join(sorted(named)),
+                )
+            )
+    if problems:
+        raise DesignError(*problems)
 
 
 def _refuse_arms(question: Question, design: Parallel, table: UnitTable) -> None:

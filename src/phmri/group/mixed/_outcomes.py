@@ -157,19 +157,22 @@ def _store(
     answer: MixedFit,
 ) -> None:
     """Write a block's numbers where they belong; jobs share no outcome."""
-    good: Bool[np.ndarray, " n_block"] = found.fitted
-    at = block[good]
     effect = basis.contrasts @ found.coefficients
     covariance = found.uncertainty.covariance
     if task.df_method == "kenward_roger":
         covariance = covariance + found.uncertainty.correction
+    df = degrees_of_freedom(found.uncertainty)
+    # A search that failed may end where the corrected variance of a contrast is none.
+    usable = (np.einsum("ccv->cv", covariance) > 0.0) & (df > 0.0)
+    good: Bool[np.ndarray, " n_block"] = found.fitted & usable.all(axis=0)
+    at = block[good]
     joint = answer.contrasts
     joint.effect[:, at] = effect[:, good]
     joint.covariance[at] = np.moveaxis(covariance, -1, 0)[good]
-    joint.df[:, at] = degrees_of_freedom(found.uncertainty)[:, good]
+    joint.df[:, at] = df[:, good]
     joint.status[at] = np.where(found.converged, np.where(found.boundary, 1, 0), 2)[good]
-    F, df = joint_test(effect, found.uncertainty, kept, task.df_method)
-    answer.omnibus.statistic[at], answer.omnibus.df_denominator[at] = F[good], df[good]
+    F, df_joint = joint_test(effect, found.uncertainty, kept, task.df_method)
+    answer.omnibus.statistic[at], answer.omnibus.df_denominator[at] = F[good], df_joint[good]
     answer.coefficients[:, at] = (basis.back @ found.coefficients)[:, good]
     answer.theta[:, at] = found.theta[:, good]
     answer.reml_loglik_minus2[at] = found.reml_loglik_minus2[good] + basis.log_determinant

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from phmri.exceptions import DesignError, Problem
+from phmri.exceptions import SAME_OUTCOME, DesignError, Problem
 from phmri.group._columns import no_freedom
 from phmri.group._partition import VANISHING
 from phmri.group._records import JointEstimate
@@ -266,10 +266,9 @@ def finish(estimate: JointEstimate, failed: Bool[np.ndarray, " n_outcomes"]) -> 
     if failed.all():
         raise DesignError(
             Problem(
-                what="outcomes that cannot be modelled: the outcome or its baseline does not "
-                "vary, or nothing is left of it as error",
+                what=f"{SAME_OUTCOME}, or its baseline is, or nothing is left of it as error",
                 found=f"{failed.size} of {failed.size}",
-                expected="outcomes that vary between participants",
+                expected="an outcome that varies between participants",
             )
         )
     return estimate

@@ -7,13 +7,12 @@ from jaxtyping import Float
 from scipy import special, stats
 
 from phmri.exceptions import Problem, SimulationError
-from phmri.simulation.power._owen import REACH, estimated_sd_nodes, quadrature
+from phmri.simulation.power._owen import REACH
+from phmri.simulation.power._pairs import average_over_sd, both_below
 from phmri.simulation.power._power import Alternative, number_problems, t_power
 from phmri.simulation.power._precision import Precision
 
 __all__ = ["BlockadePower", "blockade_power"]
-
-ROOT_TWO_PI = float(np.sqrt(2 * np.pi))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,28 +139,48 @@ def _rising(
 ) -> Float[np.ndarray, "3"]:
     """Give the probabilities of blocked, partly and not blocked with the drug found above 0."""
     differs, within = criticals
-    bends = room / np.array([within, differs + within, differs / 2 + within])
-    ratio, weight = estimated_sd_nodes(df, bends)
-    c, h = differs * ratio, room - within * ratio
-    least, most = np.maximum(truth[0] - REACH, c), truth[0] + REACH
-    ends = np.array([least, 2 * h, h + np.maximum(c, h), np.broadcast_to(most, h.shape)])
-    ends = np.clip(ends.T, least[:, None], most)
-    nodes, weights = quadrature(ends[:, :-1], ends[:, 1:])
-    u, inner = nodes.reshape(len(ratio), -1), weights.reshape(len(ratio), -1)
-    inner *= np.exp(-((u - truth[0]) ** 2) / 2) / ROOT_TWO_PI
-    c, h = c[:, None], h[:, None]
-    centre = truth[1] + correlation * (u - truth[0])
-    spread = np.sqrt(1 - correlation**2)
+    # The third number is the first less the second: what remained.
+    spread = np.sqrt(2 - 2 * correlation)
+    left, with_left = truth[0] - truth[1], -spread / 2
 
-    def between(
-        low: Float[np.ndarray, "..."], high: Float[np.ndarray, "..."]
-    ) -> Float[np.ndarray, "..."]:
-        share: Float[np.ndarray, ...] = np.maximum(
-            special.ndtr((high - centre) / spread) - special.ndtr((low - centre) / spread), 0.0
+    def shares(ratio: Float[np.ndarray, " n"]) -> Float[np.ndarray, "3 n"]:
+        c, h = differs * ratio, np.maximum(room - within * ratio, 0.0)
+        least, corner = np.maximum(c, h), np.clip(c - h, -h, h)
+
+        def w_below(bound: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+            return np.asarray(special.ndtr(bound - truth[1]))
+
+        def u_w(bound: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+            return both_below(c - truth[0], bound - truth[1], correlation)
+
+        def rest_w(
+            rest: Float[np.ndarray, " n"], bound: Float[np.ndarray, " n"]
+        ) -> Float[np.ndarray, " n"]:
+            return both_below((rest - left) / spread, bound - truth[1], with_left)
+
+        # Above w = c + h the line u = c bounds nothing any more.
+        blocked = special.ndtr((h - left) / spread) - rest_w(h, least)
+        blocked -= u_w(c + h) - u_w(least)
+        blocked -= special.ndtr((-h - left) / spread) - rest_w(-h, c + h)
+        blocked = np.where(h > 0.0, np.maximum(blocked, 0.0), 0.0)
+        less = both_below(truth[0] - c, truth[1] - least, correlation)
+        kept = (
+            w_below(h) - w_below(-h) - (u_w(corner) - u_w(-h)) - (rest_w(h, h) - rest_w(h, corner))
         )
-        return share
+        return np.array([blocked, np.maximum(less - blocked, 0.0), np.maximum(kept, 0.0)])
 
-    blocked = between(np.maximum(np.maximum(c, h), u - h), u + h)
-    partly = np.maximum(special.ndtr((centre - np.maximum(c, h)) / spread) - blocked, 0.0)
-    kept = between(-h, np.minimum(h, u - h))
-    return np.array([weight @ (inner * share).sum(-1) for share in (blocked, partly, kept)])
+    return average_over_sd(shares, df, _breaks(truth, room, criticals, spread))
+
+
+def _breaks(
+    truth: Float[np.ndarray, "2"], room: float, criticals: Float[np.ndarray, "2"], spread: float
+) -> Float[np.ndarray, " n_breaks"]:
+    """List the ratios where a line bends, or comes and goes from where there is probability."""
+    differs, within = criticals
+    left = truth[0] - truth[1]
+    bends = room / np.array([within, differs + within, differs / 2 + within])
+    sides = np.array([-REACH, 0.0, REACH])
+    moving = [(truth[0] + sides) / differs, (truth[1] + sides) / differs]
+    moving += [(room - sign * truth[1] - sides) / within for sign in (1, -1)]
+    moving += [(room - sign * left - sides * spread) / within for sign in (1, -1)]
+    return np.concatenate([bends, *moving])

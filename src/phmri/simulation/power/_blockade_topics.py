@@ -100,6 +100,8 @@ def _verdict_topic(
     rho, sign = base.correlation, sign_of(asked.question.alternative)
     blockade = asked.question.blockade
     factorial = blockade is not None and blockade.pretreated_reference is not None
+    apart = blockade is not None and blockade.reference_drug is not None
+    simulated_only = factorial or apart
 
     def closed(n: int, effect: float, correlation: float) -> float:
         case = case_of(protocol, plan, asked, n, correlation)
@@ -130,10 +132,12 @@ def _verdict_topic(
         )
 
     own = "The pretreatment alone is the reference: simulated only."
+    if apart:
+        own = "The drug's effect is of other people: simulated only."
     return replace(
         base,
-        closed=None if factorial else closed,
+        closed=None if simulated_only else closed,
         simulate=simulate,
-        correlations=base.correlations[:1] if factorial else base.correlations,
-        notes=(*base.notes, own) if factorial else base.notes,
+        correlations=base.correlations[:1] if simulated_only else base.correlations,
+        notes=(*base.notes, own) if simulated_only else base.notes,
     )

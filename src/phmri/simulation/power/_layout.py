@@ -93,6 +93,7 @@ def sequences_of(question: Question, design: Crossover) -> tuple[str, ...]:
     if question.blockade is not None:
         own = question.blockade.pretreated_reference
         needed |= {question.blockade.reference} | ({own} if own is not None else set())
+        needed |= question.blockade.elsewhere
     least = TWO if question.estimator in REPEATED else len(needed)
     found = tuple(
         name
@@ -165,6 +166,7 @@ def _settings(question: Question, *, parallel: bool) -> LongSettings:
         model="mixed" if question.estimator == "mixed" else "clda",
         contrast=question.contrast,
         references=references,
+        reference_drug=None if blocked is None else blocked.reference_drug,
         session=question.session,
         baseline=question.baseline,
         early=None if question.persistence is None else question.persistence.early,
@@ -177,7 +179,10 @@ def _planted(
 ) -> tuple[Float[np.ndarray, " n_cells"], Float[np.ndarray, " n_cells"]]:
     """Mark cells under the first treatment, and under the second where it has an effect too."""
     given = np.array(treatments)
-    drug = (given == question.contrast[0]).astype(np.float64)
+    alone = [question.contrast[0]]
+    if question.blockade is not None and question.blockade.reference_drug is not None:
+        alone.append(question.blockade.reference_drug)
+    drug = np.isin(given, alone).astype(np.float64)
     pretreated = (given == question.contrast[1]) & (question.blockade is not None)
     return drug, pretreated.astype(np.float64)
 

@@ -10,13 +10,10 @@ from phmri.exceptions import Problem, SimulationError
 from phmri.group import (
     Estimate,
     JointEstimate,
-    LongDesign,
     UnitDesign,
-    fit_cluster_robust,
     fit_contrast,
+    fit_long_design,
     fit_ols,
-    fit_random_intercept,
-    fit_unstructured,
     make_outcome,
     make_unit_contrasts,
 )
@@ -147,7 +144,12 @@ def fit_joint(
     """
     Y, baseline = _rows(layout, cells)
     if layout.long is not None:
-        return _fit_long(question, layout, Y)
+        return fit_long_design(
+            layout.long,
+            Y,
+            errors="cr2" if question.errors == "cr2" else "model",
+            df_method=question.degrees_of_freedom,
+        )
     design = cast("UnitDesign", layout.unit)
     if design.estimator in PAIRED:
         names: tuple[str, ...] = ("difference",)
@@ -156,34 +158,6 @@ def fit_joint(
         contrasts, names = make_unit_contrasts(layout.settings, design)
     errors: Literal["model", "hc3"] = "hc3" if question.errors == "hc3" else "model"
     return fit_ols(Y, design.X, contrasts, names, errors=errors, baseline=baseline)
-
-
-def _fit_long(
-    question: Question, layout: Layout, Y: Float[np.ndarray, "n_rows n_outcomes"]
-) -> JointEstimate:
-    design = cast("LongDesign", layout.long)
-    if question.errors == "cr2":
-        return fit_cluster_robust(
-            Y, design.X, design.subjects, design.contrasts, design.names, correction="cr2"
-        )
-    if design.structure == "unstructured":
-        return fit_unstructured(
-            Y,
-            design.X,
-            design.subjects,
-            design.visits,
-            design.contrasts,
-            design.names,
-            df_method=question.degrees_of_freedom,
-        ).contrasts
-    return fit_random_intercept(
-        Y,
-        design.X,
-        design.subjects,
-        design.contrasts,
-        design.names,
-        df_method=question.degrees_of_freedom,
-    ).contrasts
 
 
 def estimate_contrast(

@@ -3,7 +3,12 @@ import pytest
 from numpy.testing import assert_allclose
 
 from phmri.exceptions import DesignError
-from phmri.group.association import correlate, correlate_repeated, split_within_between
+from phmri.group.association import (
+    association_design,
+    correlate,
+    correlate_repeated,
+    split_within_between,
+)
 
 PEOPLE = tuple(f"p{k // 3}" for k in range(24))
 CODES = np.arange(24) // 3
@@ -69,6 +74,34 @@ def test_a_drug_that_changes_both_makes_a_correlation_unless_it_is_nuisance():
     adjusted = correlate_repeated(outcomes, score, PEOPLE, nuisance=drug[:, None]).within.r
     assert naive.min() > 0.8
     assert abs(adjusted.mean()) < 0.1
+
+
+def test_arms_have_means_of_their_own_between_and_share_a_slope_test():
+    rng = np.random.default_rng(5)
+    score, outcomes = rng.standard_normal(24), rng.standard_normal((24, 2))
+    arms = tuple("AB"[k // 12] for k in range(24))
+    found = correlate_repeated(outcomes, score, PEOPLE, groups=arms)
+    moved = correlate_repeated(outcomes + 5.0 * (CODES[:, None] > 3), score, PEOPLE, groups=arms)
+    assert_allclose(moved.between.r, found.between.r)
+    assert_allclose(found.within.r, correlate_repeated(outcomes, score, PEOPLE).within.r)
+    assert (found.between.df, found.between.slopes.df) == (5, (1, 4))
+    with pytest.raises(DesignError, match="more than one group; found p0, p1"):
+        correlate_repeated(outcomes, score, PEOPLE, groups=("A",) * 2 + ("B",) * 2 + arms[4:])
+
+
+def test_design_of_repeated_rows_shuffles_within_participants():
+    rng = np.random.default_rng(6)
+    score = rng.standard_normal(24)
+    design = association_design(score, subjects=PEOPLE, repeated=True)
+    tree = design.exchangeability
+    assert tree.exchanged == (False, True)
+    assert tree.levels[:, 0].tolist() == CODES.tolist()
+    assert design.X.shape == (24, 9)
+    assert "within their participant" in tree.words
+    with pytest.raises(DesignError, match="within participants: a score of which nothing"):
+        association_design(CODES.astype(float), subjects=PEOPLE, repeated=True)
+    with pytest.raises(DesignError, match="groups beside participants"):
+        association_design(score, subjects=PEOPLE, groups=PEOPLE, repeated=True)
 
 
 def test_what_is_wrong_is_told_at_once():

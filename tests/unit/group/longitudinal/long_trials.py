@@ -64,3 +64,23 @@ def settings(model, **fields):
     if model != "fixed_subject" and "session" not in fields:
         given |= {"session": "acute", "baseline": "pre"}
     return LongSettings(model=model, **(given | fields))
+
+
+TWO_EXPERIMENTS = {
+    "KP": {"experiment": "one", "treatments": ("KET", "PLA")},
+    "PK": {"experiment": "one", "treatments": ("PLA", "KET")},
+    "AL": {"experiment": "two", "treatments": ("PLAKET", "LTGKET")},
+    "LA": {"experiment": "two", "treatments": ("LTGKET", "PLAKET")},
+}
+"""KET against PLA in some people; placebo and lamotrigine before KET in others."""
+
+
+def over_two(**fields):
+    """Ask whether lamotrigine blocks ketamine, over two experiments."""
+    asked = {
+        "model": "mixed",
+        "contrast": ("PLAKET", "LTGKET"),
+        "references": ("PLA", "PLA"),
+        "reference_drug": "KET",
+    }
+    return LongSettings(**(asked | fields))

@@ -131,7 +131,7 @@ def test_a_baseline_that_one_participant_has_alone_is_a_status_under_hc3():
         ({"X": np.where(ARMS > 5, ARMS, np.nan)}, "not finite"),
         ({"Y": np.full((16, 1), np.inf)}, "found 16 infinite"),
         ({"Y": np.full((16, 1), 2.5)}, "nothing is left of it as error; found 1 of 1"),
-        ({"Y": np.full((16, 1), np.nan)}, "outcomes that cannot be modelled"),
+        ({"Y": np.full((16, 1), np.nan)}, "the outcome is the same in every participant"),
         ({"X": np.eye(16), "contrasts": np.eye(16)[:1]}, "no residual degrees of freedom"),
     ],
 )

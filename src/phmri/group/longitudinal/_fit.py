@@ -1,0 +1,126 @@
+"""Fit the model of all sessions or periods as its structure and its errors ask."""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from phmri.exceptions import DesignError, Problem
+from phmri.group._records import JointEstimate
+from phmri.group.longitudinal._records import LongDesign
+from phmri.group.mixed import fit_random_intercept, fit_unstructured
+from phmri.group.robust import fit_cluster_robust, fit_ols
+
+__all__ = ["check_covariance", "fit_long_design"]
+
+
+def check_covariance(design: LongDesign) -> None:
+    r"""Refuse fewer participants than an unstructured covariance needs.
+
+    Parameters
+    ----------
+    design : LongDesign
+        Of any structure; only an unstructured one is looked at.
+
+    Raises
+    ------
+    DesignError
+        When some combination of the sessions would be fitted without error.
+
+    Notes
+    -----
+    With p columns in a session and s sessions, :math:`n - p < s` participants leave residuals in
+    fewer dimensions than sessions: the likelihood rises without end towards a covariance in which
+    a combination of sessions has no variance. Missing cells only make that worse.
+    """
+    if design.structure != "unstructured":
+        return
+    n_participants, n_sessions = len(np.unique(design.subjects)), int(design.visits.max()) + 1
+    n_columns = max(
+        int(np.linalg.matrix_rank(design.X[design.visits == visit])) for visit in range(n_sessions)
+    )
+    if n_participants - n_columns < n_sessions:
+        raise DesignError(
+            Problem(
+                what=f"too few participants to estimate a covariance of {n_sessions} sessions "
+                f"beside {n_columns} means and slopes in a session",
+                field="estimator",
+                found=f"{n_participants} participants",
+                expected=f"at least {n_columns + n_sessions}, or estimator mixed, or errors cr2",
+            )
+        )
+
+
+def fit_long_design(
+    design: LongDesign,
+    Y: Float[np.ndarray, "n_rows n_outcomes"],
+    *,
+    errors: Literal["model", "cr2"] = "model",
+    df_method: Literal["kenward_roger", "satterthwaite"] = "kenward_roger",
+    n_threads: int = 1,
+) -> JointEstimate:
+    """Estimate all contrasts of a model of all sessions or periods in every outcome.
+
+    Parameters
+    ----------
+    design : LongDesign
+        As `make_long_design` gives it.
+    Y : ndarray of shape (n_rows, n_outcomes)
+        Outcomes of ``design.rows``, in the measure's unit; NaN where a row has no data.
+    errors : {"model", "cr2"}
+        Of the covariance that the design takes, or of least squares clustered by participant.
+    df_method : {"kenward_roger", "satterthwaite"}
+        Degrees of freedom of mixed models.
+    n_threads : int, default 1
+        Of mixed models; changes no number.
+
+    Returns
+    -------
+    JointEstimate
+        In the order of ``design.names``; outcomes that cannot be fitted have status 3.
+
+    Raises
+    ------
+    DesignError
+        When the outcomes have other rows than the design, or participants are too few for its
+        covariance.
+    """
+    if len(Y) != len(design.X):
+        raise DesignError(
+            Problem(
+                what="outcomes of other rows than the model has",
+                field="Y",
+                found=str(len(Y)),
+                expected=f"{len(design.X)}, those of design.rows",
+            )
+        )
+    if errors == "cr2":
+        return fit_cluster_robust(
+            Y, design.X, design.subjects, design.contrasts, design.names, correction="cr2"
+        )
+    match design.structure:
+        case "independent":
+            return fit_ols(Y, design.X, design.contrasts, design.names)
+        case "random_intercept":
+            fit = fit_random_intercept(
+                Y,
+                design.X,
+                design.subjects,
+                design.contrasts,
+                design.names,
+                df_method=df_method,
+                n_threads=n_threads,
+            )
+        case "unstructured":
+            check_covariance(design)
+            fit = fit_unstructured(
+                Y,
+                design.X,
+                design.subjects,
+                design.visits,
+                design.contrasts,
+                design.names,
+                df_method=df_method,
+                n_threads=n_threads,
+            )
+    return fit.contrasts
