@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO ?= demo
 
-.PHONY: demo test check bench schema docs-figure clean help
+.PHONY: demo test check bench calibrate calibrate-quick schema docs-figure clean help
 
 help:  ## Say what can be made
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,12 @@ check: $(READY)  ## Style, types, layers
 
 bench: $(READY)  ## Time against named peers: all, or one by `make bench B=seed_connectivity`
 	$(BIN)/python benchmarks/run.py $(B)
+
+calibrate: $(READY)  ## Error rates of whole pipelines in 1000 simulated trials per design: hours
+	$(BIN)/python benchmarks/calibrate.py
+
+calibrate-quick: $(READY)  ## The same in a few trials
+	PHMRI_WHOLE_PIPELINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/calibration/test_whole_pipeline.py
 
 lock: $(READY)  ## Renew requirements.lock
 	$(BIN)/pip install -q uv

@@ -515,7 +515,9 @@ def test_column_that_the_participants_lack(trial: Trial) -> None:
     asked = {"nowhere": ("measure: map", "shuffle_within: [scanner]"), **BESIDE}
     code, printed = trial.ask("nowhere", protocol(asked))
     assert code == 1
-    assert "no column scanner" in " ".join(printed.split())
+    told = " ".join(printed.split())
+    assert "questions.nowhere.inference.shuffle_within: the table has no such column" in told
+    assert "expected scanner" in told
     assert "Traceback" not in printed
 
 

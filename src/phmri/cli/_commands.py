@@ -130,6 +130,7 @@ def _list_problems(
 
 def _design(arguments: argparse.Namespace) -> int:
     protocol = read_protocol(arguments.protocol)
+    stopped = False
     if arguments.bids_dir is None:
         summaries = _describe_plan(protocol, arguments)
         _show_designs(summaries)
@@ -148,9 +149,9 @@ def _design(arguments: argparse.Namespace) -> int:
         summaries = plan.designs
         _show_designs(summaries)
         _show_beside(protocol, plan.foreseen.associations, "participants with both")
-        _list_problems(protocol, check, plan.problems, plan.tolerated)
+        stopped = _list_problems(protocol, check, plan.problems, plan.tolerated)
     refused = any(item.role == "primary" and not item.answerable for item in summaries)
-    return 1 if refused else 0
+    return 1 if stopped or refused else 0
 
 
 def _show_designs(summaries: Iterable[DesignSummary]) -> None:
@@ -233,14 +234,26 @@ def _simulate(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from phmri.simulation import compare, simulate_demo, write_recovered  # noqa: PLC0415
+    from phmri.simulation import (  # noqa: PLC0415
+        compare,
+        list_scenarios,
+        read_truth,
+        simulate_demo,
+        write_recovered,
+    )
 
+    known = list_scenarios(arguments.template)
+    if arguments.scenario not in known:
+        what = f"{arguments.template} has no such scenario"
+        expected = ", ".join(known)
+        raise ProtocolError(Problem(what=what, found=arguments.scenario, expected=expected))
     refuse_foreign_demo(arguments.directory)
     n_workers = arguments.n_workers or os.cpu_count() or 1
     with ProgressBars() as progress:
         trial = simulate_demo(
             arguments.template,
             arguments.directory,
+            scenario=arguments.scenario,
             full=arguments.full,
             seed=arguments.seed,
             n_workers=n_workers,
@@ -258,13 +271,17 @@ def _demo(arguments: argparse.Namespace) -> int:
             command=_command_line(),
         )
     code = _show_summary(summary)
+    protocol = read_protocol(trial.protocol)
+    truth = read_truth(trial.truth, protocol)
+    scenario = f"Scenario {truth.scenario}: {truth.notes}"
+    _say(scenario)
     rows = compare(trial, summary.claims, summary.associations, summary.blockades)
     _OUT.print(recovered_table(rows))
     write_recovered(rows, arguments.directory / "recovered.tsv")
     page = write_recovered_page(
         rows,
         arguments.directory / "recovered.html",
-        title=read_protocol(trial.protocol).title,
+        title=f"{protocol.title}. {scenario}",
         report="out/report/index.html",
     )
     _say(f"SIMULATED data: what was planted is in {trial.truth}. Planted and found: {page}")

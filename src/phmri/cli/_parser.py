@@ -69,7 +69,8 @@ a truth file:
   regions:                          # of the protocol; their own fluctuations
     pgacc: {signal_percent: 1.2}
     left_insula: {signal_percent: 0.9}
-  effects:                          # kinds: coupling, response (to a drug), activation (by a task)
+  effects:                          # kinds: coupling, response (to a drug), activation (by a
+                                    # task); physiology, movement (confounds that follow a drug)
     rest_insula:
       kind: coupling
       scan: rest
@@ -89,6 +90,23 @@ _DEMO_EXAMPLES = """\
 examples:
   phmri demo weigner2025 demo          # pgACC connectivity: three arms, rest and working memory
   phmri demo deakin2008 infusion       # response to the infusion: two crossover experiments
+  phmri demo weigner2025 half --scenario half_blocked
+
+scenarios of weigner2025:
+  published             what the authors report: lamotrigine blocks ketamine
+  null                  nothing is planted
+  not_blocked           ketamine acts after lamotrigine as it does alone
+  half_blocked          lamotrigine takes away half
+  lamotrigine_alone     lamotrigine lowers the connections by itself and blocks nothing, which
+                        this design cannot tell from a blockade
+  present_after_24h     ketamine's effect lasts to the day after, when lamotrigine still acts
+
+scenarios of deakin2008:
+  published             what the authors report: lamotrigine blocks ketamine
+  null                  nothing is planted
+  not_blocked           ketamine acts after lamotrigine as it does alone
+  subgenual_rises       the subgenual signal rises instead of falling
+  confounded            nothing neural: blood flow, breathing and head motion follow the drug
 
 DIR then holds trial.yaml (the protocol), truth.yaml (what was planted; the analysis never reads
 it), bids/, out/ (all results) and recovered.tsv (planted beside found).
@@ -265,6 +283,12 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         help="weigner2025 or deakin2008",
     )
     command.add_argument("directory", type=Path, metavar="DIR", help="made when absent")
+    command.add_argument(
+        "--scenario",
+        default="published",
+        metavar="WORD",
+        help="what is planted, see below (default: published)",
+    )
     command.add_argument(
         "--full",
         action="store_true",

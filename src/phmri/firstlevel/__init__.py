@@ -8,8 +8,8 @@ infusion response and interactions are contrasts of :math:`b` itself, estimated 
 noise (`fit_glm`).
 """
 
+from phmri.firstlevel._blocks import BlockWeights, block_weights, find_short_conditions
 from phmri.firstlevel._connectivity import (
-    clean,
     edge_names,
     roi_to_roi,
     seed_to_parcel,
@@ -17,6 +17,7 @@ from phmri.firstlevel._connectivity import (
 )
 from phmri.firstlevel._records import RunEstimate
 from phmri.firstlevel._sentences import measure_sentence
+from phmri.firstlevel._unit_series import clean
 from phmri.firstlevel.glm import Contrast, ContrastEstimate, GlmFit, Noise, fit_glm
 from phmri.firstlevel.infusion import (
     Drift,
@@ -63,6 +64,7 @@ from phmri.firstlevel.task import (
 )
 
 __all__ = [
+    "BlockWeights",
     "Contrast",
     "ContrastEstimate",
     "Drift",
@@ -83,6 +85,7 @@ __all__ = [
     "TaskSettings",
     "TrialDesign",
     "alff",
+    "block_weights",
     "canonical_response",
     "clean",
     "degree_centrality",
@@ -91,6 +94,7 @@ __all__ = [
     "every_nth_voxel",
     "exposure_connectivity",
     "falff",
+    "find_short_conditions",
     "find_window_problems",
     "fit_beta_series",
     "fit_glm",

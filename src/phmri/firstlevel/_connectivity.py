@@ -10,133 +10,43 @@ which for a projection is the partial correlation given the constant, filter and
 under white noise :math:`\operatorname{Var} z = 1/(df - 2)`. Voxels go through in blocks: with
 unit seeds :math:`S`, one product :math:`[S; Q^\top] Y` gives the numerator and, as
 :math:`\lVert\hat y\rVert^2 = \lVert y\rVert^2 - \lVert Q^\top y\rVert^2`, the denominator.
+
+Within the blocks of a task condition volumes have weights (`BlockWeights`), and several conditions
+give a weighted sum of their z.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from phmri.exceptions import FirstLevelError, Problem
+from phmri.firstlevel._blocks import BlockWeights
 from phmri.firstlevel._records import RunEstimate
+from phmri.firstlevel._unit_series import (
+    NO_VARIANCE,
+    Seen,
+    fisher,
+    give_estimates,
+    refuse_other_length,
+    sum_of_z,
+    unit_series,
+    variance_of_z,
+)
+from phmri.firstlevel._weighted import cleaned_at, weigh
 from phmri.signals import Cleaning
 
-__all__ = ["clean", "edge_names", "roi_to_roi", "seed_to_parcel", "seed_to_voxel"]
+__all__ = ["edge_names", "roi_to_roi", "seed_to_parcel", "seed_to_voxel"]
 
 _BLOCK = 4096  # columns: a block of 300 float64 volumes and its products stay in cache
-_LARGEST_R = 1.0 - 1e-7  # what float32 data can tell from 1; artanh of it is 8.4
-_NO_VARIANCE = 1e-12  # of a series' sum of squares: rounding of float32 data, not signal
-
-
-def clean(
-    cleaning: Cleaning, series: Float[np.ndarray, "n_volumes n_series"]
-) -> Float[np.ndarray, "n_coordinates n_series"]:
-    """Apply a run's cleaning to its series.
-
-    Parameters
-    ----------
-    cleaning : Cleaning
-        Of the same run.
-    series : ndarray of shape (n_volumes, n_series)
-        All volumes of the file.
-
-    Returns
-    -------
-    ndarray of shape (n_coordinates, n_series)
-        ``remove``: the cleaned series, one row per kept volume. ``keep``: coordinates that have
-        the same inner products as the cleaned series.
-
-    Raises
-    ------
-    FirstLevelError
-        The series do not fit the run, or hold values that are not finite.
-    """
-    _check_rows(cleaning, series)
-    kept = series[cleaning.sample_mask].astype(np.float64)
-    if not np.isfinite(kept).all():
-        raise FirstLevelError(
-            Problem(what="series have values that are not finite", expected="numbers")
-        )
-    if cleaning.kind == "keep":
-        return np.asarray(cleaning.basis.T @ kept)
-    once = kept - cleaning.basis @ (cleaning.basis.T @ kept)
-    twice = once - cleaning.basis @ (cleaning.basis.T @ once)  # enough for rounding
-    return np.asarray(twice)
-
-
-def _check_rows(cleaning: Cleaning, series: Float[np.ndarray, "rows n"]) -> None:
-    if series.shape[0] != cleaning.sample_mask.size:
-        raise FirstLevelError(
-            Problem(
-                what="series and cleaning are of runs of different length",
-                found=f"{series.shape[0]} volumes",
-                expected=f"{cleaning.sample_mask.size}",
-            )
-        )
-
-
-def _unit(
-    cleaning: Cleaning, series: Float[np.ndarray, "n_volumes n"], names: Sequence[str]
-) -> Float[np.ndarray, "n_coordinates n"]:
-    # Clean series and scale them to length 1; refuse those without variance, by name.
-    cleaned = clean(cleaning, series)
-    flat = _has_no_variance(cleaned, series[cleaning.sample_mask].astype(np.float64))
-    if flat.any():
-        raise FirstLevelError(
-            *(
-                Problem(
-                    what="a series has no variance after cleaning",
-                    field=names[i],
-                    expected="a signal that the confounds do not explain whole",
-                )
-                for i in np.flatnonzero(flat).tolist()
-            )
-        )
-    unit: Float[np.ndarray, "n_coordinates n"] = cleaned / np.linalg.norm(cleaned, axis=0)
-    return unit
-
-
-def _has_no_variance(
-    cleaned: Float[np.ndarray, "k n"], kept: Float[np.ndarray, "n_kept n"]
-) -> Bool[np.ndarray, " n"]:
-    return np.asarray((cleaned**2).sum(axis=0) <= _NO_VARIANCE * (kept**2).sum(axis=0))
-
-
-def _fisher(r: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    return np.asarray(np.arctanh(np.clip(r, -_LARGEST_R, _LARGEST_R)))
-
-
-def _variance(cleaning: Cleaning) -> float:
-    if cleaning.df <= 2:  # noqa: PLR2004  1 / (df - 2)
-        raise FirstLevelError(
-            Problem(
-                what="too few degrees of freedom for a correlation",
-                found=f"{cleaning.df:g}",
-                expected="more than 2",
-            )
-        )
-    return 1.0 / (cleaning.df - 2.0)
-
-
-def _estimate(
-    cleaning: Cleaning, z: Float[np.ndarray, " n_outcomes"], names: tuple[str, ...]
-) -> RunEstimate:
-    return RunEstimate(
-        values=z,
-        names=names,
-        variance=_variance(cleaning),
-        df=cleaning.df,
-        unit="Fisher z",
-        variance_assumes="white noise; autocorrelation makes the true variance larger",
-        n_undefined=int(np.isnan(z).sum()),
-    )
 
 
 def seed_to_voxel(
     cleaning: Cleaning,
     seeds: Float[np.ndarray, "n_volumes n_seeds"],
     voxels: Float[np.ndarray, "n_volumes n_voxels"],
+    within: BlockWeights | None = None,
 ) -> tuple[RunEstimate, ...]:
     r"""Correlate seeds with every voxel.
 
@@ -148,6 +58,9 @@ def seed_to_voxel(
         Uncleaned means of unsmoothed data.
     voxels : ndarray of shape (n_volumes, n_voxels)
         Uncleaned, float32; computed with in float64, block by block.
+    within : BlockWeights, optional
+        Correlate within the blocks of conditions, and add their z up; all volumes weigh the same
+        when left out.
 
     Returns
     -------
@@ -158,32 +71,38 @@ def seed_to_voxel(
     Notes
     -----
     `FirstLevelError` tells that series do not fit the run, that a seed or voxel is not finite, or
-    that a seed has no variance.
+    that a seed has no variance; within blocks also that too little is left of a condition or the
+    cleaning is no projection.
 
     :math:`|r|` is bounded by :math:`1 - 10^{-7}`, which is all that float32 data can tell from
     1, so that a seed's own voxel has a finite z of at most 8.4.
     """
-    _variance(cleaning)  # before the long part
-    _check_rows(cleaning, voxels)
-    unit = _unit(cleaning, seeds, [f"seed {i}" for i in range(seeds.shape[1])])
-    n_seeds = unit.shape[1]
-    to_seed = cleaning.basis @ unit if cleaning.kind == "keep" else unit
-    product = np.ascontiguousarray(np.hstack([to_seed, cleaning.basis]).T)
+    variance_of_z(cleaning, within)  # before the long part
+    refuse_other_length(cleaning, voxels)
+    unit = unit_series(cleaning, seeds, [f"seed {i}" for i in range(seeds.shape[1])], within)
+    z = np.empty((seeds.shape[1], voxels.shape[1]))
+    if within is None:
+        to_seed = cleaning.basis @ unit[0] if cleaning.kind == "keep" else unit[0]
+        product = np.ascontiguousarray(np.hstack([to_seed, cleaning.basis]).T)
+        for columns, block in _blocks(cleaning, voxels):
+            z[:, columns] = _block_z(product, block, seeds.shape[1], cleaning.kind)
+    else:
+        for columns, block in _blocks(cleaning, voxels):
+            z[:, columns] = _weighted_z(cleaning, unit, block, within)
+    return give_estimates(cleaning, z, (), within)
+
+
+def _blocks(
+    cleaning: Cleaning, voxels: Float[np.ndarray, "n_volumes n_voxels"]
+) -> Iterator[tuple[slice, Float[np.ndarray, "n_kept n_block"]]]:
     all_kept = bool(cleaning.sample_mask.all())
-    z = np.empty((n_seeds, voxels.shape[1]))
     for start in range(0, voxels.shape[1], _BLOCK):
-        stop = min(start + _BLOCK, voxels.shape[1])
-        block = voxels[:, start:stop] if all_kept else voxels[cleaning.sample_mask, start:stop]
-        z[:, start:stop] = _block_z(product, block.astype(np.float64), n_seeds, cleaning.kind)
-    return tuple(_estimate(cleaning, values, ()) for values in z)
+        columns = slice(start, min(start + _BLOCK, voxels.shape[1]))
+        block = voxels[:, columns] if all_kept else voxels[cleaning.sample_mask, columns]
+        yield columns, block.astype(np.float64)
 
 
-def _block_z(
-    product: Float[np.ndarray, "k n_kept"],
-    block: Float[np.ndarray, "n_kept n_block"],
-    n_seeds: int,
-    kind: Literal["remove", "keep"],
-) -> Float[np.ndarray, "n_seeds n_block"]:
+def _power(block: Float[np.ndarray, "n_kept n_block"]) -> Float[np.ndarray, " n_block"]:
     total = np.einsum("ij,ij->j", block, block)
     if not np.isfinite(total).all():
         raise FirstLevelError(
@@ -193,12 +112,41 @@ def _block_z(
                 expected="numbers",
             )
         )
+    return np.asarray(total)
+
+
+def _weighted_z(
+    cleaning: Cleaning,
+    unit: Seen,
+    block: Float[np.ndarray, "n_kept n_block"],
+    within: BlockWeights,
+) -> Float[np.ndarray, "n_seeds n_block"]:
+    weights = within.weights[cleaning.sample_mask]
+    power, at = _power(block), cleaned_at(cleaning, block, weights)
+    z = np.zeros((unit[0].shape[1], block.shape[1]))
+    seen = weights[weights.any(axis=1)]
+    for weight, one, column in zip(within.contrast.tolist(), unit, seen.T, strict=True):
+        weighted = weigh(column, at)
+        left = np.einsum("ij,ij->j", weighted, weighted)
+        flat = left <= NO_VARIANCE * column.max() * power
+        z += weight * fisher(one.T @ weighted / np.sqrt(np.where(flat, 1.0, left)))
+        z[:, flat] = np.nan
+    return z
+
+
+def _block_z(
+    product: Float[np.ndarray, "k n_kept"],
+    block: Float[np.ndarray, "n_kept n_block"],
+    n_seeds: int,
+    kind: Literal["remove", "keep"],
+) -> Float[np.ndarray, "n_seeds n_block"]:
+    total = _power(block)
     coordinates = product @ block
     inside = np.einsum("ij,ij->j", coordinates[n_seeds:], coordinates[n_seeds:])
     left = inside if kind == "keep" else total - inside
-    flat = left <= _NO_VARIANCE * total
+    flat = left <= NO_VARIANCE * total
     length = np.sqrt(np.where(flat, 1.0, left))
-    z = _fisher(coordinates[:n_seeds] / length)
+    z = fisher(coordinates[:n_seeds] / length)
     z[:, flat] = np.nan
     return z
 
@@ -208,6 +156,7 @@ def seed_to_parcel(
     seed: Float[np.ndarray, " n_volumes"],
     parcels: Float[np.ndarray, "n_volumes n_parcels"],
     names: Sequence[str],
+    within: BlockWeights | None = None,
 ) -> RunEstimate:
     """Correlate a seed with every parcel.
 
@@ -221,6 +170,9 @@ def seed_to_parcel(
         Uncleaned.
     names : sequence of str
         Of the parcels.
+    within : BlockWeights, optional
+        Correlate within the blocks of conditions, and add their z up; all volumes weigh the same
+        when left out.
 
     Returns
     -------
@@ -233,9 +185,10 @@ def seed_to_parcel(
     no variance after cleaning; every such parcel is named.
     """
     _check_names(parcels, names)
-    one = _unit(cleaning, seed[:, None], ["seed"])
-    many = _unit(cleaning, parcels, names)
-    return _estimate(cleaning, _fisher((one.T @ many)[0]), tuple(names))
+    one = unit_series(cleaning, seed[:, None], ["seed"], within)
+    many = unit_series(cleaning, parcels, names, within)
+    (found,) = give_estimates(cleaning, sum_of_z(one, many, within), tuple(names), within)
+    return found
 
 
 def _check_names(series: Float[np.ndarray, "n_volumes n"], names: Sequence[str]) -> None:
@@ -277,6 +230,7 @@ def roi_to_roi(
     regions: Float[np.ndarray, "n_volumes n_regions"],
     names: Sequence[str],
     summary: Literal["edges", "nodes", "global"],
+    within: BlockWeights | None = None,
 ) -> RunEstimate:
     r"""Correlate all pairs of regions and summarise.
 
@@ -290,6 +244,9 @@ def roi_to_roi(
         Of the regions.
     summary : {"edges", "nodes", "global"}
         Every pair, the mean per region, or the mean over all pairs.
+    within : BlockWeights, optional
+        Correlate within the blocks of conditions, and add their z up; all volumes weigh the same
+        when left out.
 
     Returns
     -------
@@ -317,8 +274,8 @@ def roi_to_roi(
                 found=", ".join(names) or "none",
             )
         )
-    unit = _unit(cleaning, regions, names)
-    z = _fisher(unit.T @ unit)
+    unit = unit_series(cleaning, regions, names, within)
+    z = sum_of_z(unit, unit, within)
     if summary == "edges":
         values, labels = z[np.triu_indices(len(names), 1)], edge_names(names)
     elif summary == "nodes":
@@ -326,4 +283,5 @@ def roi_to_roi(
         values, labels = z.sum(axis=1) / (len(names) - 1), tuple(names)
     else:
         values, labels = z[np.triu_indices(len(names), 1)].mean(keepdims=True), ("mean",)
-    return _estimate(cleaning, values, labels)
+    (found,) = give_estimates(cleaning, values[None], labels, within)
+    return found

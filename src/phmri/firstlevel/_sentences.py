@@ -13,6 +13,11 @@ _SEED = (
     "Fisher z [doi:10.1093/biomet/10.4.507] of the correlation of the cleaned mean series of "
     "{source} with that of {target}."
 )
+_WITHIN = (
+    " Only within the blocks of {condition}: the run was cleaned as a whole, then every volume "
+    "was weighted by the blocks convolved with the canonical haemodynamic response, negative "
+    "values set to 0 [doi:10.1089/brain.2012.0073]{summed}."
+)
 _SENTENCES = {
     "seed_to_voxel": _SEED,
     "seed_to_parcel": _SEED,
@@ -74,7 +79,8 @@ def measure_sentence(kind: str, values: Mapping[str, str]) -> str:
     values : mapping of str to str
         What stands for ``source`` (seed, regions, network, model), ``target``, ``summary`` (of
         ``roi_to_roi``: ``edges``, ``nodes`` or ``global``), ``contrast`` and ``noise``, where
-        the kind has them.
+        the kind has them; ``condition`` and, for several, ``sum`` (their weights in words) where
+        a correlation is one within blocks.
 
     Returns
     -------
@@ -84,4 +90,8 @@ def measure_sentence(kind: str, values: Mapping[str, str]) -> str:
     known = dict(values)
     if kind == "roi_to_roi":
         known["summary"] = _SUMMARIES[values["summary"]]
-    return _SENTENCES[kind].format_map(known)
+    sentence = _SENTENCES[kind].format_map(known)
+    if "condition" not in known:
+        return sentence
+    summed = f", and the outcome is the sum {known['sum']} of their z" if "sum" in known else ""
+    return sentence + _WITHIN.format(condition=known["condition"], summed=summed)

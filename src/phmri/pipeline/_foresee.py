@@ -18,6 +18,7 @@ from phmri.firstlevel import (
     fit_glm,
     task_contrast,
 )
+from phmri.pipeline._blocks import make_block_weights
 from phmri.pipeline._by_tissue import by_tissue, refuse_without_tissues
 from phmri.pipeline._job import RunJob, grid_of, run_key
 from phmri.pipeline._located import located, tell_place
@@ -39,6 +40,9 @@ from phmri.protocol import (
     Question,
     ReceptorMaps,
     Reliability,
+    RoiToRoi,
+    SeedToParcel,
+    SeedToVoxel,
     Task,
 )
 from phmri.signals import pick_recordings, place_maps, place_tissues
@@ -172,7 +176,7 @@ def _key(job: RunJob, name: str) -> _Key:
     """Give what the answer depends on: most runs of a trial have one design."""
     run, measure = job.run, job.measures[name]
     curve = job.exposures.get(measure.used_exposure or "")
-    by_event = isinstance(measure, Task | Ppi | BetaSeries)
+    by_event = isinstance(measure, Task | Ppi | BetaSeries) or measure.blocks_of is not None
     return (
         name,
         run.n_volumes,
@@ -199,6 +203,8 @@ def _problems_of(data: RunData, measure: Measure, maps: Mapping[str, str]) -> tu
                 make_task_design(data, measure)
             case BetaSeries():
                 make_trial_design(data)
+            case SeedToVoxel() | SeedToParcel() | RoiToRoi():
+                make_block_weights(data, measure)
             case ExposureConnectivity():
                 _look_at_windows(data, measure)
             case DualRegression() | ReceptorMaps():

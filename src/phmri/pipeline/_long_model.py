@@ -99,6 +99,7 @@ def settings_of(protocol: Protocol, question: Question, *, number: bool) -> Long
         early=None if question.persistence is None else question.persistence.early,
         baseline_as="common" if model == "mixed" and with_baseline and not number else None,
         min_per_group=max(2, protocol.exclusions.min_participants_per_group),
+        least_squares=question.errors == "cr2",
     )
 
 

@@ -23,9 +23,9 @@ from phmri.protocol import (
 __all__ = ["describe_measure", "name_outcome", "name_score", "question_unit", "unit_of"]
 
 _OUTCOMES = {
-    "seed_to_voxel": "connectivity of {seed}{partner}",
-    "seed_to_parcel": "connectivity of {seed}{partner}",
-    "roi_to_roi": "{target}connectivity {among}",
+    "seed_to_voxel": "connectivity of {seed}{partner}{during}",
+    "seed_to_parcel": "connectivity of {seed}{partner}{during}",
+    "roi_to_roi": "{target}connectivity {among}{during}",
     "infusion": "response to the {given}{inside}",
     "task": "signal change for {by}{inside}",
     "ppi": "task-dependent connectivity of {seed}{partner}, {by}",
@@ -139,9 +139,18 @@ def _outcome(measure: Measure, target: str | None) -> str:
             "partner": f" with {target}" if target else "",
             "among": _AMONG.get(values.get("summary", "")),
             "by": weights_in_words(values.get("contrast", {})),
+            "during": _during(measure),
             "given": _given(measure),
         }
     )
+
+
+def _during(measure: Measure) -> str:
+    conditions = measure.blocks_of
+    if conditions is None:
+        return ""
+    words = weights_in_words(conditions)
+    return f" during {words}" if words in conditions else f" by condition, {words}"
 
 
 def _given(measure: Measure) -> str:
@@ -228,6 +237,11 @@ def describe_measure(measure: Measure) -> str:
     )
     if isinstance(measure, Task | Ppi | BetaSeries):
         values["contrast"] = weights_in_words(measure.contrast)
+    if measure.blocks_of is not None:
+        used = [name for name, weight in measure.blocks_of.items() if weight != 0]
+        values["condition"] = " and of ".join(used)
+        if (words := weights_in_words(measure.blocks_of)) not in used:
+            values["sum"] = words
     if isinstance(measure, Infusion):
         values["source"] = measure.response.model.replace("_", " ")
     noise = getattr(measure, "noise", None)

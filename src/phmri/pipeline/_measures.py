@@ -27,6 +27,7 @@ from phmri.firstlevel import (
     seed_to_parcel,
     seed_to_voxel,
 )
+from phmri.pipeline._blocks import make_block_weights
 from phmri.pipeline._job import parcel_name
 from phmri.pipeline._located import located
 from phmri.pipeline._model_measures import beta_series, infusion, ppi, task
@@ -136,7 +137,9 @@ def _seed_to_voxel(
     seeds = data.seeds(members, denoising)
     voxels = data.outcomes(first, denoising).series
     try:
-        found = seed_to_voxel(data.cleaning(denoising), seeds, voxels)
+        found = seed_to_voxel(
+            data.cleaning(denoising), seeds, voxels, make_block_weights(data, first)
+        )
     except FirstLevelError as error:
         names = {f"seed {i}": member.seed for i, member in enumerate(members.values())}
         told = (
@@ -151,7 +154,8 @@ def _seed_to_voxel(
 def _seed_to_parcel(measure: SeedToParcel, data: RunData, denoising: str) -> RunEstimate:
     seed = data.region(measure, denoising, measure.used_regions[0])
     parcels = data.outcomes(measure, denoising)
-    return seed_to_parcel(data.cleaning(denoising), seed, parcels.series, parcels.names)
+    within = make_block_weights(data, measure)
+    return seed_to_parcel(data.cleaning(denoising), seed, parcels.series, parcels.names, within)
 
 
 @_alone.register
@@ -159,7 +163,8 @@ def _roi_to_roi(measure: RoiToRoi, data: RunData, denoising: str) -> RunEstimate
     keys = measure.used_regions or data.job.parcels[measure.parcellation or ""]
     names = measure.used_regions or tuple(map(parcel_name, keys))
     regions = np.column_stack([data.region(measure, denoising, key) for key in keys])
-    return roi_to_roi(data.cleaning(denoising), regions, names, measure.summary)
+    within = make_block_weights(data, measure)
+    return roi_to_roi(data.cleaning(denoising), regions, names, measure.summary, within)
 
 
 @_alone.register

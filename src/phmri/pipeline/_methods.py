@@ -77,6 +77,9 @@ def _exclusions(protocol: Protocol, runs: Mapping[RunKey, MeasuredRun]) -> list[
         if is_set is not None
     ]
     limits.append("fewer degrees of freedom than the denoising asks for")
+    measures = (measure for run in runs.values() for measure in run.job.measures.values())
+    if any(measure.blocks_of is not None for measure in measures):
+        limits.append("fewer effective volumes of a condition than a measure asks for")
     if any(run.job.run.kind == "volume" for run in runs.values()):
         limits.append(f"signal in less than {rules.min_region_coverage:.0%} of a seed")
     n_excluded = sum(bool(run.manifest.excluded) for run in runs.values())

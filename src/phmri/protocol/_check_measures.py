@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from phmri.protocol._check_infusion import check_infusion, check_range, check_time_zero
 from phmri.protocol._check_variants import check_variants
 from phmri.protocol._finding import Finding, Path, shown
+from phmri.protocol._measures import SeedToVoxel
 from phmri.protocol._raw import (
     Raw,
     entries,
@@ -20,6 +21,8 @@ from phmri.protocol._raw import (
 __all__ = ["check_measures"]
 
 _BY_EVENT = ("task", "ppi", "beta_series")
+_CORRELATIONS = ("seed_to_voxel", "seed_to_parcel", "roi_to_roi")
+_USUAL_VOLUMES = SeedToVoxel.model_fields["min_effective_volumes"].default
 
 
 def check_measures(raw: Raw) -> Iterator[Finding]:
@@ -74,12 +77,41 @@ def _check_kind(raw: Raw, path: Path, measure: Raw) -> Iterator[Finding]:
     elif kind == "exposure_connectivity":
         yield from check_time_zero(raw, path, measure)
     elif kind in _BY_EVENT:
-        yield from _check_contrast(raw, path, measure)
+        yield from _check_contrast(raw, path, measure, "contrast")
     elif kind in {"alff", "falff"}:
         yield from check_range((*path, "band_hz"), measure.get("band_hz"))
     elif kind in {"dual_regression", "receptor_maps"}:
         yield from _check_maps(raw, path, measure)
+    if kind in _CORRELATIONS:
+        yield from _check_condition(raw, path, measure)
     yield from _check_noise(path, measure)
+
+
+def _check_condition(raw: Raw, path: Path, measure: Raw) -> Iterator[Finding]:
+    """Check what a correlation within blocks needs of scan and denoising."""
+    if measure.get("condition") is None:
+        if number(measure.get("min_effective_volumes")) not in {None, _USUAL_VOLUMES}:
+            yield Finding(
+                path=(*path, "min_effective_volumes"),
+                what="this has no effect without a condition",
+                found=shown(measure["min_effective_volumes"]),
+                expected="'condition' beside it",
+            )
+        return
+    yield from _check_contrast(raw, path, measure, "condition")
+    settings = entries(raw, "denoising")
+    names = [
+        text(measure.get("denoising")) or "",
+        *(n for _, n in listed(measure.get("sensitivity"))),
+    ]
+    for name in names:
+        if settings.get(name, {}).get("filter") == "butterworth":
+            yield Finding(
+                path=(*path, "condition"),
+                what="volumes can only be weighted after a filter that is a projection",
+                found=f"{name} (filter: butterworth)",
+                expected="'filter: projection'",
+            )
 
 
 def _check_noise(path: Path, measure: Raw) -> Iterator[Finding]:
@@ -115,14 +147,15 @@ def _check_maps(raw: Raw, path: Path, measure: Raw) -> Iterator[Finding]:
         yield from unknown((*path, "receptor"), "receptor", measure.get("receptor"), maps)
 
 
-def _check_contrast(raw: Raw, path: Path, measure: Raw) -> Iterator[Finding]:
+def _check_contrast(raw: Raw, path: Path, measure: Raw, key: str) -> Iterator[Finding]:
     name = text(measure.get("scan")) or ""
     scans = entries(raw, "scans")
     known = [item for _, item in listed(scans.get(name, {}).get("conditions"))]
+    user = measure.get("kind") if key == "contrast" else key
     if name in scans and not known:
         yield Finding(
             path=(*path, "scan"),
-            what=f"'{measure.get('kind')}' needs task conditions, and this scan has none",
+            what=f"'{user}' needs task conditions, and this scan has none",
             found=name,
             expected="a scan with 'conditions'",
         )
@@ -132,17 +165,19 @@ def _check_contrast(raw: Raw, path: Path, measure: Raw) -> Iterator[Finding]:
         for condition, columns in mapping(measure.get("modulators")).items()
         for _, column in listed(columns)
     }
-    contrast = mapping(measure.get("contrast"))
+    given = measure.get(key)
+    contrast = {given: 1.0} if isinstance(given, str) else mapping(given)
     for item in contrast if known else ():
         allowed = (*known, *sorted(modulators))
-        yield from unknown((*path, "contrast", item), "condition", item, allowed)
+        place = (*path, key) if given == item else (*path, key, item)
+        yield from unknown(place, "condition", item, allowed)
     for item, columns in mapping(measure.get("modulators")).items() if known else ():
         yield from unknown((*path, "modulators", item), "condition", item, known)
         yield from repeated((*path, "modulators", item), columns, "column")
     weights = [number(value) for value in contrast.values()]
     if weights and None not in weights and not any(weights):
         yield Finding(
-            path=(*path, "contrast"),
+            path=(*path, key),
             what="all weights are 0",
             found=shown(contrast),
             expected="at least one other",

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from phmri.protocol._base import Name, Record
 
@@ -37,6 +37,14 @@ __all__ = [
 Minutes = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Weights = Annotated[dict[str, float], Field(min_length=1)]
+Conditions = Annotated[
+    dict[str, float],
+    Field(min_length=1),
+    BeforeValidator(
+        lambda value: {value: 1.0} if isinstance(value, str) else value,
+        json_schema_input_type=str | dict[str, float],
+    ),
+]
 MinutesRange = tuple[Minutes, Minutes]
 PositiveRange = tuple[Positive, Positive]
 
@@ -101,6 +109,11 @@ class _RunMeasure(Record):
         return (self.denoising, *self.sensitivity)
 
     @property
+    def blocks_of(self) -> dict[str, float] | None:  # numpydoc ignore=RT01
+        """The conditions whose blocks it looks at, with their weights."""
+        return getattr(self, "condition", None)
+
+    @property
     def is_connectivity(self) -> bool:  # numpydoc ignore=RT01
         """Whether the outcome is Fisher z of cleaned series."""
         return getattr(self, "kind", "") in {"seed_to_voxel", "seed_to_parcel", "roi_to_roi"}
@@ -111,14 +124,22 @@ class _VoxelMeasure(_RunMeasure):
     """Every parcel of this parcellation in place of every voxel."""
 
 
-class SeedToVoxel(_RunMeasure):
+class _Correlation(_RunMeasure):
+    condition: Conditions | None = None
+    """Only within the blocks of this condition, every volume by its share in them; or condition ->
+    weight, for a weighted sum of the z of several. All volumes alike when left out."""
+    min_effective_volumes: Annotated[float, Field(gt=3)] = 15.0
+    """A condition that is worth fewer volumes is refused."""
+
+
+class SeedToVoxel(_Correlation):
     """Fisher z of the correlation of a seed region with every voxel."""
 
     kind: Literal["seed_to_voxel"]
     seed: Name
 
 
-class SeedToParcel(_RunMeasure):
+class SeedToParcel(_Correlation):
     """Fisher z of the correlation of a seed region with every parcel."""
 
     kind: Literal["seed_to_parcel"]
@@ -126,7 +147,7 @@ class SeedToParcel(_RunMeasure):
     parcels: Name
 
 
-class RoiToRoi(_RunMeasure):
+class RoiToRoi(_Correlation):
     """Fisher z of the correlations among regions, or among all parcels of a parcellation."""
 
     kind: Literal["roi_to_roi"]

@@ -75,7 +75,10 @@ def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], .
         lines.append(("Adjusted for", ", ".join(_adjusted(protocol, question)) or "nothing"))
         one = question.where == Where() and claim.outcome == "scalar"
         lines.append(("Where", "one number per participant" if one else _where(question.where)))
-    lines.append(("Estimator", _ESTIMATORS.get(claim.estimator, claim.estimator)))
+    estimator = _ESTIMATORS.get(claim.estimator, claim.estimator)
+    if question is not None and question.errors == "cr2":
+        estimator = f"{claim.estimator}: its means by least squares"
+    lines.append(("Estimator", estimator))
     if question is not None and question.errors in _ERRORS:
         lines.append(("Standard errors", _ERRORS[question.errors]))
     total = sum(claim.n_per_group.values())

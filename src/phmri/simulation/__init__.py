@@ -6,7 +6,8 @@ signal, drift, motion and rhythms on their maps, and noise that is smooth in spa
 autoregressive in time. What is not planted is null. All that is written says SIMULATED.
 """
 
-from phmri.simulation._demo import DEMOS, simulate_demo
+from phmri.simulation._demo import DEMOS, list_scenarios, simulate_demo
+from phmri.simulation._real_runs import resample
 from phmri.simulation._recovered import Recovered, compare, write_recovered
 from phmri.simulation._simulate import SimulatedTrial, read_truth, simulate
 from phmri.simulation._small import make_small_tree
@@ -18,8 +19,10 @@ __all__ = [
     "SimulatedTrial",
     "Truth",
     "compare",
+    "list_scenarios",
     "make_small_tree",
     "read_truth",
+    "resample",
     "simulate",
     "simulate_demo",
     "write_recovered",

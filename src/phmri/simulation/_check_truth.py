@@ -8,6 +8,8 @@ from phmri.protocol import Crossover, Finding, Infusion, Protocol, one_of
 __all__ = ["check_against"]
 
 _MOST_GAIN = 5.0
+_DRAWN = ("grey_percent", "white_percent", "csf_percent", "grey_ar", "white_ar", "csf_ar")
+_FOLLOWS_INFUSION = ("response", "physiology", "movement")
 
 
 def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Finding]]:
@@ -45,6 +47,7 @@ def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Fin
         ):
             yield from _known(_mapping(value.get(section)), (section,), names[what], what)
         yield from _missing_scans(value, protocol)
+        yield from _background(_mapping(value.get("background")), names["region"])
         moved = _mapping(_mapping(value.get("motion")).get("by_treatment"))
         yield from _known(moved, ("motion", "by_treatment"), protocol.treatments, "treatment")
         effects = _mapping(value.get("effects"))
@@ -89,6 +92,21 @@ def _known(
                 what=f"the protocol has no such {what}",
                 found=str(name),
                 expected=one_of(allowed, name) if allowed else "nothing here",
+            )
+
+
+def _background(background: dict[str, Any], regions: Iterable[str]) -> Iterator[Finding]:
+    dropout = _mapping(background.get("dropout"))
+    yield from _known(dropout, ("background", "dropout"), regions, "region")
+    if background.get("from_runs") is None:
+        return
+    for name in _DRAWN:
+        if name in background:
+            yield Finding(
+                path=("background", name),
+                what="the noise is that of real runs, so nothing else says how large it is",
+                found=str(background[name]),
+                expected=f"from_runs or {name}, not both",
             )
 
 
@@ -175,11 +193,11 @@ def _curve(protocol: Protocol, path: tuple[str, ...], effect: dict[str, Any]) ->
             [str(exposure)], (*path, "curve", "exposure"), protocol.exposures, "exposure"
         )
     scan = protocol.scans.get(str(effect.get("scan")))
-    if effect.get("kind") == "response" and scan is not None and not scan.start_min:
+    if effect.get("kind") in _FOLLOWS_INFUSION and scan is not None and not scan.start_min:
         measures = [m for m in protocol.measures.values() if isinstance(m, Infusion)]
         yield Finding(
             path=(*path, "scan"),
-            what="nobody says when this scan begins, so it has no response to an infusion",
+            what="nobody says when this scan begins, so nothing in it follows an infusion",
             found=str(effect.get("scan")),
             expected=one_of({m.scan for m in measures}) if measures else "a scan with start_min",
         )

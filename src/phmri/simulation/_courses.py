@@ -7,7 +7,14 @@ from jaxtyping import Float
 
 from phmri.simulation._plan import PlannedRun
 from phmri.simulation._scene import NETWORKS
-from phmri.simulation._truth import Coupling, Response, ScanTruth, Truth
+from phmri.simulation._truth import (
+    Activation,
+    Coupling,
+    Movement,
+    Physiology,
+    ScanTruth,
+    Truth,
+)
 
 __all__ = ["Block", "RunCourses", "blocks_of", "make_courses"]
 
@@ -113,6 +120,8 @@ def make_courses(
     columns = {name: _slow(n, 0.5, rng) for name in NETWORKS}
     columns |= {f"region {name}": _slow(n, 0.5, rng) for name in truth.regions}
     columns |= {name: _slow(n, 0.5, rng) for name in ("global", "white", "csf")}
+    if truth.background.from_runs is not None:  # real noise brings its own networks
+        columns |= {name: np.zeros(n) for name in (*NETWORKS, "global", "white", "csf")}
     loads = truth.scans[run.scan].conditions
     _add_effects(columns, run, truth, blocks)
     task = _response(blocks, loads, n, run.t_r)
@@ -124,6 +133,7 @@ def make_courses(
     for axis in "xyz":
         columns[f"drift_{axis}"] = rng.normal() * np.cos(phase) + rng.normal() * np.cos(2 * phase)
     motion, spikes = _motion(n, run.nods, rng)
+    motion += _slides(run, truth)
     names = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
     columns |= dict(zip(names, (motion - motion.mean(axis=0)).T, strict=True))
     columns["spike"] = spikes
@@ -141,20 +151,31 @@ def _add_effects(
     signals = {name: columns[f"region {name}"].copy() for name in truth.regions}
     for planned in run.effects:
         effect = truth.effects[planned.name]
+        if isinstance(effect, Movement):
+            continue
         if isinstance(effect, Coupling):
             course = signals[effect.seed]
             if effect.conditions:
                 during = dict.fromkeys(effect.conditions, 1.0)
                 course = course * _response(blocks, during, run.n_volumes, run.t_r)
             columns[f"region {effect.target}"] += planned.size * course
-        elif isinstance(effect, Response):
-            course = np.zeros(run.n_volumes) if planned.curve is None else planned.curve
-            columns[f"effect {planned.name}"] = planned.size * course
-        else:
+        elif isinstance(effect, Activation):
             course = _response(blocks, effect.conditions, run.n_volumes, run.t_r)
             columns[f"effect {planned.name}"] = planned.size * course
-        if effect.own_map:
+        else:
+            course = np.zeros(run.n_volumes) if planned.curve is None else planned.curve
+            columns[f"effect {planned.name}"] = planned.size * course
+        if not isinstance(effect, Physiology) and effect.own_map:
             columns[f"own {planned.name}"] = abs(planned.size) * effect.own_map * course
+
+
+def _slides(run: PlannedRun, truth: Truth) -> Float[np.ndarray, "n_volumes 6"]:
+    slides = np.zeros((run.n_volumes, 6))
+    for planned in run.effects:
+        effect = truth.effects[planned.name]
+        if isinstance(effect, Movement) and planned.curve is not None:
+            slides[:, "xyz".index(effect.direction)] += planned.size * planned.curve
+    return slides
 
 
 def _rhythms(

@@ -1,30 +1,43 @@
 """The two founding studies, simulated: protocols and truths that come with phmri."""
 
+import json
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import Literal
+from typing import Any, Literal
+
+import yaml
 
 from phmri.dataset import write_text
 from phmri.exceptions import Problem, SimulationError
-from phmri.simulation._simulate import SimulatedTrial, simulate
+from phmri.simulation._simulate import SimulatedTrial, number_problems, simulate
 from phmri.simulation._tree import OnRun
 
-__all__ = ["DEMOS", "demo_text", "simulate_demo"]
+__all__ = [
+    "DEMOS",
+    "PUBLISHED",
+    "demo_settings",
+    "demo_text",
+    "list_scenarios",
+    "simulate_demo",
+    "truth_text",
+]
 
+_HEAD = "# What is planted in this SIMULATED study. The analysis never reads this file.\n"
 DEMOS = ("weigner2025", "deakin2008")
+PUBLISHED = "published"
 _Settings = dict[str, int | float]
 _SEEDS = {"weigner2025": 20250, "deakin2008": 2008}
 # `full`: the real numbers of people, and effects of the size that studies report.
 _SETTINGS: dict[tuple[str, bool], _Settings] = {
     ("weigner2025", False): {
         "n": 10, "n_volumes": 100, "n_permutations": 1000,
-        "gain": 1.2, "gain_sd": 0.2, "margin": 0.25,
+        "gain": 1.2, "gain_sd": 0.2, "half": 0.3, "margin": 0.25,
     },
     ("weigner2025", True): {
         "n": 25, "n_volumes": 300, "n_permutations": 5000,
-        "gain": 0.5, "gain_sd": 0.4, "margin": 0.15,
+        "gain": 0.5, "gain_sd": 0.4, "half": 0.45, "margin": 0.15,
     },
     ("deakin2008", False): {
         "n_first": 6, "n_second": 6, "n_third": 6, "n_volumes": 360, "t_r": 2.5, "voxel_mm": 3,
@@ -37,6 +50,34 @@ _SETTINGS: dict[tuple[str, bool], _Settings] = {
         "percent": 1.5, "percent_sd": 0.8, "margin": 0.4,
     },
 }  # fmt: skip
+
+# A margin as wide as half of the effect would call half of it nothing.
+_MARGIN_OF_HALF = {False: 0.08, True: 0.05}
+
+
+def demo_settings(name: str, *, full: bool, seed: int, scenario: str = PUBLISHED) -> _Settings:
+    """Say what the placeholders of a demo stand for.
+
+    Parameters
+    ----------
+    name : str
+        Of the demo.
+    full : bool
+        As large as the real study.
+    seed : int
+        Not negative.
+    scenario : str
+        One of `list_scenarios`.
+
+    Returns
+    -------
+    dict of str to number
+        Of protocol and truth alike.
+    """
+    settings = _SETTINGS[name, full] | {"seed": seed}
+    if scenario == "half_blocked":
+        settings["margin"] = _MARGIN_OF_HALF[full]
+    return settings
 
 
 def demo_text(name: str, settings: Mapping[str, object]) -> str:
@@ -58,10 +99,67 @@ def demo_text(name: str, settings: Mapping[str, object]) -> str:
     return Template(text).substitute(settings)
 
 
+def list_scenarios(name: str) -> tuple[str, ...]:
+    """List the truths that a demo can plant.
+
+    Parameters
+    ----------
+    name : str
+        Of the demo.
+
+    Returns
+    -------
+    tuple of str
+        What its authors published comes first.
+    """
+    text = (files("phmri.simulation") / "demos" / f"{name}_scenarios.yaml").read_text("utf-8")
+    return (PUBLISHED, *yaml.safe_load(text))
+
+
+def truth_text(name: str, settings: Mapping[str, object], scenario: str = PUBLISHED) -> str:
+    """Write what a scenario of a demo plants.
+
+    Parameters
+    ----------
+    name : str
+        Of the demo.
+    settings : mapping
+        What the placeholders stand for.
+    scenario : str
+        One of `list_scenarios`.
+
+    Returns
+    -------
+    str
+        YAML. A scenario other than the published one is laid over it as a JSON merge patch
+        (RFC 7396).
+    """
+    text = demo_text(f"{name}_truth", settings)
+    if scenario == PUBLISHED:
+        return text
+    patch = yaml.safe_load(demo_text(f"{name}_scenarios", settings))[scenario]
+    merged = _merge(yaml.safe_load(text), {"scenario": scenario, **patch})
+    plain = json.loads(json.dumps(merged))  # anchors are for the scenarios, not for what is read
+    return _HEAD + str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100))
+
+
+def _merge(value: object, patch: object) -> object:
+    if not isinstance(patch, dict):
+        return patch
+    merged: dict[str, Any] = dict(value) if isinstance(value, dict) else {}
+    for key, item in patch.items():
+        if item is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = _merge(merged.get(key), item)
+    return merged
+
+
 def simulate_demo(
     name: Literal["weigner2025", "deakin2008"],
     directory: Path,
     *,
+    scenario: str = PUBLISHED,
     full: bool = False,
     seed: int | None = None,
     n_workers: int = 2,
@@ -75,6 +173,8 @@ def simulate_demo(
         Which.
     directory : Path
         Made when absent; holds ``bids/``, ``trial.yaml`` and ``truth.yaml`` afterwards.
+    scenario : str
+        What is planted: one of `list_scenarios`.
     full : bool
         As many people and volumes as the real study, and effects of a real size; few people and
         large effects otherwise.
@@ -93,18 +193,25 @@ def simulate_demo(
     Raises
     ------
     SimulationError
-        There is no such demo, a number is out of its range, or the disk is too small.
+        There is no such demo or scenario, a number is out of its range, or the disk is too small.
     """
     if name not in DEMOS:
         raise SimulationError(
             Problem(what="there is no such demo", found=name, expected=" or ".join(DEMOS))
         )
     seed = _SEEDS[name] if seed is None else seed
-    settings = _SETTINGS[name, full] | {"seed": seed}
+    problems = number_problems(seed, n_workers)
+    known = list_scenarios(name)
+    if scenario not in known:
+        what = f"{name} has no such scenario"
+        problems.append(Problem(what=what, found=scenario, expected=", ".join(known)))
+    if problems:
+        raise SimulationError(*problems)
+    settings = demo_settings(name, full=full, seed=seed, scenario=scenario)
     directory = Path(directory)
     protocol, planned = directory / "trial.yaml", directory / "truth.yaml"
     write_text(protocol, demo_text(name, settings))
-    write_text(planned, demo_text(f"{name}_truth", settings))
+    write_text(planned, truth_text(name, settings, scenario))
     return simulate(
         protocol,
         directory,

@@ -10,11 +10,19 @@ from jaxtyping import Float
 
 from phmri.pharmacokinetics import Dose, concentration, find_model, resolve_doses
 from phmri.protocol import Crossover, GammaVariate, Protocol, Ramp, Step, treatment_of
-from phmri.simulation._truth import Coupling, Curve, Response, Truth
+from phmri.simulation._real_runs import LABEL
+from phmri.simulation._truth import (
+    Coupling,
+    Curve,
+    Effect,
+    Movement,
+    Physiology,
+    Response,
+    Truth,
+)
 
 __all__ = ["Person", "PlannedEffect", "PlannedRun", "TrialPlan", "make_plan", "sizes_in_words"]
 
-_LABEL = "acq-simulated"
 _LIGHTEST_KG, _HEAVIEST_KG = 50.0, 110.0
 
 
@@ -57,7 +65,7 @@ class PlannedEffect:
     size : float
         The person's size times the treatment's share.
     curve : ndarray of shape (n_volumes,) or None
-        Of a response.
+        Of what follows the infusion.
     """
 
     name: str
@@ -113,7 +121,7 @@ class PlannedRun:
             Up to the entities that a derivative adds.
         """
         run = "" if self.run is None else f"_run-{self.run}"
-        return f"sub-{self.person.label}_ses-{self.session}_task-{self.task}_{_LABEL}{run}"
+        return f"sub-{self.person.label}_ses-{self.session}_task-{self.task}_{LABEL}{run}"
 
     @property
     def folder(self) -> Path:
@@ -200,7 +208,7 @@ def make_plan(protocol: Protocol, truth: Truth, seed: int) -> TrialPlan:
             if effect.scan != name or not share or elsewhere:
                 continue
             curve = None
-            if isinstance(effect, Response):
+            if isinstance(effect, Response | Physiology | Movement):
                 place = (key, session, treatment or "")
                 if place not in curves:
                     times = _minutes(protocol, truth, name, session)
@@ -245,10 +253,7 @@ def _people(protocol: Protocol, truth: Truth, seed: int) -> tuple[Person, ...]:
         scores = {name: float(rng.standard_normal()) for name in truth.effects}
         sizes = {}
         for name, effect in truth.effects.items():
-            if isinstance(effect, Coupling):
-                mean, spread = effect.gain, effect.gain_sd
-            else:
-                mean, spread = effect.percent, effect.percent_sd
+            mean, spread = _size(effect)
             sizes[name] = mean + spread * scores[name]
         people.append(
             Person(
@@ -261,6 +266,15 @@ def _people(protocol: Protocol, truth: Truth, seed: int) -> tuple[Person, ...]:
             )
         )
     return tuple(people)
+
+
+def _size(effect: Effect) -> tuple[float, float]:
+    """Give the mean size of an effect, and its standard deviation between people."""
+    if isinstance(effect, Coupling):
+        return effect.gain, effect.gain_sd
+    if isinstance(effect, Movement):
+        return effect.mm, effect.mm_sd
+    return effect.percent, effect.percent_sd
 
 
 def _lost_visits(protocol: Protocol, truth: Truth, seed: int, n_people: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from phmri.inference import Claim, format_interval, format_p
 from phmri.protocol import Protocol, SphereRegion, read_protocol
 from phmri.simulation._files import write_columns
 from phmri.simulation._simulate import SimulatedTrial, read_truth
-from phmri.simulation._truth import Coupling, Truth
+from phmri.simulation._truth import Activation, Coupling, Response, Truth
 
 __all__ = ["Recovered", "compare", "write_recovered"]
 
@@ -257,7 +257,7 @@ def _places(
     spots = {}
     for name in planted:
         effect = truth.effects.get(name)
-        if effect is None:
+        if not isinstance(effect, Coupling | Response | Activation):
             continue
         region = effect.target if isinstance(effect, Coupling) else effect.region
         sphere = protocol.regions[region]

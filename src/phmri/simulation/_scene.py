@@ -15,7 +15,8 @@ from phmri.dataset import AtlasStore
 from phmri.protocol import Protocol, SphereRegion
 from phmri.signals import Grid, place_region
 from phmri.simulation._anatomy import Anatomy
-from phmri.simulation._truth import Background, Truth
+from phmri.simulation._real_runs import RealRun
+from phmri.simulation._truth import Activation, Background, Response, Truth
 
 __all__ = ["NETWORKS", "Scene", "make_scene", "place_effects"]
 
@@ -63,6 +64,10 @@ class Scene:
         Of every source; those of regions are named ``region <name>``.
     shapes : dict of str to ndarray of shape (n_voxels,)
         Region -> 1 inside, falling to 0 over its edge.
+    physiology : dict of str to ndarray of shape (n_voxels,)
+        Place of a `Physiology` -> its map, 1 where that is largest.
+    real_runs : tuple of RealRun
+        Whose noise is resampled; empty where noise is drawn.
     """
 
     anatomy: Anatomy
@@ -71,9 +76,17 @@ class Scene:
     noise_ar: Float32[np.ndarray, " n_voxels"]
     maps: dict[str, np.ndarray]
     shapes: dict[str, np.ndarray]
+    physiology: dict[str, np.ndarray]
+    real_runs: tuple[RealRun, ...]
 
 
-def make_scene(anatomy: Anatomy, truth: Truth, shapes: dict[str, np.ndarray]) -> Scene:
+def make_scene(
+    anatomy: Anatomy,
+    truth: Truth,
+    shapes: dict[str, np.ndarray],
+    *,
+    real_runs: tuple[RealRun, ...] = (),
+) -> Scene:
     """Lay sources over an anatomy.
 
     Parameters
@@ -84,6 +97,8 @@ def make_scene(anatomy: Anatomy, truth: Truth, shapes: dict[str, np.ndarray]) ->
         Strength of what is there.
     shapes : dict of str to ndarray of shape (n_voxels,)
         Of the regions.
+    real_runs : tuple of RealRun
+        Whose noise is resampled.
 
     Returns
     -------
@@ -99,10 +114,14 @@ def make_scene(anatomy: Anatomy, truth: Truth, shapes: dict[str, np.ndarray]) ->
     }
     for name, region in truth.regions.items():
         maps[f"region {name}"] = _PERCENT * region.signal_percent * shapes[name]
-    maps["global"] = _GLOBAL * (0.4 + 0.6 * anatomy.grey)
+    gradient = _gradient(anatomy, mean)
+    physiology = _physiology_maps(anatomy, gradient)
+    maps["global"] = _GLOBAL * physiology["brain"]
     maps["white"] = 6.0 * anatomy.white
     maps["csf"] = 14.0 * anatomy.csf
-    maps |= _nuisance_maps(anatomy, mean, noise)
+    maps |= _nuisance_maps(anatomy, mean, gradient, noise)
+    maps["cardiac"] = _PERCENT * noise.cardiac_percent * physiology["vessels"]
+    maps["respiratory"] = _PERCENT * noise.respiratory_percent * physiology["edge"]
     levels = (noise.grey_percent, noise.white_percent, noise.csf_percent)
     return Scene(
         anatomy=anatomy,
@@ -111,6 +130,8 @@ def make_scene(anatomy: Anatomy, truth: Truth, shapes: dict[str, np.ndarray]) ->
         noise_ar=_mixture(anatomy, (noise.grey_ar, noise.white_ar, noise.csf_ar)),
         maps={name: values.astype(np.float32) for name, values in maps.items()},
         shapes=shapes,
+        physiology=physiology,
+        real_runs=real_runs,
     )
 
 
@@ -144,8 +165,11 @@ def place_effects(
     """
     used = dict.fromkeys(truth.regions)
     used |= dict.fromkeys(
-        effect.region for effect in truth.effects.values() if effect.kind != "coupling"
+        effect.region
+        for effect in truth.effects.values()
+        if isinstance(effect, Response | Activation)
     )
+    used |= dict.fromkeys(truth.background.dropout)
     found = {}
     for name in used:
         region = protocol.regions[name]
@@ -176,25 +200,33 @@ def _mixture(
     return np.asarray(mixed, dtype=np.float32)
 
 
+def _physiology_maps(anatomy: Anatomy, gradient: np.ndarray) -> dict[str, np.ndarray]:
+    edge = np.sqrt((gradient**2).sum(axis=1))
+    return {
+        "brain": 0.4 + 0.6 * anatomy.grey,
+        "vessels": 0.2 + 0.8 * anatomy.csf,
+        "edge": edge / edge.max(),
+    }
+
+
 def _nuisance_maps(
-    anatomy: Anatomy, mean: Float32[np.ndarray, " n"], background: Background
+    anatomy: Anatomy,
+    mean: Float32[np.ndarray, " n"],
+    gradient: np.ndarray,
+    background: Background,
 ) -> dict[str, np.ndarray]:
     position = anatomy.position_mm - anatomy.position_mm.mean(axis=0)
     extent = np.abs(position).max(axis=0)
     drift = 10.0 * background.drift_percent
     maps = {f"drift_{axis}": drift * position[:, k] / extent[k] for k, axis in enumerate("xyz")}
     # First-order effect of a rigid motion: minus the gradient along the displacement it causes.
-    gradient = _gradient(anatomy, mean)
     turn = np.cross(position, gradient)
     for k, axis in enumerate("xyz"):
         maps[f"trans_{axis}"] = -gradient[:, k]
         maps[f"rot_{axis}"] = -turn[:, k]
     maps["spike"] = -0.03 * mean * (1 + position[:, 2] / extent[2])
     maps["saturation"] = 0.12 * mean
-    maps["cardiac"] = _PERCENT * background.cardiac_percent * (0.2 + 0.8 * anatomy.csf)
-    edge = np.sqrt((gradient**2).sum(axis=1))
-    maps["respiratory"] = _PERCENT * background.respiratory_percent * edge / edge.max()
-    return {name: values.astype(np.float32) for name, values in maps.items()}
+    return maps
 
 
 def _bell(anatomy: Anatomy, center: _Point, sd_mm: float) -> np.ndarray:

@@ -10,11 +10,12 @@ from phmri.protocol import Protocol, protocol_sha256, read_protocol, read_record
 from phmri.simulation._anatomy import Anatomy, template_anatomy
 from phmri.simulation._check_truth import check_against
 from phmri.simulation._plan import TrialPlan, make_plan, sizes_in_words
+from phmri.simulation._real_runs import find_real_runs
 from phmri.simulation._scene import make_scene, place_effects
 from phmri.simulation._tree import DERIVATIVES, OnRun, write_tree
 from phmri.simulation._truth import Truth
 
-__all__ = ["SimulatedTrial", "read_truth", "simulate", "simulate_trial"]
+__all__ = ["SimulatedTrial", "number_problems", "read_truth", "simulate", "simulate_trial"]
 
 _BYTES_PER_VALUE = 1.15  # of a compressed run, as measured
 _SPARE = 1.1
@@ -68,6 +69,31 @@ def read_truth(path: Path, protocol: Protocol) -> Truth:
     return read_record(path, Truth, check_against(protocol))
 
 
+def number_problems(seed: int, n_workers: int) -> list[Problem]:
+    """Say which numbers cannot be used.
+
+    Parameters
+    ----------
+    seed : int
+        Not negative.
+    n_workers : int
+        At least 1.
+
+    Returns
+    -------
+    list of Problem
+        Empty when all can.
+    """
+    return [
+        Problem(what="not a number that can be used", field=name, found=str(value), expected=text)
+        for name, value, low, text in (
+            ("seed", seed, 0, "0 or more"),
+            ("n_workers", n_workers, 1, "1 or more"),
+        )
+        if value < low
+    ]
+
+
 def simulate(
     protocol_path: Path,
     directory: Path,
@@ -110,7 +136,8 @@ def simulate(
     ProtocolError
         Protocol or truth cannot be used; every mistake by its line.
     SimulationError
-        A number is out of its range, or the disk is too small. Nothing is written then.
+        A number is out of its range, runs whose noise is asked for do not fit, or the disk is too
+        small. Nothing is written then.
 
     Notes
     -----
@@ -124,14 +151,7 @@ def simulate(
     """  # noqa: DOC502 - the first is raised by read_protocol
     protocol = read_protocol(protocol_path)
     truth = read_truth(truth_path, protocol)
-    problems = [
-        Problem(what="not a number that can be used", field=name, found=str(value), expected=text)
-        for name, value, low, text in (
-            ("seed", seed, 0, "0 or more"),
-            ("n_workers", n_workers, 1, "1 or more"),
-        )
-        if value < low
-    ]
+    problems = number_problems(seed, n_workers)
     if problems:
         raise SimulationError(*problems)
     anatomy = template_anatomy(truth.voxel_mm, protocol.space)
@@ -186,11 +206,13 @@ def simulate_trial(
     Raises
     ------
     SimulationError
-        The disk is too small. Nothing is written then.
+        Runs whose noise is asked for do not fit, or the disk is too small. Nothing is written
+        then.
     """  # noqa: DOC502 - raised below
     shapes = place_effects(
         anatomy, plan.protocol, plan.truth, protocol_dir=protocol_path.parent, atlas=atlas
     )
+    real_runs = find_real_runs(plan.truth, anatomy, truth_path.parent)
     _refuse_small_disk(directory, plan, anatomy)
     truth = directory / "truth.yaml"
     if truth.absolute() != truth_path.absolute():
@@ -204,7 +226,7 @@ def simulate_trial(
             "SizeOfEffects": sizes_in_words(plan),
         },
     )
-    scene = make_scene(anatomy, plan.truth, shapes)
+    scene = make_scene(anatomy, plan.truth, shapes, real_runs=real_runs)
     bids_dir = directory / "bids"
     write_tree(bids_dir, scene, plan, n_workers=n_workers, on_run=on_run)
     return SimulatedTrial(

@@ -22,7 +22,9 @@ from phmri.simulation._files import write_bold, write_columns, write_mask
 from phmri.simulation._noise import noise_volumes
 from phmri.simulation._people import write_people
 from phmri.simulation._plan import PlannedRun, TrialPlan
+from phmri.simulation._real_runs import RealRun, real_noise
 from phmri.simulation._scene import Scene
+from phmri.simulation._truth import Coupling, Movement, Physiology
 
 __all__ = ["DERIVATIVES", "OnRun", "write_tree"]
 
@@ -31,6 +33,7 @@ OnRun = Callable[[int, int, str], None]
 
 DERIVATIVES = Path("derivatives") / "fmriprep"
 _FORMAT = 2
+_REAL_NOISE, _DROPOUT = 8, 9  # of the spawn key: streams of their own
 _OWN_MAP_MM = 12.0  # standard deviation of the kernel that makes a person's own map smooth
 _README = """\
 SIMULATED DATA. No person was scanned.
@@ -121,6 +124,7 @@ def _write_run(root: Path, scene: Scene, plan: TrialPlan, run: PlannedRun) -> No
     resolution = f"_res-{scene.anatomy.resolution}" if scene.anatomy.resolution else ""
     template = f"{run.stem}_space-{scene.anatomy.space}{resolution}"
     scan = plan.truth.scans[run.scan]
+    lost, source = _dropout(plan, run), _real_run(scene, run)
     sidecar: dict[str, object] = {
         "TaskName": run.task,
         "RepetitionTime": run.t_r,
@@ -134,7 +138,13 @@ def _write_run(root: Path, scene: Scene, plan: TrialPlan, run: PlannedRun) -> No
             "NumberOfVolumes": run.n_volumes,
             "Nods": run.nods,
             "Effects": {effect.name: effect.size for effect in run.effects},
-            "Truth": plan.truth.model_dump(mode="json", exclude={"expected", "notes", "scales"}),
+            "Dropout": lost,
+            "NoiseOf": None
+            if source is None
+            else {"File": source.path.name, "SHA256": source.sha256},
+            "Truth": plan.truth.model_dump(
+                mode="json", exclude={"expected", "notes", "scales", "scenario"}
+            ),
             "Shape": list(scene.anatomy.mask.shape),
         },
     }
@@ -145,7 +155,10 @@ def _write_run(root: Path, scene: Scene, plan: TrialPlan, run: PlannedRun) -> No
     rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=run.key))
     blocks = blocks_of(scan, rng)
     courses = make_courses(run, plan.truth, blocks, plan.seed, rng)
-    data = _simulate(scene, courses, _maps_of_effects(scene, plan, run), rng)
+    data = _signals(scene, courses, _maps_of_effects(scene, plan, run))
+    for region, loss in lost.items():
+        data *= 1 - np.float32(loss) * scene.shapes[region]
+    _add_noise(data, scene, plan, run, rng)
     if blocks:
         _write_events(root / run.folder / f"{run.stem}_events.tsv", blocks)
     _write_confounds(folder / run.stem, make_confounds(scene, data, courses.motion, run.t_r))
@@ -161,11 +174,16 @@ def _maps_of_effects(scene: Scene, plan: TrialPlan, run: PlannedRun) -> dict[str
         effect = plan.truth.effects[name]
         if name not in {planned.name for planned in run.effects}:
             continue
-        if effect.kind != "coupling":
+        if isinstance(effect, Movement):
+            continue
+        if isinstance(effect, Physiology):
+            found[f"effect {name}"] = scene.mean / 100.0 * scene.physiology[effect.place]
+            continue
+        if isinstance(effect, Coupling):
+            unit = np.full_like(scene.mean, np.abs(scene.maps[f"region {effect.target}"]).max())
+        else:
             unit = scene.mean / 100.0
             found[f"effect {name}"] = unit * scene.shapes[effect.region]
-        else:
-            unit = np.full_like(scene.mean, np.abs(scene.maps[f"region {effect.target}"]).max())
         if effect.own_map:
             key = (run.person.index, place, 1, 0)
             rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=key))
@@ -191,20 +209,49 @@ def _is_written(image: Path, sidecar: dict[str, object]) -> bool:
     return bool(found == sidecar) and image.is_file()
 
 
-def _simulate(
-    scene: Scene,
-    courses: RunCourses,
-    maps_of_effects: dict[str, np.ndarray],
-    rng: np.random.Generator,
+def _dropout(plan: TrialPlan, run: PlannedRun) -> dict[str, float]:
+    """Draw which regions lose how much of their signal in a run."""
+    rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=(*run.key, _DROPOUT)))
+    regions = plan.truth.background.dropout.items()
+    return {name: region.loss for name, region in regions if rng.random() < region.runs}
+
+
+def _real_run(scene: Scene, run: PlannedRun) -> RealRun | None:
+    """Give the run that noise is taken from; people take turns among them."""
+    runs = scene.real_runs
+    return runs[run.person.index % len(runs)] if runs else None
+
+
+def _signals(
+    scene: Scene, courses: RunCourses, maps_of_effects: dict[str, np.ndarray]
 ) -> Float32[np.ndarray, "n_volumes n_voxels"]:
     maps = scene.maps | maps_of_effects
     sources = np.stack(list(courses.sources.values()), axis=1).astype(np.float32)
     data: np.ndarray = sources @ np.stack([maps[name] for name in courses.sources])
     data += scene.mean
-    for t, noise in enumerate(noise_volumes(scene, data.shape[0], rng)):
-        data[t] += noise
-    np.maximum(data, np.float32(0.0), out=data)
     return data
+
+
+def _add_noise(
+    data: Float32[np.ndarray, "n_volumes n_voxels"],
+    scene: Scene,
+    plan: TrialPlan,
+    run: PlannedRun,
+    rng: np.random.Generator,
+) -> None:
+    wanted, source = plan.truth.background.from_runs, _real_run(scene, run)
+    if wanted is None or source is None:
+        for t, noise in enumerate(noise_volumes(scene, data.shape[0], rng)):
+            data[t] += noise
+    else:
+        key = (*run.key, _REAL_NOISE)
+        rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=key))
+        share = real_noise(
+            source, run.n_volumes, rng, method=wanted.method, block_s=wanted.block_s
+        )
+        share *= scene.mean
+        data += share
+    np.maximum(data, np.float32(0.0), out=data)
 
 
 def _write_events(path: Path, blocks: tuple[Block, ...]) -> None:

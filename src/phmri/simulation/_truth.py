@@ -12,10 +12,14 @@ __all__ = [
     "Background",
     "Coupling",
     "Curve",
+    "Dropout",
     "Effect",
     "Expected",
+    "FromRuns",
     "Missing",
     "Motion",
+    "Movement",
+    "Physiology",
     "RegionSignal",
     "Response",
     "ScaleTruth",
@@ -55,6 +59,27 @@ class RegionSignal(Record):
     """Response to the task, in standard deviations of its own fluctuations."""
 
 
+class FromRuns(Record):
+    """Noise that is resampled from runs of real people."""
+
+    files: tuple[str, ...] = Field(min_length=1)
+    """Preprocessed images that still have their mean, relative to the truth file; a folder stands
+    for all images in it whose names end in ``_bold``. People take turns."""
+    method: Literal["phase", "block"] = "phase"
+    """Of `resample`."""
+    block_s: Positive = 30.0
+    """Seconds that stay together in ``block``."""
+
+
+class Dropout(Record):
+    """Loss of signal where the field is uneven, as near the sinuses."""
+
+    loss: Annotated[float, Field(gt=0, le=1)]
+    """Share of the mean and of all signals that is lost in the region; the noise stays."""
+    runs: Share = 1.0
+    """Probability that a run has it."""
+
+
 class Background(Record):
     """What every run holds, effect or not."""
 
@@ -71,6 +96,10 @@ class Background(Record):
     respiratory_percent: Annotated[float, Field(ge=0, le=10)] = 0.0
     """Cycles of about 1.1 and 0.25 Hz near fluid and at the brain's edge, sampled at the scan's
     repetition time."""
+    from_runs: FromRuns | None = None
+    """Instead of drawn noise, networks, global signal and tissue signals."""
+    dropout: dict[Name, Dropout] = Field(default={})
+    """Region of the protocol -> its loss."""
 
 
 class Motion(Record):
@@ -81,13 +110,16 @@ class Motion(Record):
     """Treatment -> nods, where it differs."""
 
 
-class _Effect(Record):
+class _Carried(Record):
     scan: Name
     treatments: dict[Name, Annotated[float, Field(ge=-5, le=5)]] = Field(min_length=1)
     """Treatment -> share of the full size: 1 for all of it, 0.5 for half blocked. Treatments
     that are not named have none."""
     sessions: tuple[Name, ...] | None = None
     """Sessions that carry it; all under such a treatment when left out."""
+
+
+class _Effect(_Carried):
     own_map: Annotated[float, Field(ge=0, le=20)] = 0.0
     """People differ in where, not in size alone: standard deviation of a smooth map of each
     person's own, in units of the size."""
@@ -133,7 +165,36 @@ class Activation(_Effect):
     """Between people."""
 
 
-Effect = Annotated[Coupling | Response | Activation, Field(discriminator="kind")]
+class Physiology(_Carried):
+    """The drug changes blood flow, pulse or breathing: a signal that is not neural."""
+
+    kind: Literal["physiology"]
+    place: Literal["brain", "vessels", "edge"]
+    """Everywhere and most in grey matter; near fluid; at the brain's edge."""
+    curve: Curve
+    """Its height is 1 at the peak within the run."""
+    percent: Annotated[float, Field(ge=-20, le=20)]
+    """Signal change at the peak, where it is largest."""
+    percent_sd: Annotated[float, Field(ge=0, le=20)] = 0.0
+    """Between people."""
+
+
+class Movement(_Carried):
+    """The head slides with the drug; confound tables see it."""
+
+    kind: Literal["movement"]
+    direction: Literal["x", "y", "z"]
+    curve: Curve
+    """Its height is 1 at the peak within the run."""
+    mm: Annotated[float, Field(ge=-10, le=10)]
+    """At the peak."""
+    mm_sd: Annotated[float, Field(ge=0, le=10)] = 0.0
+    """Between people."""
+
+
+Effect = Annotated[
+    Coupling | Response | Activation | Physiology | Movement, Field(discriminator="kind")
+]
 
 
 class ScaleTruth(Record):
@@ -171,6 +232,8 @@ class Truth(Record):
 
     phmri_truth: Literal[1]
     notes: str | None = None
+    scenario: str | None = None
+    """Which of a demo's truths it is."""
     voxel_mm: Literal[2, 3, 4, 6] = 2
     participants: dict[Name, Annotated[int, Field(ge=1, le=1000)]] = Field(default={})
     """Arm or sequence -> people; those that the protocol plans when left out."""

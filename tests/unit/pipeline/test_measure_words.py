@@ -115,3 +115,24 @@ def test_noise_is_told(noise: dict[str, object], words: str) -> None:
 def test_parcels_are_told() -> None:
     assert "every parcel of atlas" in describe_measure(make("task", parcels="atlas"))
     assert "every voxel" in describe_measure(make("task"))
+
+
+@pytest.mark.parametrize(
+    ("condition", "called", "described"),
+    [
+        ("two_back", " during two_back", "within the blocks of two_back:"),
+        (
+            {"two_back": 1, "zero_back": -1},
+            " by condition, two_back − zero_back",
+            "the sum two_back − zero_back of their z",
+        ),
+    ],
+)
+def test_blocks_are_told(condition: object, called: str, described: str) -> None:
+    for kind in ("seed_to_voxel", "seed_to_parcel", "roi_to_roi"):
+        measure = make(kind, condition=condition)
+        where = Where(at="target") if kind == "roi_to_roi" else Where(mean_of="target")
+        assert name_outcome(measure, ask(where=where)) == KINDS[kind][1] + called
+        assert described in describe_measure(measure)
+        assert "[doi:10.1089/brain.2012.0073]" in describe_measure(measure)
+        assert "brain.2012.0073" not in describe_measure(make(kind))

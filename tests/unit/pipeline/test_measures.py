@@ -11,13 +11,14 @@ from phmri.dataset import AtlasStore, check_dataset, index_dataset, read_confoun
 from phmri.exceptions import FirstLevelError, Problem
 from phmri.firstlevel import RunEstimate
 from phmri.pipeline import _measures, _model_measures
+from phmri.pipeline._blocks import short_blocks_reason
 from phmri.pipeline._foresee import foresee
 from phmri.pipeline._job import ExposureCurve, RunJob
 from phmri.pipeline._measures import Variant, measure_run
 from phmri.pipeline._plan import make_plan
 from phmri.pipeline._run_data import RunData
 from phmri.protocol import read_protocol
-from tests.e2e.first_level_trial import base_document, write_trial
+from tests.e2e.first_level_trial import base_document, spm_regressor, write_trial
 
 REST = {"scan": "rest", "denoising": "motion"}
 NBACK = {"scan": "nback", "denoising": "motion"}
@@ -44,6 +45,23 @@ def document() -> dict[str, dict]:
             "contrast": {"two_back": -1, "zero_back": 1},
         },
         "trials": {"kind": "beta_series", **NBACK, "seed": "seed", "contrast": LOAD},
+        "whole": {"kind": "seed_to_voxel", **NBACK, "seed": "seed"},
+        "two_only": {"kind": "seed_to_voxel", **NBACK, "seed": "seed", "condition": "two_back"},
+        "both": {"kind": "seed_to_voxel", **NBACK, "seed": "other", "condition": LOAD},
+        "zero_only": {"kind": "seed_to_voxel", **NBACK, "seed": "seed", "condition": "zero_back"},
+        "atlas_two": {
+            "kind": "seed_to_parcel",
+            **NBACK,
+            "seed": "seed",
+            "parcels": "atlas",
+            "condition": "two_back",
+        },
+        "among_two": {
+            "kind": "roi_to_roi",
+            **NBACK,
+            "regions": ["seed", "other", "target"],
+            "condition": "two_back",
+        },
         "edges": {"kind": "roi_to_roi", **REST, "regions": ["seed", "other", "target"]},
         "byparcel": {"kind": "seed_to_parcel", **REST, "seed": "seed", "parcels": "atlas"},
     }
@@ -129,6 +147,42 @@ def test_names_are_those_of_regions_and_parcels(rest: dict[Variant, RunEstimate]
     assert rest[Variant("byparcel", "motion")].names == ("one", "other", "target")
 
 
+def test_blocks_weigh_the_volumes_of_the_cleaned_run(
+    jobs: dict[str, RunJob], nback: dict[Variant, RunEstimate]
+) -> None:
+    data = open_run(jobs["nback"])
+    measure = jobs["nback"].measures["two_only"]
+    cleaning, voxels = data.cleaning("motion"), data.outcomes(measure, "motion").series
+    seed = data.region(measure, "motion", "seed")[:, None]
+    kept = cleaning.sample_mask
+    assert cleaning.kind == "remove"
+    s, y = (
+        kept_series - cleaning.basis @ (cleaning.basis.T @ kept_series)
+        for kept_series in (seed[kept].astype(float), voxels[kept].astype(float))
+    )
+    w = np.clip(spm_regressor("two_back"), 0.0, None)[kept]
+    s, y = (series - w @ series / w.sum() for series in (s, y))
+    r = (w * s[:, 0]) @ y / np.sqrt((w @ s[:, 0] ** 2) * (w @ y**2))
+    found = nback[Variant("two_only", "motion")]
+    inside = np.abs(r) < 1 - 1e-6
+    assert_allclose(found.values[inside], np.arctanh(r[inside]), atol=1e-6)
+    assert found.facts["effective_volumes"] == [f"two_back: {w.sum() ** 2 / (w @ w):.1f}"]
+    assert found.df < nback[Variant("whole", "motion")].df
+    parcels, among = (nback[Variant(name, "motion")] for name in ("atlas_two", "among_two"))
+    assert parcels.names == ("one", "other", "target")
+    assert among.values[0] == pytest.approx(parcels.values[1])
+
+
+def test_conditions_are_told_apart(
+    jobs: dict[str, RunJob], nback: dict[Variant, RunEstimate]
+) -> None:
+    both = jobs["nback"].measures["both"].model_copy(update={"seed": "seed"})
+    (found,) = measure_run(open_run(replace(jobs["nback"], measures={"both": both}))).values()
+    two, zero = (nback[Variant(name, "motion")] for name in ("two_only", "zero_only"))
+    assert_allclose(found.values, two.values - zero.values, atol=1e-9)
+    assert np.nanmax(np.abs(found.values)) > 0.01
+
+
 def test_curve_of_the_drug_is_told(rest: dict[Variant, RunEstimate]) -> None:
     facts = rest[Variant("follows", "motion")].facts
     assert facts["exposure"] == "mine (venous), doses as planned"
@@ -188,6 +242,36 @@ def test_events_that_cannot_tell_a_contrast_are_foreseen(jobs: dict[str, RunJob]
     assert "cannot be estimated" in problem.what
     assert problem.field == "measures.fir: contrast"
     assert "task_zero_back_fir08" in str(problem.found)
+
+
+def test_blocks_that_are_missing_or_too_few_are_foreseen_and_refused(
+    jobs: dict[str, RunJob],
+) -> None:
+    two = jobs["nback"].measures["two_only"]
+    faults = {
+        "few": ({"min_effective_volumes": 500.0}, "worth too few volumes"),
+        "none": ({"condition": {"three_back": 1.0}}, "a condition has no event in this run"),
+    }
+    for change, words in faults.values():
+        job = replace(jobs["nback"], measures={"m": two.model_copy(update=change)})
+        (problem,) = foresee([job], {}).problems
+        assert words in problem.what
+        assert str(problem.file) == str(job.run.events)
+        with pytest.raises(FirstLevelError) as caught:
+            measure_run(open_run(job))
+        assert words in caught.value.problems[0].what
+
+
+def test_blocks_that_censoring_takes_leave_the_run_out(jobs: dict[str, RunJob]) -> None:
+    assert short_blocks_reason(open_run(jobs["nback"])) == ""
+    data = open_run(jobs["nback"])
+    cleaning = data.cleaning("motion")
+    mask = cleaning.sample_mask.copy()
+    mask[20:] = False
+    data._cleanings["motion"] = replace(cleaning, sample_mask=mask)
+    reason = short_blocks_reason(data)
+    assert reason.startswith("'two_only': condition two_back is left with ")
+    assert reason.endswith("effective volumes of 20 under 'motion', at least 15 asked for")
 
 
 def test_one_design_is_made_once(jobs: dict[str, RunJob], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,7 @@ compartments:
 measures:
   edges: {kind: roi_to_roi, scan: rest, regions: [pgacc, dmpfc], denoising: butter}
   map: {kind: seed_to_voxel, scan: nback, seed: pgacc, denoising: without_task}
+  within: {kind: seed_to_voxel, scan: nback, seed: pgacc, denoising: without_task, condition: two_back, min_effective_volumes: 20}
   parcels: {kind: seed_to_parcel, scan: rest, seed: pgacc, parcels: image, denoising: slow}
   blocks:
     kind: infusion
@@ -271,6 +272,22 @@ TASK = [
          says="too few entries; found {}; expected at least 1 entry"),
     Case(id="task at rest", old="kind: ppi, scan: nback", new="kind: ppi, scan: rest", field="measures.coupling.scan",
          says="'ppi' needs task conditions, and this scan has none; found rest; expected a scan with 'conditions'"),
+    Case(id="blocks of an unknown condition", old="condition: two_back,", new="condition: tow_back,", field="measures.within.condition",
+         says="this condition is not declared; found tow_back; expected one of zero_back, two_back (did you mean two_back?)"),
+    Case(id="blocks of an unknown condition among several", old="condition: two_back,", new="condition: {two_back: 1, one_back: -1},", field="measures.within.condition.one_back",
+         says="this condition is not declared; found one_back; expected one of zero_back, two_back (did you mean two_back?)"),
+    Case(id="blocks of no weight", old="condition: two_back,", new="condition: {two_back: 0},", field="measures.within.condition",
+         says="all weights are 0; found a mapping with the keys two_back; expected at least one other"),
+    Case(id="blocks at rest", old="parcels: image, denoising: slow}", new="parcels: image, denoising: slow, condition: two_back}", field="measures.parcels.scan",
+         says="'condition' needs task conditions, and this scan has none; found rest; expected a scan with 'conditions'"),
+    Case(id="blocks after a filter that is no projection", old="denoising: without_task, condition: two_back", new="denoising: butter, condition: two_back", field="measures.within.condition",
+         says="volumes can only be weighted after a filter that is a projection; found butter (filter: butterworth); expected 'filter: projection'"),
+    Case(id="blocks beside such a filter", old="denoising: without_task, condition: two_back", new="denoising: without_task, sensitivity: [butter], condition: two_back", field="measures.within.condition",
+         says="volumes can only be weighted after a filter that is a projection; found butter (filter: butterworth); expected 'filter: projection'"),
+    Case(id="least of no blocks", old=" condition: two_back,", new="", field="measures.within.min_effective_volumes",
+         says="this has no effect without a condition; found 20; expected 'condition' beside it"),
+    Case(id="blocks of a number", old="condition: two_back,", new="condition: 2,", field="measures.within.condition",
+         says="a value of another kind; found the number 2; expected a mapping: lines of 'key: value' below it"),
     Case(id="seed of an image, parcels of a table", old="seed: column, parcels: table", new="seed: pgacc, parcels: table", field="measures.trials",
          says="images and tabular time series cannot be correlated with each other; found from images: pgacc; from tables: table; expected one kind"),
     Case(id="seed of a table, voxels", old="seed: column, parcels: table", new="seed: column", field="measures.trials.seed",
@@ -514,3 +531,16 @@ def test_malformed_parts_do_not_stop_the_others(tmp_path, key, junk):
     problems = _problems(tmp_path, yaml.dump(value))
 
     assert "exposures.plasma.model" in {problem.field for problem in problems}
+
+
+def test_one_condition_is_a_sum_of_one(tmp_path):
+    path = tmp_path / "trial.yaml"
+    path.write_text(FULL, encoding="utf-8")
+    first = read_protocol(path)
+    path.write_text(
+        FULL.replace("condition: two_back", "condition: {two_back: 1}"), encoding="utf-8"
+    )
+
+    assert first.measures["within"].blocks_of == {"two_back": 1.0}
+    assert first.measures["parcels"].blocks_of is None
+    assert protocol_sha256(read_protocol(path)) == protocol_sha256(first)

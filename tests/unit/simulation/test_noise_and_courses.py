@@ -8,8 +8,18 @@ from phmri.simulation._anatomy import box_anatomy
 from phmri.simulation._courses import Block, RunCourses, blocks_of, make_courses
 from phmri.simulation._noise import noise_volumes
 from phmri.simulation._plan import Person, PlannedEffect, PlannedRun
-from phmri.simulation._scene import make_scene
-from phmri.simulation._truth import Background, Coupling, RegionSignal, Response, ScanTruth, Truth
+from phmri.simulation._scene import NETWORKS, make_scene
+from phmri.simulation._truth import (
+    Background,
+    Coupling,
+    FromRuns,
+    Movement,
+    Physiology,
+    RegionSignal,
+    Response,
+    ScanTruth,
+    Truth,
+)
 
 REGIONS = {"seed": RegionSignal(task=-0.8), "target": RegionSignal(task=1.2)}
 TRUTH = Truth(
@@ -162,3 +172,40 @@ def test_rhythms_change_nothing_else() -> None:
     assert found["cardiac"].std() == pytest.approx(1.0, abs=0.2)
     for name, column in plain.items():
         np.testing.assert_array_equal(column, found[name])
+
+
+def test_motion_and_physiology_follow_the_infusion() -> None:
+    curve = np.linspace(0.0, 1.0, 100)
+    effects = {
+        "head": Movement(
+            kind="movement", scan="rest", treatments={"drug": 1}, direction="z", mm=1,
+            curve=Step(model="step"),
+        ),
+        "flow": Physiology(
+            kind="physiology", scan="rest", treatments={"drug": 1}, place="brain", percent=1,
+            curve=Step(model="step"),
+        ),
+    }  # fmt: skip
+    truth = TRUTH.model_copy(update={"effects": effects})
+    planned = [PlannedEffect(name=name, size=0.8, curve=curve) for name in effects]
+    plain, found = courses("rest", truth=truth), courses("rest", *planned, truth=truth)
+    slide = found.motion - plain.motion
+    np.testing.assert_allclose(slide[:, 2], 0.8 * curve, atol=1e-12)
+    assert np.abs(np.delete(slide, 2, axis=1)).max() == 0
+    moved = found.sources["trans_z"] - plain.sources["trans_z"]
+    np.testing.assert_allclose(moved, 0.8 * (curve - curve.mean()), atol=1e-12)
+    np.testing.assert_allclose(found.sources["effect flow"], 0.8 * curve)
+    assert set(found.sources) - set(plain.sources) == {"effect flow"}
+    for place in scene((6, 6, 6)).physiology.values():
+        assert 0 <= place.min() < place.max() <= 1
+
+
+def test_real_noise_takes_the_place_of_networks() -> None:
+    real = Background(from_runs=FromRuns(files=("run.nii.gz",)))
+    plain = courses("rest").sources
+    found = courses("rest", truth=TRUTH.model_copy(update={"background": real})).sources
+    silent = {name for name, column in found.items() if not column.any()}
+    assert silent == {*NETWORKS, "global", "white", "csf"} | {
+        name for name, column in plain.items() if not column.any()
+    }
+    np.testing.assert_array_equal(found["region seed"], plain["region seed"])

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from phmri.exceptions import FirstLevelError, Problem
-from phmri.firstlevel._connectivity import clean
+from phmri.firstlevel._unit_series import clean
 from phmri.signals import Cleaning
 
 __all__ = [

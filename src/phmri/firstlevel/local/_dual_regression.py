@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from phmri.exceptions import Problem
-from phmri.firstlevel._connectivity import clean
 from phmri.firstlevel._records import RunEstimate
+from phmri.firstlevel._unit_series import clean
 from phmri.firstlevel.local._blocks import clean_blocks, percent_scale, refuse
 from phmri.signals import Cleaning
 

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from phmri.exceptions import FirstLevelError, Problem
-from phmri.firstlevel._connectivity import clean
 from phmri.firstlevel._records import RunEstimate
+from phmri.firstlevel._unit_series import clean
 from phmri.firstlevel.local._blocks import clean_blocks, only_series, refuse
 from phmri.signals import Cleaning
 

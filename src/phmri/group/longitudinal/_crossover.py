@@ -29,6 +29,8 @@ SENTENCES = {
     "mixed": "The outcomes of all periods were modelled by treatment and period with a random "
     "intercept per participant [doi:10.1002/0470854596, doi:10.2307/2529876], so that "
     "participants with a missing period count as far as they can.",
+    "least_squares": "The outcomes of all periods were modelled by treatment and period by least "
+    "squares [doi:10.1002/0470854596]; participants with a missing period count too.",
     "fixed_subject": "The outcomes of all periods were modelled by treatment, period and "
     "participant, so that treatments are compared within participants and free of the period "
     "effect [doi:10.1002/0470854596].",
@@ -37,6 +39,11 @@ CARRY = (
     "First-order carry-over, the effect of the treatment before, was added to the model to show "
     "what it changes; it did not decide how the treatments were compared."
 )
+
+
+def _sentence(settings: LongSettings) -> str:
+    by_least_squares = settings.least_squares and settings.model == "mixed"
+    return SENTENCES["least_squares" if by_least_squares else settings.model]
 
 
 def make_crossover_model(
@@ -107,7 +114,7 @@ def make_crossover_model(
         contrasts=contrasts.matrix,
         names=contrasts.names,
         structure="random_intercept" if settings.model == "mixed" else "independent",
-        sentences=(SENTENCES[settings.model], *((CARRY,) if carryover else ()), *missing),
+        sentences=(_sentence(settings), *((CARRY,) if carryover else ()), *missing),
         notes=(*notes, *_assumed(settings)),
         not_estimable=contrasts.refused,
     )

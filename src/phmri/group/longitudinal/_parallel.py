@@ -34,6 +34,7 @@ COVARIANCE = {
     "mmrm": "an unstructured covariance of a participant's sessions",
     "clda": "an unstructured covariance of a participant's sessions",
 }
+LEAST_SQUARES = "no model of how a participant's sessions go together (least squares)"
 BASELINE: dict[BaselineAs | None, str] = {
     "common": "The baseline was an outcome with one mean of all arms, which were dealt after it "
     "[doi:10.1111/j.1541-0420.2009.01332.x].",
@@ -195,6 +196,10 @@ def _few(n_participants: int, n_columns: int, n_sessions: int) -> tuple[str, ...
     )
 
 
+def _covariance(settings: LongSettings) -> str:
+    return LEAST_SQUARES if settings.least_squares else COVARIANCE[settings.model]
+
+
 def _sentences(
     settings: LongSettings,
     table: LongTable,
@@ -206,7 +211,7 @@ def _sentences(
     arms = list(dict.fromkeys(pick(table.groups, rows)))
     model = (
         f"The outcomes of {join_words(sessions)} were modelled together, with a mean per arm "
-        f"({', '.join(sorted(arms))}) and session and {COVARIANCE[settings.model]}."
+        f"({', '.join(sorted(arms))}) and session and {_covariance(settings)}."
     )
     planned = len({*pick(table.subjects, rows)}) * len(sessions)
     lost = planned - len(rows)

@@ -86,6 +86,8 @@ class LongSettings:
         Crossover, ``mixed``: sequences have means of their own.
     min_per_group : int, default 2
         Least number of participants in every cell that the contrast compares.
+    least_squares : bool, default False
+        Clustered errors stand for the covariance of a participant's rows: the words say so.
     """
 
     model: Model
@@ -98,6 +100,7 @@ class LongSettings:
     baseline_as: BaselineAs | None = None
     with_sequence: bool = True
     min_per_group: int = 2
+    least_squares: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

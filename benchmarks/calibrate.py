@@ -1,0 +1,434 @@
+"""Error rates, power, bias and coverage of whole pipelines, in SIMULATED trials.
+
+    python benchmarks/calibrate.py [--null N] [--planted N] [--workers N] [--tables | --figure]
+
+Every trial is a tree of small images, analysed as a user's would be, each question in every way
+that phmri offers (``_calibration.py``). Trials already done are kept in
+``benchmarks/data/calibration`` and not done again, so that the run may be interrupted and
+lengthened; what a trial gives depends on its seed, not on the number of workers. Results go to
+``benchmarks/results/calibration.json``, and from there into the tables and the figure of
+``docs/validation.md``; ``--tables`` and ``--figure`` do these steps alone.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from _calibration import (
+    ALPHA,
+    ASKED,
+    METHODS,
+    N_PEOPLE,
+    N_PERMUTATIONS,
+    N_VOLUMES,
+    PLACES,
+    REGIONS,
+    SHAPE,
+    TRUE_SIZE,
+    Way,
+    protocol_of,
+    run_trial,
+    truth_of,
+    ways,
+)
+from matplotlib.figure import Figure
+from run import describe_commit
+from scipy import stats
+
+from phmri.exceptions import PhmriError
+
+mpl.use("agg")
+HERE = Path(__file__).resolve().parent
+KEPT = HERE / "data" / "calibration"
+RESULT = HERE / "results" / "calibration.json"
+DOC = HERE.parent / "docs" / "validation.md"
+FIGURE = HERE.parent / "docs" / "figures" / "validation.png"
+
+BY_MODEL = ("mixed", "clda")
+N_NULL, N_PLANTED, CONFIDENCE = 1000, 200, 0.99
+FIRST_SEED = {
+    ("parallel", False): 1_000_000,
+    ("parallel", True): 2_000_000,
+    ("crossover", False): 3_000_000,
+    ("crossover", True): 4_000_000,
+}
+COLOURS = {"inside": "0.45", "conservative": "#0072B2", "anticonservative": "#D55E00"}
+Trial = tuple[str, bool, int]
+
+
+def settings_key() -> str:
+    """Hash what is simulated and asked: trials of other settings are not counted with these."""
+    settings = [
+        [protocol_of(design), truth_of(design, planted=False), truth_of(design, planted=True)]
+        for design in ASKED
+    ]
+    settings.append([SHAPE])
+    return hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
+
+
+def kept_path() -> Path:
+    return KEPT / f"{settings_key()}.jsonl"
+
+
+def read_kept() -> dict[Trial, dict]:
+    """Read the trials that were done; a last line cut off by an interruption does not count."""
+    found = {}
+    path = kept_path()
+    for line in path.read_text().splitlines() if path.is_file() else ():
+        try:
+            trial = json.loads(line)
+        except ValueError:
+            continue
+        found[trial["design"], trial["planted"], trial["seed"]] = trial
+    return found
+
+
+def wanted(n_null: int, n_planted: int) -> Iterator[Trial]:
+    """List trials, all four kinds in turn, so that an interrupted run says something of each."""
+    for number in range(max(n_null, n_planted)):
+        for (design, planted), first in FIRST_SEED.items():
+            if number < (n_planted if planted else n_null):
+                yield design, planted, first + number
+
+
+def one_trial(trial: Trial) -> dict:
+    design, planted, seed = trial
+    started = time.process_time()
+    rows, failed = {}, ""
+    try:
+        rows = run_trial(design, seed, planted=planted)
+    except PhmriError as error:  # counted, and shown in the tables
+        failed = str(error)
+    return {
+        "design": design,
+        "planted": planted,
+        "seed": seed,
+        "rows": rows,
+        "failed": failed,
+        "seconds": round(time.process_time() - started, 2),
+    }
+
+
+def simulate(trials: Iterable[Trial], *, n_workers: int, commit: str) -> None:
+    """Do trials and append what each gave; one process writes."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = "1"
+    pool = ProcessPoolExecutor(n_workers, mp_context=get_context("spawn"))
+    with pool, kept_path().open("a") as file:
+        futures = [pool.submit(one_trial, trial) for trial in trials]
+        file.write("\n" if futures else "")  # after a line that was cut off
+        for done, future in enumerate(as_completed(futures), start=1):
+            file.write(json.dumps(future.result() | {"commit": commit}) + "\n")
+            file.flush()
+            if done % 10 == 0 or done == len(futures):
+                print(f"{done} of {len(futures)} trials", flush=True)
+
+
+def interval(count: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Give the exact (Clopper-Pearson) interval of a rate."""
+    tail = (1 - confidence) / 2
+    low = stats.beta.ppf(tail, count, n - count + 1) if count else 0.0
+    high = stats.beta.ppf(1 - tail, count + 1, n - count) if count < n else 1.0
+    return float(low), float(high)
+
+
+def summarise(kept: dict[Trial, dict], n_null: int, n_planted: int) -> dict:
+    trials = [kept[trial] for trial in wanted(n_null, n_planted) if trial in kept]
+    failed = Counter((t["design"], t["planted"]) for t in trials if t["failed"])
+    chosen = {
+        kind: [t for t in trials if (t["design"], t["planted"]) == kind and not t["failed"]]
+        for kind in FIRST_SEED
+    }
+    return {
+        "simulated": True,
+        "alpha": ALPHA,
+        "confidence": CONFIDENCE,
+        "n_permutations": N_PERMUTATIONS,
+        "n_volumes": N_VOLUMES,
+        "shape": SHAPE,
+        "n_people": N_PEOPLE,
+        "settings": settings_key(),
+        "trials": {
+            f"{design}, {'planted' if planted else 'null'}": {
+                "n": len(items),
+                "n_failed": failed[design, planted],
+                "first_seed": FIRST_SEED[design, planted],
+                "cpu_seconds": round(float(np.median([t["seconds"] for t in items])), 1)
+                if items
+                else None,
+            }
+            for (design, planted), items in chosen.items()
+        },
+        "null": [
+            _null_row(design, way, chosen[design, False])
+            for design in ASKED
+            for way in ways(design)
+            if chosen[design, False]
+        ],
+        "planted": [
+            _planted_row(design, way, chosen[design, True])
+            for design in ASKED
+            for way in ways(design)
+            if chosen[design, True] and way.measure in (*PLACES, *TRUE_SIZE)
+        ],
+        "commits": sorted({trial["commit"] for trial in trials}),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _counted(design: str, way: Way, trials: list[dict]) -> tuple[dict, list[list[float]]]:
+    rows = [trial["rows"][way.name] for trial in trials]
+    answered = [row for row in rows if row[0] is not None]
+    count, n = sum(int(row[0]) for row in answered), len(answered)
+    low, high = interval(count, n)
+    counted = {
+        "design": design,
+        "measure": way.measure,
+        "outcome": way.outcome,
+        "estimator": way.estimator,
+        "method": way.method,
+        "n": n,
+        "n_refused": len(rows) - n,
+        "found": count,
+        "low": low,
+        "high": high,
+    }
+    return counted, answered
+
+
+def _is_number(way: Way) -> bool:
+    return way.outcome in {"region", "parcel", "score"}
+
+
+def _null_row(design: str, way: Way, trials: list[dict]) -> dict:
+    counted, rows = _counted(design, way, trials)
+    low, high = counted["low"], counted["high"]
+    verdict = "conservative" if high < ALPHA else "anticonservative" if low > ALPHA else "inside"
+    return counted | {"verdict": verdict} | (_numbers(rows, 0.0) if _is_number(way) else {})
+
+
+def _planted_row(design: str, way: Way, trials: list[dict]) -> dict:
+    counted, rows = _counted(design, way, trials)
+    if way.outcome == "map":
+        centre = np.array(REGIONS[PLACES[way.measure]])
+        found = np.array([row[2:] for row in rows if row[0]]).reshape(-1, 3)
+        distance = np.linalg.norm(found - centre, axis=1)
+        median = float(np.median(distance)) if distance.size else None
+        return counted | {
+            "median_mm": median,
+            "within_16_mm": int((distance <= 16.0).sum()),
+        }
+    if not _is_number(way):
+        return counted
+    probability_or_odds = way.estimator in {"rank", "ordinal"}
+    return counted | _numbers(rows, None if probability_or_odds else TRUE_SIZE.get(way.measure))
+
+
+def _numbers(rows: list[list[float]], truth: float | None) -> dict:
+    if len(rows) < 2:
+        return {}
+    effect, low, high = np.array([row[2:5] for row in rows]).T
+    mean, error = effect.mean(), effect.std(ddof=1) / np.sqrt(effect.size)
+    numbers = {"truth": truth, "mean": float(mean), "mean_se": float(error)}
+    if truth is not None:
+        covered = int(((low <= truth) & (truth <= high)).sum())
+        numbers |= {"covered": covered, "coverage_interval": interval(covered, effect.size)}
+    return numbers
+
+
+def write_tables(result: dict) -> None:
+    """Put the numbers into the docs, between their marks."""
+    text = DOC.read_text()
+    blocks = {
+        "run": _run_lines(result),
+        "verdicts": _verdict_lines(result["null"]),
+        "bias": _bias_lines(result),
+        "places": _place_lines(result["planted"]),
+    }
+    for design in ASKED:
+        blocks[f"null {design}"] = _rate_lines(result["null"], design)
+        blocks[f"planted {design}"] = _rate_lines(result["planted"], design)
+    for name, lines in blocks.items():
+        start, stop = f"<!-- {name} -->\n", f"<!-- end {name} -->"
+        before, rest = text.split(start)
+        text = before + start + "\n".join(lines) + "\n" + stop + rest.split(stop)[1]
+    DOC.write_text(text)
+
+
+def _run_lines(result: dict) -> list[str]:
+    rows = [
+        [
+            name,
+            str(item["n"]),
+            str(item["n_failed"]),
+            f"{item['first_seed']:,} and on",
+            f"{item['cpu_seconds']}",
+        ]
+        for name, item in result["trials"].items()
+    ]
+    commits = ", ".join(result["commits"])
+    fewest = min(item["n"] for item in result["trials"].values())
+    preliminary = "**Preliminary: too few trials to judge.** " if fewest < 100 else ""
+    return [
+        f"{preliminary}Summed up {result['date']}.",
+        f"Commit {commits}; settings {result['settings']}.",
+        "",
+        *_table(["trials", "number", "failed", "seeds", "seconds each (CPU, median)"], rows),
+    ]
+
+
+def _verdict_lines(rows: list[dict]) -> list[str]:
+    lines = []
+    for verdict, words in (
+        ("anticonservative", "Too often"),
+        ("conservative", "Seldomer than nominal"),
+    ):
+        found = [row for row in rows if row["verdict"] == verdict]
+        said = [_in_words(row) for row in found]
+        lines.append(
+            f"**{words}** ({len(said)} of {len(rows)} ways): {'; '.join(said) or 'none'}."
+        )
+        lines.append("")
+    n_refused = sum(row["n_refused"] for row in rows)
+    return [*lines, f"Refused answers: {n_refused} of {sum(r['n'] for r in rows) + n_refused}."]
+
+
+def _in_words(row: dict) -> str:
+    way = f"{row['design']}, {row['measure']} ({row['outcome']}) by {row['estimator']}"
+    rate = f"{_percent(row['found'], row['n'])} %"
+    return f"{way}, {row['method']}: {rate} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+
+
+def _rate_lines(rows: list[dict], design: str) -> list[str]:
+    """Lay rates out, a line per measure and estimator, a column per method."""
+    cells: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in rows:
+        if row["design"] == design:
+            place = (row["measure"], row["outcome"], row["estimator"])
+            rate = _percent(row["found"], row["n"])
+            marked = f"**{rate}**" if row.get("verdict") == "anticonservative" else rate
+            cells.setdefault(place, {})[row["method"]] = marked
+    names = [method.replace("_", " ") for method in METHODS]
+    body = [
+        [measure, outcome, estimator, *(found.get(method, "") for method in METHODS)]
+        for (measure, outcome, estimator), found in cells.items()
+    ]
+    return _table(["measure", "of", "estimator", *names], body)
+
+
+def _place_lines(rows: list[dict]) -> list[str]:
+    body = [
+        [
+            row["design"],
+            row["measure"],
+            row["estimator"],
+            str(row["found"]),
+            "n/a" if row["median_mm"] is None else f"{row['median_mm']:.0f} mm",
+            f"{_percent(row['within_16_mm'], row['found'])} %",
+        ]
+        for row in rows
+        if row["outcome"] == "map"
+        and row["method"] == ("holm" if row["estimator"] in BY_MODEL else "voxel")
+    ]
+    head = ["design", "map of", "estimator", "trials with a finding", "median distance"]
+    return _table([*head, "within 16 mm"], body)
+
+
+def _bias_lines(result: dict) -> list[str]:
+    body = []
+    for kind in ("null", "planted"):
+        for row in result[kind]:
+            if row.get("truth") is None:
+                continue
+            spread = stats.norm.ppf((1 + CONFIDENCE) / 2) * row["mean_se"]
+            low, high = row["coverage_interval"]
+            body.append(
+                [
+                    row["design"],
+                    f"{row['measure']} ({row['outcome']})",
+                    row["estimator"],
+                    f"{row['truth']:g}",
+                    f"{row['mean']:.3f} ± {spread:.3f}",
+                    f"{_percent(row['covered'], row['n'])} ({100 * low:.1f} to {100 * high:.1f})",
+                ]
+            )
+    head = ["design", "outcome", "estimator", "truth", "mean estimate", "95 % interval covers, %"]
+    return _table(head, body)
+
+
+def _percent(count: int, n: int) -> str:
+    return f"{100 * count / n:.1f}" if n else "n/a"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [
+        f"| {' | '.join(head)} |",
+        "|" + "---|" * len(head),
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+
+
+def draw(result: dict) -> None:
+    """Show every rate of false findings with its interval."""
+    style = {"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(11, 8), layout="constrained")
+        for axis, design in zip(figure.subplots(1, len(ASKED)), ASKED, strict=True):
+            rows = [row for row in result["null"] if row["design"] == design][::-1]
+            for place, row in enumerate(rows):
+                colour = COLOURS[row["verdict"]]
+                axis.plot([100 * row["low"], 100 * row["high"]], [place] * 2, color=colour, lw=1.2)
+                axis.plot(100 * row["found"] / row["n"], place, "o", color=colour, ms=3)
+            axis.axvline(100 * ALPHA, color="k", lw=0.6, ls=":")
+            labels = [
+                f"{row['measure']} {row['outcome']}, {row['estimator']}, "
+                f"{row['method'].replace('_', ' ')}"
+                for row in rows
+            ]
+            axis.set_yticks(range(len(rows)), labels, fontsize=6)
+            n = max((row["n"] for row in rows), default=0)
+            axis.set(
+                title=f"{design}: {n} SIMULATED trials without an effect",
+                xlabel=f"trials with a finding, % ({100 * CONFIDENCE:.0f} % interval)",
+                ylim=(-1, len(rows)),
+            )
+        FIGURE.parent.mkdir(exist_ok=True)
+        figure.savefig(FIGURE, dpi=130)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--null", type=int, default=N_NULL, help="trials per design")
+    parser.add_argument("--planted", type=int, default=N_PLANTED, help="trials per design")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--tables", action="store_true")
+    parser.add_argument("--figure", action="store_true")
+    asked = parser.parse_args()
+    if not (asked.tables or asked.figure):
+        kept = read_kept()
+        todo = [trial for trial in wanted(asked.null, asked.planted) if trial not in kept]
+        simulate(todo, n_workers=asked.workers, commit=describe_commit())
+        result = summarise(read_kept(), asked.null, asked.planted)
+        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    result = json.loads(RESULT.read_text())
+    if not asked.figure:
+        write_tables(result)
+    if not asked.tables:
+        draw(result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
