@@ -131,7 +131,7 @@ def test_the_published_trial_as_planned(tmp_path: Path) -> None:
     path = write_template("weigner2025", tmp_path)
     code, printed = tell(path)
     assert code == 0
-    assert printed.count("50 of 75 participants; 25 of lamotrigine_ketamine stay") == 11
+    assert printed.count("50 of 75 participants; 25 of lamotrigine_ketamine stay") == 12
     assert printed.count("50 of 75 participants; 25 of placebo stay") == 4
     assert "5,000 random ones" in printed
     assert f"{factorial(50):.1e} distinct" in printed
@@ -340,14 +340,20 @@ def test_crossover_at_hand(deakin: Path) -> None:
     relaxed = deakin / "relaxed.yaml"
     relaxed.write_text(text.replace("seed: 2008 ", "alpha: 0.1\n  seed: 2008 "))
     derivatives = deakin / "bids" / "derivatives" / "fmriprep"
-    assert tell(relaxed, deakin / "bids", "--derivatives", derivatives)[0] == 0
+    code, relaxed_words = tell(relaxed, deakin / "bids", "--derivatives", derivatives)
+    assert code == 1  # its files hold no images
+    assert "phmri run will stop at these problems" in " ".join(relaxed_words.split())
+    first = relaxed_words.partition("ketamine_plasma")[0]
+    assert "20 distinct; all will be made" in first
+    assert "CANNOT BE REACHED" not in first.partition("lamotrigine (")[0]
 
 
 def test_a_refusal_is_told_once(tmp_path: Path) -> None:
     code, printed = tell(write_template("deakin2008", tmp_path))
     assert code == 1
-    assert printed.count("how many participants it plans") <= 2  # once per experiment
-    assert printed.count("as ketamine") + printed.count("as lamotrigine") == 7
+    # Of each experiment, and of both together.
+    assert printed.count("how many participants it plans") <= 3
+    assert printed.count("as ketamine") + printed.count("as lamotrigine") == 6
 
 
 def test_order_lost_at_hand(tmp_path: Path) -> None:
