@@ -44,8 +44,8 @@ what it says of each question:
   smallest p    what the strongest of effects can reach. Few participants have few shufflings:
                 3 against 3 (no baseline) have 20, and a two-sided p is never below 2 of 20
 
-exit code: 0 done, 1 a primary question cannot be answered or its p cannot reach alpha,
-2 the protocol or the command is wrong.
+exit code: 0 done, 1 a primary question cannot be answered, its p cannot reach alpha, or
+run would stop, 2 the protocol or the command is wrong.
 """
 
 _TEMPLATES = """\
