@@ -27,7 +27,8 @@ demo: $(READY)  ## Simulate a small trial at full size, analyse it, say where th
 	$(BIN)/phmri demo weigner2025 $(DEMO)
 
 test: $(READY) check  ## Run all checks and tests
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@# Files in order: in xdist's own, by number of tests, the longest would run alone at the end.
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## Style, types, layers
 	$(BIN)/ruff check .

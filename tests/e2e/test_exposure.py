@@ -618,7 +618,7 @@ def test_check_and_design_list_associations(
     for words in (("check", trial.protocol, trial.bids), ("design", trial.protocol, trial.bids)):
         code, printed = call(*words)
         assert code == 1, printed
-        assert "associations.heavy.partial: the table has no such column" in printed
+        assert "associations.heavy.partial: participants.tsv has no column " in printed
         told = rows(printed, "Associations")
         assert "felt secondary bins mood ketamine 2, placebo 3 yes" in told
         assert "heavy secondary bins mood ketamine 2, placebo 3 no: " in told

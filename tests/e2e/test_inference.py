@@ -516,8 +516,8 @@ def test_column_that_the_participants_lack(trial: Trial) -> None:
     code, printed = trial.ask("nowhere", protocol(asked))
     assert code == 1
     told = " ".join(printed.split())
-    assert "questions.nowhere.inference.shuffle_within: the table has no such column" in told
-    assert "expected scanner" in told
+    field = "questions.nowhere.inference.shuffle_within"
+    assert f"{field}: participants.tsv has no column scanner" in told
     assert "Traceback" not in printed
 
 

@@ -655,7 +655,7 @@ def test_blockade_without_a_margin_is_undecided_and_says_why(refused: Path) -> N
                 }
             },
             1,
-            ("questions.it.covariates", "the table has no such column", "expected weight"),
+            ("questions.it.covariates", "participants.tsv has no column weight"),
         ),
         (
             {

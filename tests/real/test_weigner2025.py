@@ -57,24 +57,25 @@ def write_ratings(bids: Path) -> None:
     )
 
 
-def test_weigner2025_as_it_is_on_75_participants(tmp_path: Path) -> None:
-    trial = make_small_tree(tmp_path / "tree", n_subjects=75, n_volumes=100)
+def test_weigner2025_as_it_is(tmp_path: Path) -> None:
+    n_people = 36  # all 75 are in tests/e2e/test_designs.py
+    trial = make_small_tree(tmp_path / "tree", n_subjects=n_people, n_volumes=100)
     assert call("new", "weigner2025", tmp_path / "mine")[0] == 0
     protocol = tmp_path / "mine" / "trial.yaml"
     write_ratings(trial.bids_dir)
     code, printed = call("check", protocol, trial.bids_dir, "--atlas-dir", ATLAS)
     assert code == 0, printed
-    assert "sub-75" in printed
+    assert f"sub-{n_people}" in printed
     out = tmp_path / "out"
     printed = run_all(trial.bids_dir, out, protocol, "--atlas-dir", ATLAS)
-    assert "468 steps done" in printed
+    questions = read_protocol(protocol).questions
+    assert f"{2 * 3 * n_people + len(questions) + 1} steps done" in printed
     maps = [path.name for path in out.glob("sub-*/ses-*/func/*_statmap.nii.gz")]
-    assert sum("_stat-z_" in name for name in maps) == 75 * 3 * 2
-    assert sum("_stat-effect_" in name for name in maps) == 75 * 3 * 2  # load, and its interaction
-    claims = {
-        name: claim_of(out, name.replace("_", "")) for name in read_protocol(protocol).questions
-    }
-    assert len(claims) == 17
+    n_visits = 3 * n_people
+    assert sum("_stat-z_" in name for name in maps) == 3 * n_visits  # rest, task, its blocks
+    assert sum("_stat-effect_" in name for name in maps) == 2 * n_visits  # load, its interaction
+    claims = {name: claim_of(out, name.replace("_", "")) for name in questions}
+    assert "blocks_dmpfc" in claims
     assert {claim["verdict"] for claim in claims.values()} <= {"found", "not found"}
     strongest = claims["wm_acute"]["peaks"][0]
     assert np.linalg.norm(np.asarray(strongest["position_mm"]) - [0.0, 38.0, 42.0]) < 17

@@ -156,12 +156,12 @@ def questions_table(check: DatasetCheck) -> Table:
     return table
 
 
-def associations_table(associations: Iterable[AssociationCheck], counted: str) -> Table:
+def associations_table(associations: Sequence[AssociationCheck], counted: str) -> Table:
     """Lay out which associations can be told.
 
     Parameters
     ----------
-    associations : iterable of AssociationCheck
+    associations : sequence of AssociationCheck
     counted : str
         Who is counted, e.g. ``participants with both``.
 
@@ -182,6 +182,13 @@ def associations_table(associations: Iterable[AssociationCheck], counted: str) -
             escape(counts),
             _answer(answerable=item.answerable, reason=item.reason),
         )
+    notes: dict[str, list[str]] = {}
+    for item in associations:
+        notes.setdefault(item.note, []).append(item.association)
+    said = [f"{', '.join(names)}: {note}" for note, names in notes.items() if note]
+    if said:
+        table.caption = Text("\n".join(said))
+        table.caption_justify = "left"
     return table
 
 

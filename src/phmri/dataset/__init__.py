@@ -47,7 +47,7 @@ from phmri.dataset._records import (
     Series,
 )
 from phmri.dataset._scales import read_scale
-from phmri.dataset._table_columns import covariate_problems
+from phmri.dataset._table_columns import covariate_problems, without_column
 from phmri.dataset._tissues import find_tissues
 from phmri.dataset._volumes import VolumeReader, open_volumes
 from phmri.dataset._write import (
@@ -107,6 +107,7 @@ __all__ = [
     "sidecar_path",
     "source_of",
     "unit_groups",
+    "without_column",
     "without_runs",
     "write_arrays",
     "write_bytes",

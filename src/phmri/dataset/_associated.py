@@ -11,6 +11,7 @@ import pandas as pd
 
 from phmri.dataset._questions import source_of
 from phmri.dataset._records import AssociationCheck, Cell
+from phmri.dataset._table_columns import without_column
 from phmri.protocol import Association, Parallel, Protocol
 
 __all__ = ["LEAST_ASSOCIATED", "association_cells", "check_association"]
@@ -141,7 +142,7 @@ def _without_columns(
         if column == _MOTION:
             continue
         if column not in participants.columns:
-            faults.append(f"participants.tsv has no column {column}")
+            faults.append(without_column("participants.tsv", column))
             continue
         entries = participants[column].reindex(list(subjects))
         lacking = [f"sub-{subject}" for subject in entries.index[entries.isna()]]

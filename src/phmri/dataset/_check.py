@@ -15,6 +15,7 @@ from phmri.dataset._people import find_strangers
 from phmri.dataset._questions import OTHER_SESSIONS, check_question
 from phmri.dataset._rating_cells import asked_scales, rating_cells
 from phmri.dataset._records import Cell, DatasetCheck, DatasetIndex, Run
+from phmri.dataset._remarks import swapped_blockades
 from phmri.dataset._table_columns import check_columns
 from phmri.exceptions import Problem
 from phmri.protocol import Crossover, Parallel, Protocol, treatment_of
@@ -84,7 +85,10 @@ def check_dataset(
             questions=(),
             problems=tuple(dict.fromkeys(problems)),
             ratings=tuple(ratings),
-            remarks=read_event_tables(protocol, index).remarks,
+            remarks=(
+                *read_event_tables(protocol, index).remarks,
+                *swapped_blockades(protocol),
+            ),
         ),
     )
 
@@ -218,17 +222,18 @@ def _groups(
             entry = table[design.column][subject]
             value = entry if isinstance(entry, str) and entry in known else None
             if value is None and subject not in excluded:
+                found = "n/a" if entry != entry else str(entry)  # noqa: PLR0124 - NaN
                 problems.append(
                     Problem(
                         what=f"the {word} is not one of the protocol's",
                         file=path,
                         subject=subject,
                         field=design.column,
-                        found="n/a" if entry != entry else str(entry),  # noqa: PLR0124 - NaN
+                        found=found,
                         expected=", ".join(known),
                     )
                 )
-                excluded.setdefault(subject, f"{word} {entry!s} is not in the protocol")
+                excluded.setdefault(subject, f"{word} {found} is not in the protocol")
         if value is None:
             excluded.setdefault(subject, f"the {word} is not known")
         groups[subject] = value

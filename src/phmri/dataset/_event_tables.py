@@ -11,7 +11,7 @@ import pandas as pd
 
 from phmri.dataset._read_tables import read_table
 from phmri.dataset._records import DatasetIndex
-from phmri.dataset._table_columns import NO_SUCH_COLUMN
+from phmri.dataset._table_columns import without_column
 from phmri.exceptions import DatasetError, Problem
 from phmri.protocol import IntercurrentEvent, Protocol
 
@@ -90,7 +90,7 @@ def _table(index: DatasetIndex, name: str, event: IntercurrentEvent) -> pd.DataF
     if lacking:
         raise DatasetError(
             Problem(
-                what=NO_SUCH_COLUMN,
+                what=without_column(path.name, *sorted(lacking)),
                 file=str(path),
                 field=f"intercurrent_events.{name}.column",
                 found=", ".join(map(str, table.columns)),

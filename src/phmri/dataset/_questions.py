@@ -4,15 +4,17 @@ A parallel question needs the outcome session and, for ANCOVA and change, the ba
 takes participants of every arm: the arms beside the contrast stay in the model, where they add to
 the estimate of the residual variance. A crossover question needs one session under each of its two
 treatments; where its sequences have more than two periods, all sessions that there are. A model of
-all sessions together (`REPEATED`) takes what there is of them.
+all sessions together (`REPEATED`) takes what there is of them. Where periods are adjusted for
+their own baselines, a period counts with its baseline alone.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
 from phmri.dataset._records import Cell, DatasetCheck, QuestionCheck
+from phmri.dataset._table_columns import without_column
 from phmri.exceptions import DatasetError, Problem
 from phmri.protocol import Crossover, Parallel, Protocol, Question, treatment_of
 
@@ -66,7 +68,8 @@ def needed_cells(
         ``post``), ``first`` and ``second`` (crossover: the treatments of the contrast in its
         order), or ``period1``, ``period2``, ... (crossover of more periods: those at hand, two
         at least); of a model of all sessions, ``visit-SESSION`` or ``periodN`` for those at hand.
-        All cells are ``ok``.
+        With ``period_baseline`` each of a crossover has a ``baseline-ROLE`` beside it. All cells
+        are ``ok``.
 
     Raises
     ------
@@ -157,7 +160,7 @@ def check_question(
     usable, lost = _sort(protocol, question, cells, participants)
     everyone = Counter(next(iter(roles.values())).group or _UNKNOWN for roles in usable.values())
     counts = {group: everyone.pop(group, 0) for group in _groups_of(protocol, question)}
-    faults = [f"participants.tsv has no column {column}" for column in absent]
+    faults = [without_column("participants.tsv", column) for column in absent]
     faults += _too_few(protocol, question, counts)
     reasons = list(faults)
     if faults and lost:
@@ -266,18 +269,23 @@ def _roles(
         if protocol.design.order == "recorded" and group is not None:
             treatments = protocol.design.sequences[group].treatments
             if len(treatments) > _MIN_PERIODS:
-                return _period_roles(protocol, treatments, group, visits)
+                return _period_roles(protocol, question, group, visits, least=_MIN_PERIODS)
         sessions = {
             role: _session_under(protocol, treatment, group, visits)
             for role, treatment in zip(("first", "second"), question.contrast, strict=True)
         }
+        if question.period_baseline:
+            sessions |= {
+                f"baseline-{role}": _baseline_before(protocol, session)
+                for role, session in sessions.items()
+            }
     roles = {}
     for role, session in sessions.items():
         if session is None or session not in visits:
             return {}, f"without a session for the {role}"
         cell = visits[session]
         if cell.status != "ok":
-            telling = cell.status == "space" or any(
+            telling = cell.status in {"space", "excluded"} or any(
                 words in cell.reason for words in (OTHER_SESSIONS, NO_TABLE)
             )
             reason = f": {cell.reason}" if telling else ""
@@ -293,33 +301,61 @@ def _repeated_roles(
     if isinstance(protocol.design, Crossover):
         if group is None:
             return {}, "without a recorded sequence"
-        treatments = protocol.design.sequences[group].treatments
-        return _period_roles(protocol, treatments, group, visits, least=1)
+        return _period_roles(protocol, question, group, visits, least=1)
     roles = {f"visit-{session}": cell for session, cell in visits.items() if cell.status == "ok"}
     if question.estimator == "mmrm" and f"visit-{question.baseline}" not in roles:
-        return {}, f"without the baseline in ses-{question.baseline}"
+        why = _excluded(cell for s, cell in visits.items() if s == question.baseline)
+        return {}, f"without the baseline in ses-{question.baseline}{why}"
     if not roles:
-        return {}, "without any session"
+        return {}, f"without any session{_excluded(visits.values())}"
     return roles, ""
 
 
 def _period_roles(
     protocol: Protocol,
-    treatments: Sequence[str],
+    question: Question,
     group: str,
     visits: dict[str, Cell],
     *,
-    least: int = _MIN_PERIODS,
+    least: int,
 ) -> tuple[dict[str, Cell], str]:
-    """Take every period that has its run; one alone cannot be compared within the person."""
-    roles = {}
+    """Take every period that has its runs; one alone cannot be compared within the person."""
+    design = protocol.design
+    treatments = design.sequences[group].treatments if isinstance(design, Crossover) else ()
+    kept = {}
     for number, treatment in enumerate(treatments, start=1):
         session = _session_under(protocol, treatment, group, visits)
-        if session is not None and visits[session].status == "ok":
-            roles[f"period{number}"] = visits[session]
-    if len(roles) < least:
-        return {}, f"with {len(roles)} of {len(treatments)} periods"
+        needed = {f"period{number}": session}
+        if question.period_baseline:
+            needed[f"baseline-period{number}"] = _baseline_before(protocol, session)
+        found = {role: visits[s] for role, s in needed.items() if s is not None and s in visits}
+        if len(found) == len(needed) and all(cell.status == "ok" for cell in found.values()):
+            kept[number] = found
+    roles = {role: cell for found in kept.values() for role, cell in found.items()}
+    if len(kept) < least:
+        why = _excluded(visits.values())
+        whole = " with their baselines" if question.period_baseline else ""
+        return {}, f"with {len(kept)} of {len(treatments)} periods{whole}{why}"
     return roles, ""
+
+
+def _baseline_before(protocol: Protocol, session: str | None) -> str | None:
+    """Find the session of phase baseline in the period of another."""
+    if session is None:
+        return None
+    period = protocol.sessions[session].period
+    before = [
+        name
+        for name, visit in protocol.sessions.items()
+        if visit.phase == "baseline" and visit.period == period
+    ]
+    return before[0] if len(before) == 1 else None
+
+
+def _excluded(cells: Iterable[Cell]) -> str:
+    """Name what took runs out, such as an intercurrent event."""
+    why = sorted({cell.reason for cell in cells if cell.status == "excluded" and cell.reason})
+    return f": {', '.join(why)}" if why else ""
 
 
 def _session_under(

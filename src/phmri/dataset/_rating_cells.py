@@ -58,7 +58,8 @@ def rating_cells(
     Returns
     -------
     cells : list of Cell
-        ``scan`` is the scale; there is no run.
+        ``scan`` is the scale; there is no run. Of a table with faults nothing is read, so that all
+        are ``broken`` rather than ``missing``.
     problems : list of Problem
         What is wrong with the tables.
     """
@@ -66,6 +67,7 @@ def rating_cells(
     problems: list[Problem] = []
     for scale in asked_scales(protocol):
         scored, lacking = set[tuple[str, str]](), ""
+        unscored: Status = "missing"
         file = f"phenotype/{protocol.scales[scale].file or scale}.tsv"
         if not (index.root / file).is_file():  # data that are not there, not data that are wrong
             lacking = f"{NO_TABLE} {file}"
@@ -74,10 +76,11 @@ def rating_cells(
                 scored = _scored(read_scale(index, protocol, scale))
             except DatasetError as error:
                 problems += error.problems
+                unscored, lacking = "broken", f"{file} was not read, see its problems"
         planned = protocol.scales[scale].sessions or tuple(protocol.sessions)
         for subject in subjects:
             for session in protocol.sessions:
-                status: Status = "ok" if (subject, session) in scored else "missing"
+                status: Status = "ok" if (subject, session) in scored else unscored
                 if session not in planned:
                     status = "not planned"
                 elif subject in excluded:

@@ -193,6 +193,8 @@ class AssociationCheck:
         Enough participants have all that it needs.
     reason : str
         Why not; empty when answerable.
+    note : str
+        What must be known beside it.
     """
 
     association: str
@@ -202,6 +204,7 @@ class AssociationCheck:
     n_per_group: dict[str, int]
     answerable: bool
     reason: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

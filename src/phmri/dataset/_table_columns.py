@@ -13,12 +13,27 @@ from phmri.dataset._records import DatasetIndex
 from phmri.exceptions import Problem
 from phmri.protocol import Protocol
 
-__all__ = ["NO_SUCH_COLUMN", "check_columns", "covariate_problems"]
+__all__ = ["check_columns", "covariate_problems", "without_column"]
 
-NO_SUCH_COLUMN = "the table has no such column"
 _MOTION = "mean_fd"
 """Comes from the runs, not from the table."""
 _TWO_LEVELS = 2
+
+
+def without_column(table: str, *columns: str) -> str:
+    """Say that a table has no such columns, in the words of every list and table of answers.
+
+    Parameters
+    ----------
+    table : str
+        Name of its file.
+    *columns : str
+
+    Returns
+    -------
+    str
+    """
+    return f"{table} has no column {', '.join(columns)}"
 
 
 def check_columns(protocol: Protocol, index: DatasetIndex) -> list[Problem]:
@@ -46,7 +61,7 @@ def check_columns(protocol: Protocol, index: DatasetIndex) -> list[Problem]:
         if column not in table.columns:
             problems.append(
                 Problem(
-                    what=NO_SUCH_COLUMN,
+                    what=without_column("participants.tsv", column),
                     file=str(index.root / "participants.tsv"),
                     field=", ".join(dict.fromkeys((*levels.get(column, ()), *places))),
                     found=", ".join(("participant_id", *map(str, table.columns))),

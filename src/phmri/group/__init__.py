@@ -9,7 +9,8 @@ for unit :math:`i` and outcome :math:`v` (voxel, parcel, edge or a single number
 its difference from the baseline session (``change``), half of period 1 minus period 2
 (``crossover``), or the first minus the second treatment (``paired``). A crossover of more periods
 (``periods``) has one row per participant and planned period. The unit's own baseline
-:math:`b_{iv}` enters with a slope of its own per outcome (``ancova``). The answer is a contrast
+:math:`b_{iv}` enters with a slope of its own per outcome (``ancova``; in a crossover that of each
+period, half of period 1 minus period 2 where the outcome is). The answer is a contrast
 :math:`c^\top\beta_v` that equals the treatment effect in the measure's own unit.
 
 Where all sessions or periods are modelled together, a participant has several rows with correlated
@@ -32,8 +33,9 @@ from phmri.group._design import make_unit_design
 from phmri.group._exchangeability import exchange_repeated, exchange_within, override_kind
 from phmri.group._fit import fit_contrast
 from phmri.group._intervals import confidence_interval, effect_size_interval
-from phmri.group._outcome import make_outcome
+from phmri.group._outcome import make_baseline, make_outcome
 from phmri.group._partition import adjust_outcomes, partition_contrast
+from phmri.group._period_baseline import SAME_BASELINE, leave_out_same_baseline
 from phmri.group._records import (
     AdjustedOutcomes,
     ContrastPartition,
@@ -96,6 +98,7 @@ from phmri.group.robust import fit_cluster_robust, fit_ols
 __all__ = [
     "KINDS",
     "ORDERED",
+    "SAME_BASELINE",
     "VERDICTS",
     "AdjustedOutcomes",
     "Blockade",
@@ -143,6 +146,8 @@ __all__ = [
     "fit_unstructured",
     "intraclass_correlation",
     "judge_blockade",
+    "leave_out_same_baseline",
+    "make_baseline",
     "make_long_design",
     "make_long_table",
     "make_outcome",

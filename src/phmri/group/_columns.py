@@ -16,6 +16,7 @@ __all__ = [
     "find_unmixed",
     "in_span",
     "indicators",
+    "is_constant",
     "make_adjustment",
     "no_freedom",
 ]
@@ -145,6 +146,24 @@ def find_independent(X: Float[np.ndarray, "n_units k"]) -> Bool[np.ndarray, " k"
     return keep
 
 
+def is_constant(values: Float[np.ndarray, " n_values"]) -> bool:
+    """Tell whether numbers are the same up to rounding.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+        Finite.
+
+    Returns
+    -------
+    bool
+        True of none and of one.
+    """
+    scale = float(np.abs(values).max(initial=0.0)) or 1.0
+    centred = (values - values.sum() / max(1, values.size)) / scale
+    return bool(np.linalg.norm(centred) <= TOLERANCE * np.sqrt(centred.size))
+
+
 def make_adjustment(table: UnitTable, strata: Sequence[str], *, with_strata: bool) -> Adjustment:
     """Collect centred columns of strata and covariates, without redundant ones.
 
@@ -178,8 +197,7 @@ def make_adjustment(table: UnitTable, strata: Sequence[str], *, with_strata: boo
     for _, column_name, column in candidates:
         scale = float(np.abs(column).max(initial=0.0)) or 1.0
         centred = (column - column.mean()) / scale
-        constant = np.linalg.norm(centred) <= TOLERANCE * np.sqrt(centred.size)
-        if not constant and not in_span(centred, basis):
+        if not is_constant(column) and not in_span(centred, basis):
             basis = np.column_stack([basis, centred * scale])
             names.append(column_name)
     used = {source for source, column_name, _ in candidates if column_name in names}

@@ -13,6 +13,7 @@ from phmri.group._columns import (
     no_freedom,
 )
 from phmri.group._exchangeability import exchange_within, within_strata
+from phmri.group._period_baseline import ADJUSTED, LASTING
 from phmri.group._records import UnitDesign, UnitTable
 from phmri.protocol import Crossover, Question
 
@@ -64,14 +65,14 @@ def make_crossover_design(
     problems = _too_few(order, orders, min_per_group)
     problems = problems or list(find_aliased(groups, orders, adjustment))
     X = np.column_stack([groups, adjustment.columns])
-    problems = problems or no_freedom(*X.shape)
+    with_baseline = question.period_baseline
+    problems = problems or no_freedom(len(X), X.shape[1] + with_baseline)
     unmixed, unshuffled = find_unmixed(order, strata, orders)
     if not problems and unshuffled:
         problems.append(Problem(what=unshuffled, found=", ".join(sorted(set(strata)))))
     if problems:
         raise DesignError(*problems)
     levels = sorted(set(strata))
-    adjusted = f" The model was adjusted for {', '.join(adjustment.names)}."
     return UnitDesign(
         estimator="crossover",
         subjects=table.subjects,
@@ -79,7 +80,7 @@ def make_crossover_design(
         X=X,
         columns=(*orders, *adjustment.names),
         contrast=np.array([1.0, -1.0] + [0.0] * (X.shape[1] - 2)),
-        voxelwise_baseline=False,
+        voxelwise_baseline=with_baseline,
         exchangeability=exchange_within(
             np.array([levels.index(stratum) for stratum in strata], dtype=np.int64),
             null=f"{first} and {second} give the same outcome in every participant",
@@ -87,14 +88,20 @@ def make_crossover_design(
             + within_strata(strata, strata_names(design))
             + ".",
         ),
-        notes=(*adjustment.notes, *unmixed),
-        sentences=(
-            "The treatment effect is the difference between the two orders of treatment in "
-            "half of period 1 minus period 2, so that the period effect drops out "
-            "[doi:10.1002/0470854596]." + (adjusted if adjustment.names else ""),
-        ),
+        notes=(*adjustment.notes, *unmixed, *((LASTING,) if with_baseline else ())),
+        sentences=_sentences(adjustment.names, with_baseline=with_baseline),
         variance_groups=groups.argmax(axis=1),
     )
+
+
+def _sentences(names: tuple[str, ...], *, with_baseline: bool) -> tuple[str, ...]:
+    adjusted = f" The model was adjusted for {', '.join(names)}." if names else ""
+    effect = (
+        "The treatment effect is the difference between the two orders of treatment in "
+        "half of period 1 minus period 2, so that the period effect drops out "
+        f"[doi:10.1002/0470854596].{adjusted}"
+    )
+    return (effect, *((ADJUSTED["crossover"],) if with_baseline else ()))
 
 
 def make_paired_design(

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+from jaxtyping import Float
+
 from phmri.exceptions import DesignError, Problem
 from phmri.group._crossover import make_crossover_design, make_paired_design
 from phmri.group._parallel import make_parallel_design
@@ -21,6 +24,7 @@ def make_unit_design(
     min_per_group: int = 2,
     present: Mapping[str, frozenset[int]] | None = None,
     moved: tuple[str, ...] = (),
+    before: Float[np.ndarray, " n_units"] | None = None,
 ) -> UnitDesign:
     """Reduce a question to a linear model, as a rule with one row per participant.
 
@@ -42,6 +46,9 @@ def make_unit_design(
     moved : tuple of str, default ()
         Arms of a parallel trial whose participants change places beside those of the contrast:
         those of other questions that share an error rate with this one.
+    before : ndarray of shape (n_units,), optional
+        Outcome before treatment, in the measure's unit, of a parallel trial where it is one
+        number that is known: left out with a note where it is the same in everyone.
 
     Returns
     -------
@@ -78,7 +85,7 @@ def make_unit_design(
         )
     if isinstance(design, Parallel):
         return make_parallel_design(
-            question, design, table, min_per_group=min_per_group, moved=moved
+            question, design, table, min_per_group=min_per_group, moved=moved, before=before
         )
     if design.order == "unknown":
         return make_paired_design(question, design, table, min_per_group=min_per_group)

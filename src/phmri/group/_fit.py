@@ -60,7 +60,7 @@ def fit_contrast(
     degenerate = np.zeros(n_outcomes, dtype=bool)
     for start in range(0, n_outcomes, BLOCK):
         part = slice(start, start + BLOCK)
-        given = None if baseline is None else baseline[:, part]
+        given = None if baseline is None else _held(design, baseline[:, part])
         effect[part], se[part], sd[part], degenerate[part] = _fit_block(
             partition, _held(design, Y[:, part]), given
         )

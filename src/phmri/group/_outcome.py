@@ -1,4 +1,4 @@
-"""What is compared: one row per unit, made of a participant's images."""
+"""What is compared and adjusted for: one row per unit, made of a participant's images."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ from jaxtyping import Float
 from phmri.exceptions import DesignError, Problem
 from phmri.group._records import UnitDesign
 
-__all__ = ["make_outcome"]
+__all__ = ["make_baseline", "make_outcome"]
 
 ROLES: dict[str, tuple[str, ...]] = {
     "ancova": ("outcome",),
@@ -20,6 +20,11 @@ ROLES: dict[str, tuple[str, ...]] = {
     "paired": ("first", "second"),
     "periods": ("periods",),
 }
+BASELINE_ROLES: dict[str, tuple[str, ...]] = {
+    "crossover": ("baseline-first", "baseline-second"),
+    "periods": ("baseline-periods",),
+}
+"""Of estimators whose periods have baselines; elsewhere a unit has one ``baseline``."""
 
 
 def make_outcome(
@@ -43,17 +48,73 @@ def make_outcome(
     ndarray of shape (n_units, n_outcomes)
         In the measure's unit, float64.
 
+    Notes
+    -----
+    Crossover: :math:`(y_{i1} - y_{i2})/2` with periods 1 and 2, hence half of first minus second
+    treatment with a sign that the unit's order gives. A `DesignError` says that an image role is
+    missing or shapes differ.
+    """
+    return _combine(design, images, ROLES[design.estimator])
+
+
+def make_baseline(
+    design: UnitDesign, images: Mapping[str, Float[np.ndarray, "n_units n_outcomes"]]
+) -> Float[np.ndarray, "n_units n_outcomes"]:
+    """Make the baseline of every unit, of its baseline images as the outcome is of the others.
+
+    Parameters
+    ----------
+    design : UnitDesign
+        With ``voxelwise_baseline``.
+    images : mapping of str to ndarray of shape (n_units, n_outcomes)
+        ``baseline`` for parallel designs; ``baseline-first`` and ``baseline-second``, of the
+        periods under the first and second treatment of the contrast, for crossovers of two
+        periods; ``baseline-periods`` for those of more. Rows as in ``design.subjects``.
+
+    Returns
+    -------
+    ndarray of shape (n_units, n_outcomes)
+        In the measure's unit, float64.
+
+    Notes
+    -----
+    Crossover: :math:`(b_{i1} - b_{i2})/2` with periods 1 and 2. What a participant has at the
+    baselines of both periods drops out, as it does out of the outcome [1]_. A `DesignError` says
+    that an image role is missing or shapes differ.
+
+    References
+    ----------
+    .. [1] Kenward and Roger (2010), doi:10.1093/biostatistics/kxp046.
+    """
+    return _combine(design, images, BASELINE_ROLES.get(design.estimator, ("baseline",)))
+
+
+def _combine(
+    design: UnitDesign,
+    images: Mapping[str, Float[np.ndarray, "n_units n_outcomes"]],
+    roles: tuple[str, ...],
+) -> Float[np.ndarray, "n_units n_outcomes"]:
+    """Take the image of one role, or the first less the second; period 1 first in a crossover.
+
+    Parameters
+    ----------
+    design : UnitDesign
+        Units and estimator.
+    images : mapping of str to ndarray of shape (n_units, n_outcomes)
+        Per role.
+    roles : tuple of str
+        One or two.
+
+    Returns
+    -------
+    ndarray of shape (n_units, n_outcomes)
+        float64.
+
     Raises
     ------
     DesignError
         When an image role is missing or shapes differ.
-
-    Notes
-    -----
-    Crossover: :math:`(y_{i1} - y_{i2})/2` with periods 1 and 2, hence half of first minus second
-    treatment with a sign that the unit's order gives.
     """
-    roles = ROLES[design.estimator]
     shape = (len(design.subjects), next(iter(images.values())).shape[-1] if images else 0)
     problems = [
         Problem(

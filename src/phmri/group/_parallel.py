@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from phmri.exceptions import DesignError, Problem
 from phmri.group._columns import (
     find_aliased,
     find_unmixed,
     indicators,
+    is_constant,
     make_adjustment,
     no_freedom,
 )
@@ -20,7 +21,7 @@ from phmri.group._records import UnitDesign, UnitTable
 from phmri.group.ranks import ORDERED
 from phmri.protocol import Parallel, Question
 
-__all__ = ["make_parallel_design"]
+__all__ = ["join_words", "make_parallel_design", "same_baseline_words"]
 
 SENTENCES: dict[str, str] = {
     "ancova": "The arms were compared by analysis of covariance with each participant's own "
@@ -44,6 +45,7 @@ def make_parallel_design(
     *,
     min_per_group: int,
     moved: tuple[str, ...] = (),
+    before: Float[np.ndarray, " n_units"] | None = None,
 ) -> UnitDesign:
     """Compare two arms of a parallel trial.
 
@@ -59,11 +61,14 @@ def make_parallel_design(
         Least number of participants in each arm of the contrast.
     moved : tuple of str, default ()
         Arms whose participants change places beside those of the contrast.
+    before : ndarray of shape (n_units,), optional
+        Outcome before treatment, in the measure's unit, where it is one number that is known.
 
     Returns
     -------
     UnitDesign
-        Model, contrast and blocks of shuffling.
+        Model, contrast and blocks of shuffling. A baseline that is the same in everyone whom the
+        estimator compares says nothing, and is left out with a note.
 
     Raises
     ------
@@ -80,7 +85,8 @@ def make_parallel_design(
     estimator = _estimator(question)
     free = [arm for arm in arms if arm in (first, second, *moved)]
     alike, held = join_words(free), ", ".join(arm for arm in arms if arm not in free)
-    voxelwise = _has_baseline_column(question)
+    told = _same_baseline(question, table, before)
+    voxelwise = _has_baseline_column(question) and not told
     problems = list(find_aliased(groups, arms, adjustment))
     problems = problems or no_freedom(len(X), X.shape[1] + voxelwise)
     unmixed, unshuffled = find_unmixed(table.groups, table.strata, question.contrast)
@@ -105,9 +111,12 @@ def make_parallel_design(
             + within_strata(table.strata, design.strata)
             + (f"; those of {held} stay." if held else "."),
         ),
-        notes=(*adjustment.notes, *unmixed, *_together(free), *_aside(question, arms)),
+        notes=(*adjustment.notes, *told, *unmixed, *_together(free), *_aside(question, arms)),
         sentences=_sentences(
-            question, tuple(arm for arm in design.arms if arm in arms), adjustment.names
+            question,
+            tuple(arm for arm in design.arms if arm in arms),
+            adjustment.names,
+            with_baseline=voxelwise,
         ),
         variance_groups=groups.argmax(axis=1),
     )
@@ -176,6 +185,39 @@ def _has_baseline_column(question: Question) -> bool:
     return question.estimator == "ancova"
 
 
+def _same_baseline(
+    question: Question, table: UnitTable, before: Float[np.ndarray, " n_units"] | None
+) -> tuple[str, ...]:
+    """Say that a baseline is left out, where everyone whom the estimator compares has the same."""
+    if before is None or not _has_baseline_column(question):
+        return ()
+    held = np.isfinite(before)
+    if question.estimator == "rank":  # which looks at nobody else
+        held &= np.isin(table.groups, question.contrast)
+    if not held.any() or not is_constant(before[held]):
+        return ()
+    return (same_baseline_words(float(before[held][0])),)
+
+
+def same_baseline_words(value: float) -> str:
+    """Say that a baseline which is the same in everyone is not in the model.
+
+    Parameters
+    ----------
+    value : float
+        The baseline, in the measure's unit.
+
+    Returns
+    -------
+    str
+        A sentence.
+    """
+    return (
+        f"The baseline is {value:g} in everyone compared: it says nothing of the outcome, and was "
+        "left out of the model."
+    )
+
+
 def _blocks(free: Sequence[str], table: UnitTable) -> Int[np.ndarray, " n_units"]:
     """Give the block of each unit: its stratum, or -1 outside the arms that change places."""
     levels = sorted(set(table.strata))
@@ -218,18 +260,19 @@ def join_words(names: Sequence[str]) -> str:
 
 
 def _sentences(
-    question: Question, arms: tuple[str, ...], names: tuple[str, ...]
+    question: Question, arms: tuple[str, ...], names: tuple[str, ...], *, with_baseline: bool
 ) -> tuple[str, ...]:
     estimator = _estimator(question)
     model = f"The model held all arms ({', '.join(arms)})"
     if estimator == "rank":
         model = f"Participants of {join_words(question.contrast)} were compared"
-    if estimator in ORDERED and question.baseline is not None:
+    if estimator in ORDERED and with_baseline:
         names = ("the ranks of the baseline" if estimator == "rank" else "the baseline", *names)
     adjusted = f" adjusted for {', '.join(names)}." if names else "."
     if names:
         adjusted = f", {adjusted.strip()}" if estimator == "rank" else f" and was{adjusted}"
-    return (SENTENCES[estimator], f"{model}{adjusted}")
+    used = "post" if estimator == "ancova" and not with_baseline else estimator
+    return (SENTENCES[used], f"{model}{adjusted}")
 
 
 def _aside(question: Question, arms: Sequence[str]) -> tuple[str, ...]:

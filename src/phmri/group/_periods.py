@@ -5,8 +5,9 @@ With participant i, period p and the treatment :math:`t(i, p)` that i received i
 .. math:: y_{ipv} = \tau_{t(i,p)v} + \alpha_{iv} + \pi_{pv} + \varepsilon_{ipv},
 
 one row per participant and planned period, fitted to the rows that have data. Every participant
-has a level of its own, so that comparisons are made within participants only. What the
-randomisation dealt is the sequence; it moves as a whole, data and missing cells stay.
+has a level of its own, so that comparisons are made within participants only; the baseline of
+each period may be one more column, with a slope of its own per outcome. What the randomisation
+dealt is the sequence; it moves as a whole, data and missing cells stay.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from phmri.exceptions import DesignError, Problem
 from phmri.group._columns import find_independent, in_span, indicators, no_freedom
 from phmri.group._crossover import make_strata, refuse_sequences, strata_names
 from phmri.group._exchangeability import exchange_repeated, within_strata
+from phmri.group._period_baseline import ADJUSTED, LASTING
 from phmri.group._records import Exchangeability, UnitDesign, UnitTable
 from phmri.protocol import Crossover, Question
 
@@ -61,7 +63,8 @@ def make_periods_design(
     min_per_group : int
         Least number of participants with data under either treatment.
     present : mapping of str to frozenset of int, or None
-        Participant -> periods, counted from 1, that have data; None: all.
+        Participant -> periods, counted from 1, that have data (and, with ``period_baseline``,
+        their baseline); None: all.
 
     Returns
     -------
@@ -81,7 +84,8 @@ def make_periods_design(
     ]
     if problems:
         raise DesignError(*problems)
-    X, columns, n_treatments = _make_columns(cells, question.contrast)
+    with_baseline = question.period_baseline
+    X, columns, n_treatments = _make_columns(cells, question.contrast, n_beside=with_baseline)
     exchangeability, notes = _exchange_sequences(question, design, table, cells)
     contrast = np.zeros(X.shape[1])
     contrast[:2] = 1.0, -1.0
@@ -94,15 +98,16 @@ def make_periods_design(
         X=X,
         columns=columns,
         contrast=contrast,
-        voxelwise_baseline=False,
+        voxelwise_baseline=with_baseline,
         exchangeability=exchangeability,
         dealt=np.arange(X.shape[1]) < n_treatments,
         present=cells.present if n_missing else None,
-        notes=(*_covariate_notes(table), *notes),
+        notes=(*_covariate_notes(table), *notes, *((LASTING,) if with_baseline else ())),
         sentences=(
             "The outcomes of all periods were modelled by treatment, period and participant, so "
             "that treatments are compared within participants and free of the period effect "
             "[doi:10.1002/0470854596]." + lost,
+            *((ADJUSTED["periods"],) if with_baseline else ()),
         ),
     )
 
@@ -184,7 +189,7 @@ def _bad_treatments(cells: _Cells, contrast: tuple[str, str], min_per_group: int
 
 
 def _make_columns(
-    cells: _Cells, contrast: tuple[str, str]
+    cells: _Cells, contrast: tuple[str, str], *, n_beside: int
 ) -> tuple[Float[np.ndarray, "n_rows n_columns"], tuple[str, ...], int]:
     """Give the model of full rank, the names of its columns and how many are treatments.
 
@@ -194,6 +199,8 @@ def _make_columns(
         Participants by planned periods.
     contrast : tuple of str
         The two compared treatments.
+    n_beside : int
+        Columns that every outcome has of its own.
 
     Returns
     -------
@@ -240,7 +247,7 @@ def _make_columns(
     X = np.column_stack([T, rest])
     keep = find_independent(X[here])
     X = X[:, keep]
-    problems = no_freedom(int(here.sum()), X.shape[1], "cells with data")
+    problems = no_freedom(int(here.sum()), X.shape[1] + n_beside, "cells with data")
     if problems:
         raise DesignError(*problems)
     return X, tuple(np.array(names)[keep].tolist()), len(treatments)

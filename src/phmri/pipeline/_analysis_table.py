@@ -33,7 +33,8 @@ COLUMNS = {
     "value": "The outcome as it was measured or rated; n/a where there is none.",
     "value_analysed": "The value that answers count on: after intercurrent events by their "
     "strategy, n/a where one takes it out, a score where one stands for it.",
-    "baseline": "value_analysed in the session of phase baseline, where there is one.",
+    "baseline": "value_analysed in the session of phase baseline, in a crossover in that of the "
+    "same period, where there is one.",
     "change": "value_analysed minus baseline.",
     "status": "ok, missing, excluded, or another reason for which there is no value.",
     "reason": "Why there is none, in words.",
@@ -101,7 +102,7 @@ def _rows(
     used = {member.claim.question: _used(inputs, member.claim.question) for member in members}
     analysed = _analysed(inputs, question, cells, values)
     baselines = {
-        cell.subject: analysed[cell.subject, cell.session]
+        _period_of(protocol, cell): analysed[cell.subject, cell.session]
         for cell in cells
         if protocol.sessions[cell.session].phase == "baseline"
         and (cell.subject, cell.session) in analysed
@@ -114,7 +115,7 @@ def _rows(
             "unit": unit,
             "value": (value := values.get((cell.subject, cell.session), np.nan)),
             "value_analysed": (counts := analysed.get((cell.subject, cell.session), np.nan)),
-            "baseline": (before := baselines.get(cell.subject, np.nan)),
+            "baseline": (before := baselines.get(_period_of(protocol, cell), np.nan)),
             "change": counts - before,
             **_standing(inputs, cell, measured=math.isfinite(value)),
             "questions": ",".join(
@@ -124,6 +125,11 @@ def _rows(
         }
         for cell in cells
     ]
+
+
+def _period_of(protocol: Protocol, cell: Cell) -> tuple[str, int | None]:
+    """Give participant and period, which a baseline belongs to; parallel trials have no period."""
+    return cell.subject, protocol.sessions[cell.session].period
 
 
 def _analysed(

@@ -4,12 +4,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from phmri.dataset import read_json, write_json
+from phmri.dataset import write_json
 from phmri.exceptions import DatasetError, Problem
 from phmri.inference import Claim, claim_to_dict
 from phmri.pipeline._provenance import FileRecord
+from phmri.pipeline._read_as import read_as
 from phmri.report import BesideContent
 
 __all__ = ["AnswerRecord", "read_record", "store_settled", "write_record"]
@@ -62,7 +63,7 @@ def read_record(folder: Path) -> AnswerRecord:
     """
     path = folder / "claim.json"
     try:
-        return TypeAdapter(AnswerRecord).validate_python(read_json(path))
+        return read_as(AnswerRecord, path)
     except ValidationError as error:
         raise DatasetError(
             Problem(

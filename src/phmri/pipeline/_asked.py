@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Float
+
 from phmri.dataset import REPEATED, DatasetCheck, DatasetIndex
 from phmri.group import UnitDesign, UnitTable, make_unit_design, override_kind
 from phmri.pipeline._event_words import event_notes
@@ -12,9 +15,10 @@ from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.pipeline._long_model import LongModel, make_long_model, unit_design_of
 from phmri.pipeline._measure_words import name_outcome, name_score
 from phmri.pipeline._outcome_files import outcome_path
+from phmri.pipeline._period_scores import adjust_for_scores, scores_of_periods
 from phmri.pipeline._populations import count_in
 from phmri.pipeline._provenance import hash_parameters
-from phmri.pipeline._ratings import Rating, scale_file
+from phmri.pipeline._ratings import Rating, scale_file, scores_before
 from phmri.pipeline._units import QuestionUnits, Visit, find_units, is_number, periods_of
 from phmri.protocol import (
     Inference,
@@ -141,6 +145,7 @@ def model_question(
     table: UnitTable,
     *,
     present: Mapping[str, frozenset[Visit]] | None,
+    before: Float[np.ndarray, " n_units"] | None = None,
 ) -> UnitDesign:
     """Make the model of a question for the participants at hand.
 
@@ -150,7 +155,8 @@ def model_question(
     name : str
     table : UnitTable
     present : mapping of str to frozenset of int or None
-        As `make_unit_design` takes it.
+    before : ndarray of shape (n_units,), optional
+        As `make_unit_design` takes them.
 
     Returns
     -------
@@ -168,6 +174,7 @@ def model_question(
         min_per_group=protocol.exclusions.min_participants_per_group,
         present=periods_of(present),
         moved=tuple(sorted(moved)),
+        before=before,
     )
     if settings.shuffle == "from_design":
         return design
@@ -214,11 +221,17 @@ def ask(inputs: GroupInputs, name: str, population: str | None = None) -> Asked:
         members = (frozenset(units_of(member).table.subjects) for member in together)
         only = frozenset.intersection(*members)
     units = units_of(name, only)
-    long = long_model(protocol, name, units.table, units.present)
+    people, scores = units.table.subjects, None
+    if isinstance(protocol.design, Parallel):
+        scores = scores_before(question, units.runs, people, units.visits)
+    of_periods = scores_of_periods(question, units)
+    long = long_model(protocol, name, units.table, units.present, scores, of_periods)
     if long is not None:
         design = unit_design_of(question, long)
     else:
-        design = model_question(protocol, name, units.table, present=units.present)
+        before = None if scores is None else np.array([scores[person] for person in people])
+        design = model_question(protocol, name, units.table, present=units.present, before=before)
+        design = adjust_for_scores(question, units, design)
     return Asked(
         name=name, question=question, settings=settings, units=units, design=design, long=long
     )
@@ -229,6 +242,8 @@ def long_model(
     name: str,
     table: UnitTable,
     present: Mapping[str, frozenset[Visit]] | None,
+    baseline: Mapping[str, float] | None = None,
+    of_periods: Mapping[tuple[str, Visit], float] | None = None,
 ) -> LongModel | None:
     """Make the model of all sessions or periods of a question that asks for one.
 
@@ -239,6 +254,10 @@ def long_model(
     table : UnitTable
     present : mapping of str to frozenset of (str or int), or None
         Participant -> sessions or periods at hand.
+    baseline : mapping of str to float, optional
+        Participant -> score before treatment, where the outcome is one.
+    of_periods : mapping of (str, int) to float, optional
+        Participant and period -> score at its baseline, likewise.
 
     Returns
     -------
@@ -248,7 +267,10 @@ def long_model(
     question = protocol.questions[name]
     if question.estimator not in REPEATED or present is None:
         return None
-    return make_long_model(protocol, name, table, present, number=is_number(protocol, question))
+    number = is_number(protocol, question)
+    return make_long_model(
+        protocol, name, table, present, number=number, baseline=baseline, before=of_periods
+    )
 
 
 def question_key(inputs: GroupInputs, asked: Asked) -> str:

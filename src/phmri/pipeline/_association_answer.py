@@ -18,17 +18,23 @@ from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._association_data import AssociationData
 from phmri.pipeline._association_files import write_pairs, write_statistics
 from phmri.pipeline._association_inference import correlate_part, infer_part
-from phmri.pipeline._association_rows import AssociationPart, average_rows, visit_columns
+from phmri.pipeline._association_parts import AssociationPart, average_rows
 from phmri.pipeline._association_words import (
     answer_sentence,
     in_groups,
     outcome_label,
     refuse_association,
     score_label,
-    shared_words,
     shuffling_words,
     uneven_words,
     words_beside,
+)
+from phmri.pipeline._session_means import (
+    means_words,
+    other_words,
+    read_both,
+    rests_words,
+    visit_means,
 )
 from phmri.pipeline._tested import space_of
 from phmri.protocol import Association, Inference, inference_of
@@ -101,12 +107,15 @@ def _answer(
     found = float(result.pvalue_corrected[strongest]) <= settings.alpha
     n_tested = int(result.tested.sum())
     shuffled, null = shuffling_words(inputs, item, part, design)
+    readings = read_both(item, data.rows, part, column, settings.confidence)
+    sentence = answer_sentence(inputs, item, part, result, own, strongest, settings)
+    unasked = other_words(item, readings, settings.confidence) if single else ""
     return AssociationContent(
         name=name,
         text=item.text,
         role=item.role,
         verdict="found" if found else "not found",
-        sentence=answer_sentence(inputs, item, part, result, own, strongest, settings),
+        sentence=f"{sentence} {unasked}".rstrip(),
         method=item.method,
         n=len(set(part.subjects)),
         r=float(own.r[0]),
@@ -121,14 +130,14 @@ def _answer(
         place="" if single else _place(inputs, data, strongest),
         pvalue_corrected=None if n_tested == 1 else float(result.pvalue_corrected[strongest]),
         corrected_over="" if n_tested == 1 else f"{n_tested:,} outcomes",
-        partial=item.partial,
-        circular=None if single or part.name == "within" else _circular(item, part, Y),
+        partial=(*item.partial, *((visit_means(item),) if item.session_means else ())),
+        circular=None if single else _circular(item, part, Y),
         prediction=_predict(item, part, Y, settings),
         notes=(
             *design.notes,
             *((data.outcomes.note,) if data.outcomes.note else ()),
             *words_beside(own, result, strongest, settings),
-            *_notes(inputs, item, data, part, column, settings),
+            *(uneven_words(item, data.rows.subjects) if part.name == "between" else ()),
         ),
         shuffled=shuffled,
         null=null,
@@ -140,31 +149,11 @@ def _answer(
         ),
         part=part.name,
         n_pairs=len(part.subjects) if part.name == "within" else 0,
+        readings=readings,
+        readings_words=f"{means_words(inputs.protocol, item)} {rests_words(item)}"
+        if readings
+        else "",
     )
-
-
-def _notes(
-    inputs: GroupInputs,
-    item: Association,
-    data: AssociationData,
-    part: AssociationPart,
-    column: Float[np.ndarray, "n_part 1"],
-    settings: Inference,
-) -> tuple[str, ...]:
-    """Say what sessions have to do with a part of repeated pairs."""
-    if part.name == "between":
-        return uneven_words(item, data.rows.subjects)
-    if part.name != "within" or item.session_means:
-        return ()
-    visits = visit_columns(data.rows)
-    columns = visits if part.nuisance is None else np.column_stack([part.nuisance, visits])
-    try:
-        apart = correlate_part(
-            replace(part, nuisance=columns), column, item.method, settings.confidence
-        )
-    except DesignError:
-        apart = None
-    return (shared_words(inputs.protocol, item, apart, settings),)
 
 
 def _place(inputs: GroupInputs, data: AssociationData, index: int) -> str:
@@ -197,10 +186,8 @@ def _points(
     return found
 
 
-def _without(
-    part: AssociationPart, values: Float[np.ndarray, "n ..."]
-) -> Float[np.ndarray, "n ..."]:
-    """Take arms and nuisance out."""
+def _taken_out(part: AssociationPart) -> Float[np.ndarray, "n n_columns"]:
+    """Give a basis of what is taken out: a mean of each arm or person, and nuisance."""
     labels = part.blocks or ("",) * len(part.subjects)
     columns = [[label == level for label in labels] for level in sorted(set(labels))]
     Z = np.array(columns, dtype=np.float64).T
@@ -208,8 +195,7 @@ def _without(
         Z = np.column_stack([Z, part.nuisance])
     U, S, _ = np.linalg.svd(Z, full_matrices=False)
     least = S[0] * len(Z) * np.finfo(np.float64).eps
-    Q = U[:, least < S]
-    return np.asarray(values - Q @ (Q.T @ values))
+    return np.asarray(U[:, least < S])
 
 
 def _circular(
@@ -218,12 +204,19 @@ def _circular(
     complete = np.isfinite(Y).all(axis=0)
     if not complete.any():
         return None
-    found = circular_selection(
-        _without(part, Y[:, complete]),
-        _without(part, part.score),
-        threshold=SELECTED_P,
-        alternative=item.alternative,
-    )
+    Q, within = _taken_out(part), part.name == "within"
+    n_means = len(set(part.subjects)) if within else 1
+    try:
+        found = circular_selection(
+            Y[:, complete] - Q @ (Q.T @ Y[:, complete]),
+            part.score - Q @ (Q.T @ part.score),
+            part.subjects if within else None,
+            n_taken_out=Q.shape[1] - n_means,
+            threshold=SELECTED_P,
+            alternative=item.alternative,
+        )
+    except DesignError:  # too few are left of those who could be left out
+        return None
     return CircularContent(
         max_r_in_map=found.peak_r,
         mean_r_selected=found.mean_r,

@@ -9,15 +9,13 @@ from jaxtyping import Float
 from phmri.dataset import Cell, source_of
 from phmri.exceptions import DesignError, Problem
 from phmri.pipeline._asked import GroupInputs
+from phmri.pipeline._association_parts import AssociationPart, average_rows, parts_of
 from phmri.pipeline._association_rows import (
     MOTION,
     SIGNS,
-    AssociationPart,
     AssociationRows,
     adjusted_columns,
-    average_rows,
     find_rows,
-    parts_of,
     refuse_rows,
 )
 from phmri.pipeline._left_out import leave_out_constant

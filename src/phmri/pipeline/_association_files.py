@@ -10,7 +10,7 @@ from phmri.inference import InferenceResult
 from phmri.pipeline._answers import fill
 from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._association_data import AssociationData
-from phmri.pipeline._association_rows import AssociationPart
+from phmri.pipeline._association_parts import AssociationPart
 from phmri.protocol import Association, protocol_sha256
 
 __all__ = ["write_pairs", "write_statistics"]

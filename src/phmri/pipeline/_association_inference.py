@@ -6,7 +6,7 @@ from scipy import stats
 
 from phmri.group import Correlation, UnitDesign, correlate
 from phmri.inference import InferenceResult, Space, infer
-from phmri.pipeline._association_rows import AssociationPart
+from phmri.pipeline._association_parts import AssociationPart
 from phmri.protocol import Association, Inference
 
 __all__ = ["correlate_part", "infer_part"]

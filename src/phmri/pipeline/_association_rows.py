@@ -1,21 +1,25 @@
 """Who has both an outcome and a score, how often, and what both are adjusted for.
 
 Of a person who is measured once, or whose change or difference is taken, there is one row;
-repeated sessions or treatments give a row each, and two parts of the answer: within persons, from
-the rows beside a mean of each person, and between them, from those means.
+repeated sessions or treatments give a row each.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from phmri.dataset import LEAST_ASSOCIATED, Cell, DatasetCheck, DatasetIndex, association_cells
+from phmri.dataset import (
+    LEAST_ASSOCIATED,
+    Cell,
+    DatasetCheck,
+    DatasetIndex,
+    association_cells,
+    without_column,
+)
 from phmri.exceptions import DesignError, Problem
-from phmri.group import UnitDesign, association_design
 from phmri.pipeline._populations import count_in
 from phmri.pipeline._ratings import Rating, score_of
 from phmri.pipeline._units import covariate_columns
@@ -25,12 +29,9 @@ __all__ = [
     "FEWEST",
     "MOTION",
     "SIGNS",
-    "AssociationPart",
     "AssociationRows",
     "adjusted_columns",
-    "average_rows",
     "find_rows",
-    "parts_of",
     "refuse_rows",
     "visit_columns",
 ]
@@ -76,59 +77,6 @@ class AssociationRows:
         """Participants of each group."""
         group_of = dict(zip(self.subjects, self.groups, strict=True))
         return dict(sorted(Counter(group or "unknown" for group in group_of.values()).items()))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AssociationPart:
-    """What one correlation is over.
-
-    Parameters
-    ----------
-    name : {"", "within", "between"}
-        Empty where every participant has one row.
-    codes : ndarray of shape (n_rows,)
-        Which row of this part each row is averaged into.
-    subjects, groups : tuple of str
-        Of each row of the part.
-    score : ndarray of shape (n_part,)
-    nuisance : ndarray of shape (n_part, n_columns) or None
-        What both are adjusted for.
-    """
-
-    name: Literal["", "within", "between"]
-    codes: Int[np.ndarray, " n_rows"]
-    subjects: tuple[str, ...]
-    groups: tuple[str, ...]
-    score: Float[np.ndarray, " n_part"]
-    nuisance: Float[np.ndarray, "n_part n_columns"] | None
-
-    @property
-    def blocks(self) -> tuple[str, ...] | None:  # numpydoc ignore=RT01
-        """What has a mean of its own, within which places change."""
-        if self.name == "within":
-            return self.subjects
-        return self.groups if any(self.groups) else None
-
-    def design(self, method: Literal["pearson", "spearman"]) -> UnitDesign:
-        """Make the linear model of this part.
-
-        Parameters
-        ----------
-        method : {"pearson", "spearman"}
-
-        Returns
-        -------
-        UnitDesign
-        """
-        within = self.name == "within"
-        return association_design(
-            self.score,
-            subjects=self.subjects,
-            method=method,
-            nuisance=self.nuisance,
-            groups=None if within else self.blocks,
-            repeated=within,
-        )
 
 
 def find_rows(
@@ -301,7 +249,7 @@ def adjusted_columns(
         elif name not in index.participants.columns:
             problems.append(
                 Problem(
-                    what="the table has no such column",
+                    what=without_column("participants.tsv", name),
                     file=str(index.root / "participants.tsv"),
                     field="partial",
                     found=", ".join(map(str, index.participants.columns)),
@@ -335,62 +283,3 @@ def visit_columns(rows: AssociationRows) -> Float[np.ndarray, "n_rows n_visits"]
     visits = list(zip(rows.groups, rows.visits, strict=True))
     levels = sorted(set(visits))
     return np.array([[float(visit == level) for level in levels] for visit in visits])
-
-
-def parts_of(
-    rows: AssociationRows, nuisance: Float[np.ndarray, "n_rows n_columns"] | None
-) -> tuple[AssociationPart, ...]:
-    """Say what correlations an association asks for.
-
-    Parameters
-    ----------
-    rows : AssociationRows
-    nuisance : ndarray of shape (n_rows, n_columns) or None
-        From `adjusted_columns`.
-
-    Returns
-    -------
-    tuple of AssociationPart
-        One, or those within and between persons.
-    """
-    repeated = any(rows.visits)
-    whole = AssociationPart(
-        name="within" if repeated else "",
-        codes=np.arange(len(rows.subjects)),
-        subjects=rows.subjects,
-        groups=rows.groups,
-        score=rows.score,
-        nuisance=nuisance,
-    )
-    if not repeated:
-        return (whole,)
-    people, first, codes = np.unique(rows.subjects, return_index=True, return_inverse=True)
-    between = AssociationPart(
-        name="between",
-        codes=codes.astype(np.int64),
-        subjects=tuple(people.tolist()),
-        groups=tuple(np.array(rows.groups)[first].tolist()),
-        score=average_rows(rows.score[:, None], codes)[:, 0],
-        nuisance=None if nuisance is None else average_rows(nuisance, codes),
-    )
-    return whole, between
-
-
-def average_rows(
-    values: Float[np.ndarray, "n_rows n_columns"], codes: Int[np.ndarray, " n_rows"]
-) -> Float[np.ndarray, "n_part n_columns"]:
-    """Average the rows of every participant.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows, n_columns)
-    codes : ndarray of shape (n_rows,)
-        Which of the averages each row belongs to, from 0.
-
-    Returns
-    -------
-    ndarray of shape (n_part, n_columns)
-    """
-    sums = np.zeros((int(codes.max()) + 1, values.shape[1]))
-    np.add.at(sums, codes, values)
-    return np.asarray(sums / np.bincount(codes)[:, None])

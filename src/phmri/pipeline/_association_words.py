@@ -4,13 +4,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-import numpy as np
-
 from phmri.group import Correlation, UnitDesign
 from phmri.inference import InferenceResult, format_p
 from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._association_data import as_question
-from phmri.pipeline._association_rows import AssociationPart
+from phmri.pipeline._association_parts import AssociationPart
 from phmri.pipeline._measure_words import name_outcome, unit_of
 from phmri.protocol import Association, Inference, Parallel, Protocol
 from phmri.report import AssociationContent
@@ -21,7 +19,6 @@ __all__ = [
     "outcome_label",
     "refuse_association",
     "score_label",
-    "shared_words",
     "shuffling_words",
     "uneven_words",
     "words_beside",
@@ -119,9 +116,8 @@ def shuffling_words(
     if several:
         words += f", within each {group} only"
     if adjusted:
-        words += (
-            f", after {', '.join(adjusted)} {'was' if len(adjusted) == 1 else 'were'} taken out"
-        )
+        listed = " and ".join(filter(None, (", ".join(adjusted[:-1]), adjusted[-1])))
+        words += f", after {listed} {'was' if len(adjusted) == 1 else 'were'} taken out"
     return f"{words}.", in_groups(inputs.protocol, design.exchangeability.null)
 
 
@@ -267,37 +263,6 @@ def words_beside(
             "z; here they fall on different sides of alpha."
         ),
     )
-
-
-def shared_words(
-    protocol: Protocol, item: Association, apart: Correlation | None, settings: Inference
-) -> str:
-    """Say what sessions or treatments that change everyone alike make of a correlation.
-
-    Parameters
-    ----------
-    protocol : Protocol
-    item : Association
-        Of several.
-    apart : Correlation or None
-        At the same outcome, without the mean of every session; None where nothing is left.
-    settings : Inference
-
-    Returns
-    -------
-    str
-    """
-    visit = "session" if item.sessions else "treatment"
-    group = "arm" if isinstance(protocol.design, Parallel) else "sequence"
-    said = f"What a {visit} changes in everyone alike counts in the correlation within persons"
-    if apart is None or not apart.r.size or np.isnan(apart.r[0]):
-        return f"{said}; nothing is left beside the mean of every {visit} in each {group}."
-    label = "r" if item.method == "pearson" else "Spearman's rho"
-    numbers = (
-        f"{label} {apart.r[0]:+.2f}, {100 * settings.confidence:g} % CI {apart.low[0]:.2f} to "
-        f"{apart.high[0]:.2f}"
-    ).replace("-", "−")
-    return f"{said}; without the mean of every {visit} in each {group} it is {numbers}."
 
 
 def uneven_words(item: Association, subjects: Sequence[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from phmri.dataset import read_json, write_json
 from phmri.exceptions import DatasetError, DesignError, InferenceError
@@ -14,12 +14,13 @@ from phmri.pipeline._association_answer import answer_parts
 from phmri.pipeline._association_data import AssociationData, load_association
 from phmri.pipeline._association_words import refuse_association
 from phmri.pipeline._provenance import hash_parameters
+from phmri.pipeline._read_as import read_as
 from phmri.protocol import Association, Inference, inference_of, protocol_sha256
 from phmri.report import AssociationContent
 
 __all__ = ["answer_association", "store_association"]
 
-RECORD = 3
+RECORD = 4
 """Raised when the record holds more: an earlier one is made again."""
 OnProgress = Callable[[str, int, int], None]
 
@@ -113,7 +114,7 @@ def _key(
 
 def _read(folder: Path, key: str) -> AssociationContent | None:
     try:
-        record = TypeAdapter(_Record).validate_python(read_json(folder / "association.json"))
+        record = read_as(_Record, folder / "association.json")
     except (DatasetError, ValidationError):  # none, or not of this version
         return None
     return (record.alone or record.content) if record.step_key == key else None

@@ -18,6 +18,7 @@ from phmri.pipeline._job import RunJob, parcel_name
 from phmri.pipeline._labels import PeakLabels
 from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.pipeline._manifest import RunManifest
+from phmri.pipeline._outcome_files import unknown_outcome
 from phmri.pipeline._ratings import gather_ratings
 from phmri.pipeline._tested import test_question
 from phmri.protocol import Association, Measure, Protocol, Question, RoiToRoi, inference_of
@@ -33,7 +34,6 @@ __all__ = [
 ]
 
 _LEFT_OUT = "left out: "
-_SHOWN = 3
 Happened = dict[str, frozenset[tuple[str, str]]]
 """Intercurrent event -> participants and sessions that it counts in."""
 
@@ -199,14 +199,7 @@ def refuse_unknown_outcome(at_hand: AtHand, asked: Question | Association) -> No
     """
     names = at_hand.outcomes.get(asked.measure, ())
     if asked.where.at is not None and names and asked.where.at not in names:
-        raise DesignError(
-            Problem(
-                what="the measure has no outcome of this name",
-                field="where.at",
-                found=asked.where.at,
-                expected=f"one of {len(names)}, e.g. {', '.join(names[:_SHOWN])}",
-            )
-        )
+        raise DesignError(unknown_outcome(at_hand.inputs.protocol, asked, names))
 
 
 def try_scores(at_hand: AtHand, asked: Asked) -> None:

@@ -13,7 +13,13 @@ from phmri.group import (
 from phmri.inference import format_interval, format_p
 from phmri.pipeline._asked import Asked, GroupInputs
 from phmri.pipeline._loading import LoadedOutcomes
-from phmri.pipeline._long_model import LongModel, long_table_of, rows_of, settings_of
+from phmri.pipeline._long_model import (
+    LongModel,
+    long_table_of,
+    period_baselines,
+    rows_of,
+    settings_of,
+)
 from phmri.protocol import Crossover
 
 __all__ = ["carry_over_note"]
@@ -48,7 +54,12 @@ def carry_over_note(
         return ()  # in two periods carry-over is the difference between sequences
     try:
         table = long_table_of(protocol, asked.name, asked.units.table, present)
-        design = carryover_design(settings_of(protocol, asked.question, number=True), table)
+        baseline = None
+        if asked.question.period_baseline:
+            before = outcomes.images["baseline-periods"][:, index].tolist()
+            baseline = period_baselines(table, dict(zip(asked.units.visits, before, strict=True)))
+        settings = settings_of(protocol, asked.question, number=True)
+        design = carryover_design(settings, table, baseline=baseline)
     except DesignError:
         return ()
     model = LongModel(table=table, design=design)

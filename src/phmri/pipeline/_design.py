@@ -16,6 +16,7 @@ from jaxtyping import Bool
 from phmri.dataset import REPEATED, DatasetCheck, DatasetIndex, check_dataset, source_of
 from phmri.exceptions import DesignError, InferenceError, Problem
 from phmri.group import (
+    SAME_BASELINE,
     Exchangeability,
     UnitDesign,
     UnitTable,
@@ -133,6 +134,7 @@ def _with_words(
     return replace(
         _with_model(summary, design, _groups(protocol)),
         notes=notes,
+        period_baseline=question.period_baseline and SAME_BASELINE not in design.notes,
         covariance=covariance_words(question, design),
         contrasts=contrast_words(question),
         p_source=order_words(question),

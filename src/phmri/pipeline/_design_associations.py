@@ -10,17 +10,18 @@ from phmri.dataset import (
 )
 from phmri.exceptions import DesignError
 from phmri.pipeline._association_data import refuse_motion
+from phmri.pipeline._association_parts import parts_of
 from phmri.pipeline._association_rows import (
     FEWEST,
     MOTION,
     AssociationRows,
     adjusted_columns,
     find_rows,
-    parts_of,
     refuse_rows,
 )
 from phmri.pipeline._populations import find_events
 from phmri.pipeline._ratings import Rating, gather_ratings
+from phmri.pipeline._session_means import means_words, rests_words
 from phmri.protocol import Association, Parallel, Protocol
 
 __all__ = ["association_problems", "describe_associations"]
@@ -114,6 +115,7 @@ def association_problems(
         n_per_group=rows.n_per_group,
         answerable=not reason,
         reason=reason,
+        note=_note(protocol, item),
     )
 
 
@@ -129,6 +131,11 @@ def _refuse_scores(index: DatasetIndex, item: Association, rows: AssociationRows
         )
     # The verdict rests on the first part, that within persons where there are two.
     parts_of(rows, adjusted_columns(index, item, rows, None))[0].design(item.method)
+
+
+def _note(protocol: Protocol, item: Association) -> str:
+    """Say what the verdict of several sessions or treatments rests on."""
+    return f"{means_words(protocol, item)} {rests_words(item)}" if item.repeated else ""
 
 
 def _scale(item: Association) -> str:
@@ -152,6 +159,7 @@ def _planned(protocol: Protocol, name: str, item: Association) -> AssociationChe
         n_per_group=n_per_group,
         answerable=not reason,
         reason=reason,
+        note=_note(protocol, item),
     )
 
 

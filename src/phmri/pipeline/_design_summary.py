@@ -41,6 +41,8 @@ class DesignSummary:
         Of the model.
     voxelwise_baseline : bool
         Each participant's own baseline is a further column, per outcome.
+    period_baseline : bool
+        Periods of a crossover are adjusted for their own baselines.
     df : int
         Residual degrees of freedom.
     n_rows, n_moving : int
@@ -76,6 +78,7 @@ class DesignSummary:
     n_per_group: dict[str, int] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     voxelwise_baseline: bool = False
+    period_baseline: bool = False
     df: int = 0
     n_rows: int = 0
     n_moving: int = 0
@@ -167,5 +170,7 @@ class DesignSummary:
         count = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
         if self.p_source:
             return f"{count} ({', '.join(columns)})"
+        before = ", adjusted for the baseline of each period" if self.period_baseline else ""
         own = ", fewer for the statistic v" if self.settings.statistic == "v" else ""
-        return f"{count} ({', '.join(columns)}), {self.df} residual degrees of freedom{own}"
+        df = f"{self.df} residual degrees of freedom{own}"
+        return f"{count} ({', '.join(columns)}){before}, {df}"

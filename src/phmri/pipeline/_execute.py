@@ -20,6 +20,7 @@ _WORKER_ENVIRONMENT = dict.fromkeys(
 )
 """Dask's own environment also fixes the threshold at which memory goes back to the system; every
 block of voxels is then asked for anew, which was a third of a worker's time."""
+_WITHOUT_WORKERS_S = 60
 Job = TypeVar("Job")
 Outcome = TypeVar("Outcome")
 
@@ -84,11 +85,18 @@ def _execute_on_cluster(
     # Imported here: it takes a second, which no command should cost that needs no cluster.
     import dask  # noqa: PLC0415
     from distributed import Client, KilledWorker, LocalCluster, as_completed  # noqa: PLC0415
+    from distributed.scheduler import NoWorkerError  # noqa: PLC0415
 
     # Workers are born deaf to Ctrl-C: only this process decides what to stop.
     with (  # noqa: SIM117 - Ctrl-C is heard again only once they are born
         _interrupts(signal.SIG_IGN),
-        dask.config.set({"distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT}),
+        dask.config.set(
+            {
+                "distributed.nanny.pre-spawn-environ": _WORKER_ENVIRONMENT,
+                # Workers give up a process that was suspended; it must not wait for them for ever.
+                "distributed.scheduler.no-workers-timeout": f"{_WITHOUT_WORKERS_S} s",
+            }
+        ),
         LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,
@@ -111,6 +119,13 @@ def _execute_on_cluster(
                     what = "a worker died, most likely for lack of memory"
                     raise PhmriError(
                         Problem(what=what, expected="fewer workers (--n-workers) or more memory")
+                    ) from error
+                except NoWorkerError as error:
+                    what = "all workers have left, as they do when the computer is suspended"
+                    raise PhmriError(
+                        Problem(
+                            what=what, expected="the same command again: finished runs are kept"
+                        )
                     ) from error
                 yield futures[future], outcome
 

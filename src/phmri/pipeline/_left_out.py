@@ -5,23 +5,28 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
-from phmri.exceptions import SAME_OUTCOME, DesignError
+from phmri.exceptions import SAME_OUTCOME, DesignError, Problem
 from phmri.inference import InferenceResult
 from phmri.pipeline._loading import LoadedOutcomes
 
-__all__ = ["leave_out_constant", "leave_out_untested"]
+__all__ = ["leave_out_constant", "leave_out_untested", "refuse_same_baseline"]
 
 
-def leave_out_constant(outcomes: LoadedOutcomes) -> LoadedOutcomes:
+def leave_out_constant(
+    outcomes: LoadedOutcomes, before: Bool[np.ndarray, " n_rows"] | None = None
+) -> LoadedOutcomes:
     """Leave out what is the same in every participant, such as a seed's own parcel.
 
     Parameters
     ----------
     outcomes : LoadedOutcomes
+    before : ndarray of bool of shape (n_rows,), optional
+        Rows of the role ``periods`` that are the baseline of a model of all sessions.
 
     Returns
     -------
     LoadedOutcomes
+        Of several, those that vary, and whose baseline does.
 
     Raises
     ------
@@ -33,10 +38,46 @@ def leave_out_constant(outcomes: LoadedOutcomes) -> LoadedOutcomes:
     ]
     if not np.any(spread):
         raise DesignError(f"{SAME_OUTCOME} and session")
+    if before is not None:
+        first = outcomes.images["periods"][before]
+        spread.append(np.fmax.reduce(first) != np.fmin.reduce(first))  # NaN: nobody has it
     varies = np.logical_and.reduce(spread)
     if outcomes.kind == "scalar" or not varies.any():
         return outcomes
     return _keep(outcomes, varies, _constant_words(outcomes, ~varies))
+
+
+def refuse_same_baseline(
+    outcomes: LoadedOutcomes, before: Bool[np.ndarray, " n_rows"] | None
+) -> None:
+    """Refuse a measured number whose baseline is the same in every participant.
+
+    Parameters
+    ----------
+    outcomes : LoadedOutcomes
+        For a model that takes the baseline in.
+    before : ndarray of bool of shape (n_rows,), or None
+        As `leave_out_constant` takes it.
+
+    Raises
+    ------
+    DesignError
+        A score can have a floor; a number of an image that nobody differs in was not measured.
+    """
+    images = outcomes.images
+    stack = images.get("baseline") if before is None else images["periods"][before]
+    if outcomes.kind != "scalar" or stack is None:
+        return
+    held = stack[np.isfinite(stack)]
+    if held.size > 1 and held.min() == held.max():
+        raise DesignError(
+            Problem(
+                what="the baseline is the same in every participant",
+                field="baseline",
+                found=f"{float(held[0]):g}",
+                expected="a measured number that varies, or estimator post",
+            )
+        )
 
 
 def leave_out_untested(

@@ -13,7 +13,12 @@ from phmri.dataset import read_image
 from phmri.exceptions import DatasetError, DesignError, Problem
 from phmri.pipeline._job import RunJob, manifest_path, run_key
 from phmri.pipeline._manifest import RunManifest, read_manifest
-from phmri.pipeline._outcome_files import outcome_column, outcome_path, read_values
+from phmri.pipeline._outcome_files import (
+    outcome_column,
+    outcome_path,
+    read_values,
+    unknown_outcome,
+)
 from phmri.pipeline._sound import few, is_as_measured, refuse_altered, refuse_odd_grids
 from phmri.protocol import Protocol, Question, RoiToRoi
 from phmri.signals import RegionOnGrid
@@ -311,7 +316,11 @@ def _load_tables(
     }
     kind: Literal["scalar", "parcels", "edges"] = _table_kind(protocol, question, names)
     if question.where.at is not None:
-        names, images = _pick(question.where.at, names, images)
+        if question.where.at not in names:
+            raise DesignError(unknown_outcome(protocol, question, names))
+        column = names.index(question.where.at)
+        names = (question.where.at,)
+        images = {role: stack[:, [column]] for role, stack in images.items()}
         kind = "scalar"
     return LoadedOutcomes(
         kind=kind, images=images, names=names, mask=None, affine=None, weights=None, note=""
@@ -327,24 +336,6 @@ def _table_kind(
     if isinstance(measure, RoiToRoi) and measure.summary == "edges":
         return "edges"
     return "parcels"
-
-
-def _pick(
-    name: str,
-    names: tuple[str, ...],
-    images: dict[str, Float[np.ndarray, "n_units n_outcomes"]],
-) -> tuple[tuple[str, ...], dict[str, Float[np.ndarray, "n_units 1"]]]:
-    if name not in names:
-        raise DesignError(
-            Problem(
-                what="the measure has no outcome of this name",
-                field="where.at",
-                found=name,
-                expected=f"one of {len(names)}, e.g. {', '.join(names[:3])}",
-            )
-        )
-    column = names.index(name)
-    return (name,), {role: stack[:, [column]] for role, stack in images.items()}
 
 
 def load_values(

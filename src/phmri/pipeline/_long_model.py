@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Float
@@ -29,12 +29,14 @@ __all__ = [
     "fit_long",
     "long_table_of",
     "make_long_model",
+    "period_baselines",
     "rows_of",
     "settings_of",
     "unit_design_of",
 ]
 
 Visit = str | int
+Cell = TypeVar("Cell", str, tuple[str, Visit])
 Model = Literal["mixed", "mmrm", "clda", "fixed_subject"]
 
 
@@ -88,6 +90,16 @@ def settings_of(protocol: Protocol, question: Question, *, number: bool) -> Long
                 "where.at",
             )
         )
+    if question.period_baseline and model != "fixed_subject" and not number:
+        raise DesignError(
+            Problem(
+                what="every voxel has a baseline of its own in every period, and this model takes "
+                "one as a column",
+                field="estimator",
+                found=question.estimator,
+                expected="crossover, or one number: where.mean_of or where.at",
+            )
+        )
     with_baseline = isinstance(protocol.design, Parallel) and question.baseline is not None
     return LongSettings(
         model=model,
@@ -111,6 +123,7 @@ def make_long_model(
     *,
     number: bool,
     baseline: Mapping[str, float] | None = None,
+    before: Mapping[tuple[str, Visit], float] | None = None,
 ) -> LongModel:
     """Make the model of a question of all sessions or periods.
 
@@ -126,6 +139,8 @@ def make_long_model(
     baseline : mapping of str to float, optional
         Participant -> outcome before treatment, where the outcome is one number. Left out while
         nothing is measured: numbers that stand for it show the columns of the model.
+    before : mapping of (str, int) to float, optional
+        Participant and period -> its baseline, likewise.
 
     Returns
     -------
@@ -137,6 +152,8 @@ def make_long_model(
     column = None
     if number and question.baseline is not None and isinstance(protocol.design, Parallel):
         column = _baseline_column(long, question.baseline, baseline)
+    elif number and question.period_baseline:
+        column = period_baselines(long, before)
     return LongModel(table=long, design=make_long_design(settings, long, baseline=column))
 
 
@@ -177,11 +194,36 @@ def _baseline_column(
         if here and at == session
     }
     if baseline is None:
-        people = tuple(dict.fromkeys(long.subjects))
-        # Any numbers that no other column holds: only the rank of the model is looked at.
-        drawn = np.random.default_rng(0).standard_normal(len(people))
-        baseline = dict(zip(people, drawn.tolist(), strict=True))
+        baseline = _stand_in(tuple(dict.fromkeys(long.subjects)))
     return np.array([baseline[s] if s in having else np.nan for s in long.subjects])
+
+
+def period_baselines(
+    long: LongTable, before: Mapping[tuple[str, Visit], float] | None
+) -> Float[np.ndarray, " n_rows"]:
+    """Lay the baselines of periods out as the rows of a table.
+
+    Parameters
+    ----------
+    long : LongTable
+        Of a crossover.
+    before : mapping of (str, int) to float, or None
+        Participant and period -> its baseline; None: numbers that stand for them.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        NaN where a period has none.
+    """
+    cells: tuple[tuple[str, Visit], ...] = tuple(zip(long.subjects, long.sessions, strict=True))
+    known = _stand_in(cells) if before is None else before
+    return np.array([known.get(cell, np.nan) for cell in cells])
+
+
+def _stand_in(cells: tuple[Cell, ...]) -> dict[Cell, float]:
+    """Draw any numbers that no other column holds: only the rank of the model is looked at."""
+    drawn = np.random.default_rng(0).standard_normal(len(cells))
+    return dict(zip(cells, drawn.tolist(), strict=True))
 
 
 def unit_design_of(question: Question, model: LongModel) -> UnitDesign:

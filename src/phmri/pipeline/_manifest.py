@@ -4,12 +4,13 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from phmri import __version__
-from phmri.dataset import read_json, write_json
+from phmri.dataset import write_json
 from phmri.exceptions import DatasetError, Problem
 from phmri.pipeline._provenance import FileRecord
+from phmri.pipeline._read_as import read_as
 from phmri.signals import Cleaning
 
 __all__ = [
@@ -152,7 +153,7 @@ def read_manifest(path: Path) -> RunManifest:
         If the file is not a manifest of this version.
     """
     try:
-        return TypeAdapter(RunManifest).validate_python(read_json(path))
+        return read_as(RunManifest, path)
     except ValidationError as error:
         raise DatasetError(
             Problem(

@@ -1,5 +1,7 @@
 """Which first-level file a question reads, and which column of a table."""
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +10,12 @@ from jaxtyping import Float
 from phmri.dataset import read_table
 from phmri.exceptions import DesignError, Problem
 from phmri.pipeline._job import RunJob, measure_path, statistic_of
-from phmri.protocol import Question
+from phmri.protocol import Association, Protocol, Question, SeriesRegion
 
-__all__ = ["outcome_column", "outcome_path", "read_values"]
+__all__ = ["outcome_column", "outcome_path", "read_values", "unknown_outcome"]
+
+SHOWN = 3
+"""Names that an error gives as examples."""
 
 
 def outcome_path(job: RunJob, question: Question) -> Path:
@@ -77,3 +82,35 @@ def read_values(
             )
         )
     return tuple(table["name"]), table[column].to_numpy(np.float64)
+
+
+def unknown_outcome(
+    protocol: Protocol, asked: Question | Association, names: Sequence[str]
+) -> Problem:
+    """Say that a measure has no outcome of the name that ``where.at`` gives.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    asked : Question or Association
+    names : sequence of str
+        Of the outcomes that there are.
+
+    Returns
+    -------
+    Problem
+        Suggests any but the seed, whose coupling with itself answers nothing.
+    """
+    seed = getattr(protocol.measures[asked.measure], "seed", None)
+    region = protocol.regions.get(seed or "")
+    own = {seed, *(region.columns if isinstance(region, SeriesRegion) else ())}
+    others = [name for name in names if name not in own]
+    found = asked.where.at or ""
+    close = get_close_matches(found, others, n=1)
+    mean = f" (did you mean {close[0]}?)" if close else ""
+    return Problem(
+        what="the measure has no outcome of this name",
+        field="where.at",
+        found=found,
+        expected=f"one of {len(others)}, e.g. {', '.join(others[:SHOWN])}{mean}",
+    )

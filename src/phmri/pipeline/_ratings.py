@@ -11,7 +11,15 @@ from phmri.pipeline._loading import LoadedOutcomes, RunKey
 from phmri.pipeline._provenance import hash_parameters
 from phmri.protocol import Protocol, Question
 
-__all__ = ["Rating", "gather_ratings", "load_ratings", "rating_values", "scale_file", "score_of"]
+__all__ = [
+    "Rating",
+    "gather_ratings",
+    "load_ratings",
+    "rating_values",
+    "scale_file",
+    "score_of",
+    "scores_before",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +105,40 @@ def score_of(rating: Rating, part: str | None) -> float:
     float
     """
     return rating.score if part is None else rating.subscales[part]
+
+
+def scores_before(
+    question: Question,
+    runs: Mapping[str, Sequence[object]],
+    subjects: Sequence[str],
+    visits: Sequence[tuple[str, str | int]],
+) -> dict[str, float] | None:
+    """Give the scores before treatment of those who answer a question of a parallel trial.
+
+    Parameters
+    ----------
+    question : Question
+    runs : mapping of str to sequence
+        Per role, what outcomes come from, as `find_units` gives it.
+    subjects : sequence of str
+        Of every row of roles of one row per participant.
+    visits : sequence of (participant, visit)
+        Of every row of the role ``periods``.
+
+    Returns
+    -------
+    dict of str to float, or None
+        Participant -> score; None where outcomes are no scores or there is no baseline.
+    """
+    members = runs.get("baseline", ())
+    rows = list(zip(subjects, members, strict=bool(members)))
+    if "periods" in runs:
+        pairs = zip(visits, runs["periods"], strict=True)
+        rows = [(subject, item) for (subject, visit), item in pairs if visit == question.baseline]
+    found = {
+        subject: score_of(item, question.map) for subject, item in rows if isinstance(item, Rating)
+    }
+    return found or None
 
 
 def load_ratings(question: Question, ratings: Mapping[str, Sequence[Rating]]) -> LoadedOutcomes:

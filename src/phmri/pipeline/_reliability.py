@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from phmri.dataset import read_image, read_json, write_image, write_json, write_table
+from phmri.dataset import read_image, write_image, write_json, write_table
 from phmri.exceptions import SAME_OUTCOME, DatasetError, DesignError, InferenceError
 from phmri.group import bland_altman, crossed_components, intraclass_correlation
 from phmri.pipeline._answers import fill
 from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._measure_words import name_outcome, name_score, question_unit
 from phmri.pipeline._provenance import hash_parameters
+from phmri.pipeline._read_as import read_as
 from phmri.pipeline._reliability_data import (
     ReliabilityData,
     load_reliability,
@@ -41,6 +42,7 @@ DIFFER = (
     "The sessions differ in treatment: what a treatment changes in everybody alike counts as a "
     "difference between sessions, what it changes in some more than in others as error."
 )
+
 BINS = np.linspace(-1.0, 1.0, 41).round(2)
 PERCENTILES = {"5th": 5, "25th": 25, "median": 50, "75th": 75, "95th": 95}
 NOT_ESTIMABLE = 3
@@ -111,7 +113,7 @@ def _key(inputs: GroupInputs, item: Reliability, data: ReliabilityData) -> str:
 
 def _read(folder: Path, key: str) -> ReliabilityResult | None:
     try:
-        record = TypeAdapter(_Record).validate_python(read_json(folder / "reliability.json"))
+        record = read_as(_Record, folder / "reliability.json")
     except (DatasetError, ValidationError):  # none, or not of this version
         return None
     written = _map_path(folder, "icc").is_file() or _table_path(folder).is_file()

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from phmri.group import UnitDesign, make_outcome
+from phmri.group import UnitDesign, make_baseline, make_outcome
 from phmri.pipeline._loading import LoadedOutcomes
 
 __all__ = ["stack_outcomes"]
@@ -29,13 +29,20 @@ def stack_outcomes(
     """
     images = outcomes.images
     if design.present is not None:
-        full = np.full((len(design.subjects), images["periods"].shape[1]), np.nan)
-        full[design.present] = images["periods"]
-        images = {"periods": full}
+        images = {role: _planned(design, stack) for role, stack in images.items()}
     Y = make_outcome(design, images)
     if not design.voxelwise_baseline:
         return Y, None
-    baseline = images["baseline"].astype(np.float64)
+    baseline = make_baseline(design, images)
     absent = np.isnan(Y) | np.isnan(baseline)
     Y[absent], baseline[absent] = np.nan, np.nan
     return Y, baseline
+
+
+def _planned(
+    design: UnitDesign, stack: Float[np.ndarray, "n_sources n_outcomes"]
+) -> Float[np.ndarray, "n_units n_outcomes"]:
+    """Put the periods at hand in the rows of those that were planned."""
+    full = np.full((len(design.subjects), stack.shape[1]), np.nan)
+    full[design.present] = stack
+    return full

@@ -18,7 +18,7 @@ from phmri.inference import (
     region_pairs,
 )
 from phmri.pipeline._asked import Asked, GroupInputs
-from phmri.pipeline._left_out import leave_out_constant
+from phmri.pipeline._left_out import leave_out_constant, refuse_same_baseline
 from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, load_outcomes
 from phmri.pipeline._long_model import LongModel, fit_long, make_long_model, rows_of
 from phmri.pipeline._models import first_estimate, fit_units, needs_model
@@ -26,7 +26,7 @@ from phmri.pipeline._ordered import P_OF_ORDER, in_deviations
 from phmri.pipeline._ratings import Rating, load_ratings
 from phmri.pipeline._shuffle import KeptState
 from phmri.pipeline._stack import stack_outcomes
-from phmri.protocol import Inference
+from phmri.protocol import Inference, Parallel
 
 __all__ = ["Tested", "load_asked", "space_of", "test_model", "test_question"]
 
@@ -144,7 +144,13 @@ def load_asked(inputs: GroupInputs, asked: Asked, *, whole: bool = False) -> Loa
         else inputs.regions.get(question.where.mean_of or question.where.within or ""),
         min_coverage=asked.settings.min_coverage,
     )
-    return leave_out_constant(outcomes)
+    before = None
+    if asked.long is not None and isinstance(inputs.protocol.design, Parallel):
+        before = np.array([visit == question.baseline for _, visit in asked.units.visits])
+        before = before if before.any() else None
+    if before is not None or asked.design.voxelwise_baseline:
+        refuse_same_baseline(outcomes, before)
+    return leave_out_constant(outcomes, before)
 
 
 def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
@@ -168,7 +174,7 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
     baseline = None
     if asked.long is not None:
         stack = outcomes.images["periods"]
-        model = _with_numbers(inputs, asked, asked.long, stack)
+        model = _with_numbers(inputs, asked, asked.long, outcomes)
         Y, X = rows_of(model, asked.units.visits, stack), model.design.X
         joint = fit_long(asked.question, model, Y, n_threads=inputs.n_threads)
     else:
@@ -225,14 +231,16 @@ def _with_numbers(
     inputs: GroupInputs,
     asked: Asked,
     long: LongModel,
-    stack: Float[np.ndarray, "n_sources n_outcomes"],
+    outcomes: LoadedOutcomes,
 ) -> LongModel:
     """Put the baselines of one number in the place of those that stood for them."""
-    session = asked.question.baseline
-    if stack.shape[1] != 1 or session is None or asked.units.present is None:
+    session, of_periods = asked.question.baseline, asked.question.period_baseline
+    stack = outcomes.images["baseline-periods" if of_periods else "periods"]
+    without = session is None and not of_periods
+    if stack.shape[1] != 1 or without or asked.units.present is None:
         return long
-    pairs = zip(asked.units.visits, stack[:, 0].tolist(), strict=True)
-    own = {subject: value for (subject, visit), value in pairs if visit == session}
+    known = dict(zip(asked.units.visits, stack[:, 0].tolist(), strict=True))
+    own = {subject: value for (subject, visit), value in known.items() if visit == session}
     return make_long_model(
         inputs.protocol,
         asked.name,
@@ -240,6 +248,7 @@ def _with_numbers(
         asked.units.present,
         number=True,
         baseline=own,
+        before=known if of_periods else None,
     )
 
 

@@ -50,7 +50,8 @@ class QuestionUnits:
     table : UnitTable
     runs : dict of str to tuple of MeasuredRun or Rating
         Per role, in the order of the table; where every session or period has a row of its own
-        there is one role, ``periods``, with what is at hand by participant and visit.
+        there is one role, ``periods``, with what is at hand by participant and visit, and beside
+        it ``baseline-periods`` where each period has a baseline.
     visits : tuple of (participant, visit)
         Of the rows of the role ``periods``; empty where there is none.
     present : dict of str to frozenset of (str or int), or None
@@ -107,7 +108,10 @@ def find_units(
         found, lacking = _usable(cells[subject], subject, sources, counted.scores)
         # Where every visit has a row of its own, those at hand take part.
         least = 1 if question.estimator in REPEATED else MIN_PERIODS
-        spared = present_visits({subject: cells[subject]}) is not None and len(found) >= least
+        spared = present_visits({subject: cells[subject]}) is not None
+        if spared and question.period_baseline:
+            found = _with_baselines(found)
+        spared &= sum(_visit(role) is not None for role in found) >= least
         if question.estimator == "mmrm":
             spared &= f"visit-{question.baseline}" in found and len(found) > 1
         if lacking and not spared:
@@ -117,17 +121,12 @@ def find_units(
         else:
             members[subject] = found
     if not members:
-        scale = protocol.scales.get(question.measure)
-        reasons = [f"sub-{name}: {why}" for name, why in left_out.items()]
-        if scale is not None:
-            reasons += sorted(
-                {c.reason for c in counted.check.ratings if c.scan == question.measure}
-            )
+        reasons = _why_nobody(protocol, question, counted, left_out)
         raise DesignError(
             Problem(
                 what="no participant has all that the question needs",
                 field=f"questions.{question_name}",
-                found=few(list(filter(None, reasons)), joint="; ") or None,
+                found=few(reasons, joint="; ") or None,
             )
         )
     used = {
@@ -140,13 +139,17 @@ def find_units(
     if present is None:
         runs_of = {role: tuple(found[role] for found in members.values()) for role in roles}
     else:
-        runs_of = {"periods": tuple(run for found in members.values() for run in found.values())}
-        visits = tuple(
-            (subject, visit)
+        rows = [
+            (subject, role, visit)
             for subject, found in members.items()
-            for visit in map(_visit, found)
-            if visit is not None
-        )
+            for role in found
+            if (visit := _visit(role)) is not None
+        ]
+        visits = tuple((subject, visit) for subject, _, visit in rows)
+        runs_of = {"periods": tuple(members[subject][role] for subject, role, _ in rows)}
+        if question.period_baseline:
+            before = tuple(members[subject][f"baseline-{role}"] for subject, role, _ in rows)
+            runs_of["baseline-periods"] = before
     return QuestionUnits(
         table=make_table(protocol, question_name, index=index, cells=used),
         runs=runs_of,
@@ -177,6 +180,21 @@ def _usable(
         else:
             found[role] = source
     return found, lacking
+
+
+def _why_nobody(
+    protocol: Protocol, question: Question, counted: Counted, left_out: Mapping[str, str]
+) -> list[str]:
+    reasons = [f"sub-{name}: {why}" for name, why in left_out.items()]
+    if question.measure in protocol.scales:
+        reasons += sorted({c.reason for c in counted.check.ratings if c.scan == question.measure})
+    return list(filter(None, reasons))
+
+
+def _with_baselines(found: Mapping[str, Source]) -> dict[str, Source]:
+    """Keep the periods that have run and baseline."""
+    whole = [role for role in found if f"baseline-{role}" in found]
+    return {name: found[name] for role in whole for name in (role, f"baseline-{role}")}
 
 
 def make_table(

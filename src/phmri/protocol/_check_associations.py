@@ -1,6 +1,7 @@
 """What an association needs of measures, scales, design and sessions."""
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from phmri.protocol._check_inference import asked_of
 from phmri.protocol._check_when import check_no_sessions, check_session, check_together
@@ -124,12 +125,41 @@ def _check_crossover(raw: Raw, path: Path, association: Raw) -> Iterator[Finding
     for i, treatment in repeats:
         known = mapping(raw.get("treatments"))
         yield from unknown((*path, "treatments", i), "treatment", treatment, known)
+    yield from _check_repeats_together(raw, path, association)
+
+
+def _check_repeats_together(raw: Raw, path: Path, association: Raw) -> Iterator[Finding]:
+    """Check that everyone who counts can have pairs under two of the treatments or more."""
+    names = dict.fromkeys(name for _, name in listed(association.get("treatments")))
+    known = [name for name in names if name in mapping(raw.get("treatments"))]
+    orders = [
+        {item for _, item in listed(sequence.get("treatments"))}
+        for sequence in entries(mapping(raw.get("design")), "sequences").values()
+    ]
+    pairs = [
+        pair for pair in combinations(known, 2) if any(set(pair) <= order for order in orders)
+    ]
+    alone = [name for name in known if not any(name in pair for pair in pairs)]
+    if orders and alone and len(known) >= _FEWEST:
+        yield Finding(
+            path=(*path, "treatments"),
+            what="no sequence holds this treatment with another of them, so nobody's pairs vary "
+            "with it",
+            found=shown(alone),
+            expected="treatments that share a sequence",
+        )
+    told = (
+        finding
+        for pair in pairs
+        for finding in check_together(raw, path, {**association, "contrast": list(pair)})
+    )
+    yield from dict.fromkeys(told)
 
 
 def _check_repeated(path: Path, association: Raw) -> Iterator[Finding]:
     """Check what is asked of pairs of one person."""
     keys = [key for key in ("sessions", "treatments") if association.get(key)]
-    if association.get("session_means") and not keys:
+    if association.get("session_means") is True and not keys:
         yield Finding(
             path=(*path, "session_means"),
             what="'session_means' is for an association of several sessions",

@@ -9,7 +9,12 @@ from phmri.protocol._check_estimator import (
     check_estimator_sessions,
 )
 from phmri.protocol._check_inference import asked_of
-from phmri.protocol._check_when import check_no_sessions, check_session, check_together
+from phmri.protocol._check_when import (
+    check_no_sessions,
+    check_period_baseline,
+    check_session,
+    check_together,
+)
 from phmri.protocol._check_where import check_map, check_where
 from phmri.protocol._finding import Finding, Path, one_of, shown
 from phmri.protocol._raw import (
@@ -80,6 +85,7 @@ def _check_compared(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
     elif kind == "crossover":
         yield from check_no_sessions(path, question)
         yield from check_together(raw, path, question)
+    yield from check_period_baseline(raw, path, question)
     yield from check_blockade(raw, path, question)
     yield from check_persistence(raw, path, question)
 
@@ -103,6 +109,7 @@ def _check_arms(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
 def _check_outcome(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
     """Check what the question asks of within its measure or its scale."""
     asked, scale = asked_of(raw, question), scale_of(raw, question)
+    kind = mapping(raw.get("design")).get("kind")
     if question.get("estimator") == "mmrm" and asked not in {None, "one number"}:
         yield Finding(
             path=(*path, "estimator"),
@@ -110,6 +117,16 @@ def _check_outcome(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
             f"asks of {asked}, which have a baseline each",
             found="mmrm",
             expected="clda, which takes the baseline as an outcome; or 'where: {mean_of: REGION}'",
+        )
+    of_periods = kind == "crossover" and question.get("period_baseline") is True
+    mixed = question.get("estimator") == "mixed"
+    if of_periods and mixed and asked not in {None, "one number"}:
+        yield Finding(
+            path=(*path, "estimator"),
+            what="this estimator adjusts for one baseline per period, and the question asks of "
+            f"{asked}, which have a baseline each",
+            found="mixed",
+            expected="crossover; or 'where: {mean_of: REGION}'",
         )
     if scale is not None:
         yield from check_of_scale(raw, path, question, scale)

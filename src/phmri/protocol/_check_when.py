@@ -15,7 +15,13 @@ from phmri.protocol._raw import (
     unknown,
 )
 
-__all__ = ["check_no_sessions", "check_session", "check_together", "planned"]
+__all__ = [
+    "check_no_sessions",
+    "check_period_baseline",
+    "check_session",
+    "check_together",
+    "planned",
+]
 
 _PHASES = {
     "session": ("acute", "sustained"),
@@ -202,3 +208,68 @@ def check_together(raw: Raw, path: Path, asking: Raw) -> Iterator[Finding]:
         )
         if named and session.get("phase") == "acute":
             yield from _check_acquired(raw, (*path, "measure"), asking, label)
+
+
+def check_period_baseline(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
+    """Check that every period that is modelled has one baseline, with the measure in it.
+
+    Parameters
+    ----------
+    raw : dict
+        The document as written.
+    path : tuple
+        Where the question stands.
+    question : dict
+        The question.
+
+    Yields
+    ------
+    Finding
+        Each contradiction.
+    """
+    here, design = (*path, "period_baseline"), mapping(raw.get("design"))
+    if question.get("period_baseline") is not True:
+        return
+    if design.get("kind") != "crossover" or design.get("order", "recorded") != "recorded":
+        parallel = design.get("kind") == "parallel"
+        yield Finding(
+            path=here,
+            what="a parallel trial has no periods, and 'baseline' names its session"
+            if parallel
+            else "where the order is unknown, nobody knows the periods",
+            found="true",
+            expected="no key 'period_baseline'",
+        )
+        return
+    before: dict[float | None, list[str]] = {
+        float(period): [] for period in range(1, _n_periods(raw, question) + 1)
+    }
+    for label, session in entries(raw, "sessions").items():
+        period = number(session.get("period"))
+        if period in before and session.get("phase") == "baseline":
+            before[period].append(label)
+    for period, labels in before.items():
+        if len(labels) != 1:
+            yield Finding(
+                path=here,
+                what=f"period {period:g} needs one session of phase baseline, which the question "
+                "adjusts it for",
+                found=shown(labels) if labels else "none",
+                expected=f"exactly one session with 'phase: baseline' and 'period: {period:g}'",
+            )
+        for label in labels:
+            yield from _check_acquired(raw, here, question, label)
+            yield from _check_timed(raw, here, question, label)
+
+
+def _n_periods(raw: Raw, question: Raw) -> int:
+    """Count the periods of the longest sequence that the question's model takes."""
+    wanted = {item for _, item in listed(question.get("contrast"))}
+    sequences = entries(mapping(raw.get("design")), "sequences").values()
+    orders = [[item for _, item in listed(order.get("treatments"))] for order in sequences]
+    if question.get("estimator") == "mixed":  # one treatment tells between people
+        blockade = mapping(question.get("blockade"))
+        if blockade.get("reference_drug") is not None:
+            wanted |= {str(blockade.get(key)) for key in ("reference_drug", "reference")}
+        return max((len(order) for order in orders if wanted & set(order)), default=0)
+    return max((len(order) for order in orders if wanted <= set(order)), default=0)

@@ -95,6 +95,9 @@ class Question(Record):
     baseline: Label | None = None
     """Parallel: the session to adjust for (``ancova``, ``mmrm``, ``mixed``, ``rank``,
     ``ordinal``), to subtract (``change``), or to hold equal between arms (``clda``)."""
+    period_baseline: bool = False
+    """Crossover of recorded order: adjust each period for its own baseline session, the one of
+    phase ``baseline`` with that ``period``."""
     estimator: Estimator
     """``mixed``: random intercept per participant over sessions or periods. ``mmrm``: the sessions
     after treatment, unstructured covariance. ``clda``: the baseline is an outcome too, with one

@@ -30,6 +30,7 @@ _NEEDED = {
     "int_parsing_size": "a whole number of usual size",
     "float_type": "a number",
     "finite_number": "a finite number",
+    "bool_type": "true or false",
     "tuple_type": "a list: [a, b], or one entry per line after '- '",
     "dict_type": "a mapping: lines of 'key: value' below it",
     "model_type": "a mapping: lines of 'key: value' below it",
@@ -260,7 +261,12 @@ def _described(annotation: Any) -> str:
     choices = tuple(_literals(plain)) or tuple(_tags(plain))
     if choices:
         return one_of(choices)
-    words: dict[Any, str] = {str: "a text", int: "a whole number", float: "a number"}
+    words: dict[Any, str] = {
+        str: "a text",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+    }
     if get_origin(plain) is tuple:
         return "a list"
     return words.get(plain, "a mapping")

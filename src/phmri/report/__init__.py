@@ -14,6 +14,7 @@ from phmri.report._across_records import (
     FamilyContent,
     FamilyMemberContent,
     PredictionContent,
+    ReadingContent,
 )
 from phmri.report._anatomy import plot_regions
 from phmri.report._association import plot_association
@@ -82,6 +83,7 @@ __all__ = [
     "PredictionContent",
     "QuestionContent",
     "RatioContent",
+    "ReadingContent",
     "RegionContent",
     "ReliabilityContent",
     "ReliabilityNumbers",

@@ -10,6 +10,7 @@ __all__ = [
     "FamilyContent",
     "FamilyMemberContent",
     "PredictionContent",
+    "ReadingContent",
 ]
 
 
@@ -130,6 +131,27 @@ class PredictionContent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingContent:
+    """A correlation within persons, with what sessions change in everyone or without it.
+
+    Parameters
+    ----------
+    name : str
+        What was left in or taken out, in words.
+    r, ci_low, ci_high : float or None
+        None where nothing is left to correlate.
+    asked : bool
+        The verdict rests on it.
+    """
+
+    name: str
+    r: float | None
+    ci_low: float | None
+    ci_high: float | None
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssociationContent:
     """How an outcome goes with the score of a scale.
 
@@ -181,6 +203,10 @@ class AssociationContent:
     between : AssociationContent or None
         Beside the correlation within persons, that between them. The verdict is on the first;
         its sentence holds both.
+    readings : tuple of ReadingContent
+        Within persons: with session means left in, and with them taken out.
+    readings_words : str
+        What they differ in, and on which the verdict rests.
     """
 
     name: str
@@ -215,3 +241,5 @@ class AssociationContent:
     part: Literal["", "within", "between"] = ""
     n_pairs: int = 0
     between: "AssociationContent | None" = None
+    readings: tuple[ReadingContent, ...] = ()
+    readings_words: str = ""

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from phmri.protocol import Protocol
 from phmri.report._across_records import (
     AssociationContent,
     CircularContent,
@@ -15,8 +16,8 @@ from phmri.report._across_records import (
 )
 from phmri.report._records import ReportContent
 from phmri.report._style import FAINT, INK, STYLE, Look, finish, make_looks, new_figure
-from phmri.report._text import format_number, format_pvalue, plural
-from phmri.report._trial import group_order
+from phmri.report._text import format_number, format_pvalue, plural, relate_pvalue
+from phmri.report._trial import group_order, group_word
 
 __all__ = [
     "association_lines",
@@ -26,6 +27,7 @@ __all__ = [
     "format_signed",
     "method_name",
     "plot_association",
+    "scatter_caption",
 ]
 
 _FEW = 3
@@ -127,14 +129,18 @@ def association_lines(association: AssociationContent) -> tuple[tuple[str, str],
         ("Correlation", correlation_words(association)),
         ("p, this outcome alone", _p(association.pvalue)),
         (f"p corrected{over}", _p(association.pvalue_corrected)),
-        (other[association.method], f"p = {_p(association.pvalue_rank)}"),
+        (other[association.method], _rank_p(association.pvalue_rank)),
         ("Prediction", _prediction(association.prediction)),
     )
-    return tuple((term, text) for term, text in lines if text and text != "p = ")
+    return tuple((term, text) for term, text in lines if text)
 
 
 def _p(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else format_pvalue(value)
+
+
+def _rank_p(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"p {relate_pvalue(value)}"
 
 
 def _prediction(prediction: PredictionContent | None) -> str:
@@ -145,7 +151,7 @@ def _prediction(prediction: PredictionContent | None) -> str:
         f"({prediction.model}, {plural(prediction.folds, 'fold')})"
     )
     if not math.isnan(prediction.pvalue):
-        text += f", p = {format_pvalue(prediction.pvalue)} by shuffling"
+        text += f", p {relate_pvalue(prediction.pvalue)} by shuffling"
     if prediction.r2 <= 0:
         text += "; no better than the mean score"
     if prediction.r2_in_sample is not None:
@@ -187,6 +193,31 @@ def circular_lines(circular: CircularContent) -> tuple[str, ...]:
             f"{format_signed(circular.honest_r)}."
         )
     return tuple(said)
+
+
+def scatter_caption(protocol: Protocol, association: AssociationContent) -> str:
+    """Say what the scatter shows, and what the correlation holds that its points do not.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    association : AssociationContent
+
+    Returns
+    -------
+    str
+    """
+    item = association
+    said = [f"{method_name(item.method)}: {correlation_words(item) or 'not estimated'}."]
+    if item.place:
+        said.append(f"† At {item.place}, selected for its height.")
+    taken = list(item.partial)
+    if item.part != "within" and len(item.points) > 1:
+        taken.insert(0, f"a mean of each {group_word(protocol)}")
+    if taken:
+        said.append(f"Out of the correlation, but not the points, was taken: {', '.join(taken)}.")
+    said.append("Lines: least squares of the drawn points of each group, a guide for the eye.")
+    return " ".join(said)
 
 
 @mpl.rc_context(STYLE)

@@ -13,7 +13,13 @@ from phmri.report._beside_records import (
 )
 from phmri.report._correction import passes
 from phmri.report._records import QuestionContent
-from phmri.report._text import format_df, format_effect, format_number, format_pvalue
+from phmri.report._text import (
+    format_df,
+    format_effect,
+    format_number,
+    format_pvalue,
+    relate_pvalue,
+)
 
 __all__ = [
     "ContrastRow",
@@ -228,7 +234,7 @@ def blockade_lines(claim: Claim, blockade: BlockadeContent) -> tuple[tuple[str, 
     """
     level = f"{100 * claim.confidence:g} %"
     removed = ratio_words(blockade.attenuation, claim.confidence)
-    both = f"p = {format_pvalue(blockade.conjunction_pvalue)}, both at once (intersection-union)."
+    both = f"p {relate_pvalue(blockade.conjunction_pvalue)}, both at once (intersection-union)."
     if blockade.bootstrap is not None:
         low, high = blockade.bootstrap
         removed += f"; by bootstrap (BCa, {level}) {_percent(low)} to {_percent(high)} %"
@@ -269,7 +275,7 @@ def _equivalence(claim: Claim, blockade: BlockadeContent) -> str:
     pvalue, low, high = blockade.equivalence
     ends = " to ".join(format_effect(end, blockade.pretreated) for end in (low, high))
     return (
-        f"p = {format_pvalue(pvalue)} that what remained is within ±{blockade.margin:g} "
+        f"p {relate_pvalue(pvalue)} that what remained is within ±{blockade.margin:g} "
         f"{claim.unit} (two one-sided tests); its {100 * (1 - 2 * claim.alpha):g} % interval is "
         f"{ends}."
     )
@@ -300,8 +306,8 @@ def persistence_sentences(claim: Claim, persistence: PersistenceContent) -> tupl
     ends = " to ".join(format_effect(end, waning) for end in (waning.ci_low, waning.ci_high))
     numbers = (
         f"{early} minus {late} {format_effect(waning.effect, waning)} {claim.unit}, "
-        f"{100 * claim.confidence:g} % CI {ends}; t({format_df(waning.df)}), p = "
-        f"{format_pvalue(waning.pvalue)}"
+        f"{100 * claim.confidence:g} % CI {ends}; t({format_df(waning.df)}), p "
+        f"{relate_pvalue(waning.pvalue)}"
     )
     if not passes(waning.pvalue, claim):
         change = (

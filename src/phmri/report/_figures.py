@@ -9,7 +9,7 @@ from phmri.inference import Claim
 from phmri.protocol import Parallel
 from phmri.report._across_records import AssociationContent
 from phmri.report._anatomy import plot_regions
-from phmri.report._association import correlation_words, method_name, plot_association
+from phmri.report._association import correlation_words, plot_association, scatter_caption
 from phmri.report._correction import beyond_words, statistic_word, threshold_marks
 from phmri.report._drug import plot_course, plot_exposures
 from phmri.report._effects import plot_blockade, plot_persistence
@@ -308,9 +308,7 @@ class Pictures:
                 plot_association(self._content, association),
                 "svg",
                 title=f"{association.name}{_PARTS[association.part]}.",
-                caption=f"{method_name(association.method)}: {words or 'not estimated'}. Lines: "
-                "least squares of the drawn points of each group, a guide for the eye."
-                + (" † Selected for its height." if association.place else ""),
+                caption=scatter_caption(self._content.protocol, association),
                 alternative=f"{association.y_label} against {association.x_label}, every "
                 f"participant. {words}",
             ),

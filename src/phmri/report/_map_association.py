@@ -17,7 +17,7 @@ from phmri.report._map_records import (
 )
 from phmri.report._records import ReportContent
 from phmri.report._style import ACCENT, FAINT, INK, MUTED, STYLE, finish, new_figure, panel_title
-from phmri.report._text import Bibliography, format_pvalue, join_sentences
+from phmri.report._text import Bibliography, join_sentences, relate_pvalue
 from phmri.report._trial import question_anchor
 
 __all__ = ["MapAssociationBlock", "make_map_association", "plot_map_association"]
@@ -156,9 +156,4 @@ def _draw_panel(
     axes.grid(color=FAINT, linewidth=0.5)
     number = f"{correlation_symbol(result.statistic)} = {format_signed(row.correlation)}"
     panel_title(axes, row.name)
-    axes.set_xlabel(f"{number}, corrected p {_relation(row.pvalue_corrected)}")
-
-
-def _relation(pvalue: float) -> str:
-    text = format_pvalue(pvalue)
-    return text if text[0] in "<>" else f"= {text}"
+    axes.set_xlabel(f"{number}, corrected p {relate_pvalue(row.pvalue_corrected)}")

@@ -129,6 +129,20 @@ def write_report(content: ReportContent, path: Path) -> Path:
 
 
 def _render(content: ReportContent) -> str:
+    environment, bibliography = _environment(), Bibliography()
+    parts = _numbered_parts(content, bibliography)
+    page: str = environment.get_template("report.html.j2").render(
+        {
+            **_facts(content),
+            **parts,
+            "references": bibliography.references,
+            "style": Markup(environment.get_template("report.css").render()),
+        }
+    )
+    return page
+
+
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("phmri.report", "templates"),
         autoescape=True,
@@ -146,12 +160,16 @@ def _render(content: ReportContent) -> str:
         "passes": passes,
         "plural": plural,
     }
+    return environment
+
+
+def _numbered_parts(content: ReportContent, bibliography: Bibliography) -> dict[str, object]:
+    """Make what holds figures and citations, in the order in which these are numbered."""
     pictures = Pictures(content)
     front = {
         name: getattr(pictures, name)()
         for name in ("flow", "completeness", "exposure", "quality", "regions")
     }
-    bibliography = Bibliography()
     families = [(family, bibliography.cite(family.correction)) for family in content.families]
     of_families = _of_families(content)
     blocks = tuple(
@@ -181,37 +199,41 @@ def _render(content: ReportContent) -> str:
         make_map_association(content, item, pictures, bibliography)
         for item in content.map_associations
     )
-    style = environment.get_template("report.css").render()
-    return environment.get_template("report.html.j2").render(
-        content=content,
-        protocol=content.protocol,
-        style=Markup(style),
-        front=front,
-        blocks=blocks,
-        associations=associations,
-        reliabilities=reliabilities,
-        map_associations=map_associations,
-        families=families,
-        of_families=of_families,
-        population_labels={
-            name: item.label or name for name, item in content.protocol.populations.items()
+    return {
+        "front": front,
+        "families": families,
+        "of_families": of_families,
+        "blocks": blocks,
+        "associations": associations,
+        "methods": methods,
+        "question_methods": question_methods,
+        "reliabilities": reliabilities,
+        "map_associations": map_associations,
+    }
+
+
+def _facts(content: ReportContent) -> dict[str, object]:
+    """Look up what holds neither figures nor citations."""
+    protocol = content.protocol
+    known = any(math.isfinite(run.mean_fd_mm) for run in content.runs)
+    return {
+        "content": content,
+        "protocol": protocol,
+        "population_labels": {
+            name: item.label or name for name, item in protocol.populations.items()
         },
-        verdicts=_VERDICTS,
-        quality=quality_rows(content),
-        group_word=group_word(content.protocol),
-        motion_known=any(math.isfinite(run.mean_fd_mm) for run in content.runs)
-        or not content.runs,
-        methods=methods,
-        question_methods=question_methods,
-        trial_references=tuple(content.protocol.references),
-        references=bibliography.references,
-        across=across_sentence(content),
-        limits=limits(content),
-        region_rows=_region_rows(content),
-        treatments=treatment_names(content.protocol),
-        document=_as_yaml(content),
-        background=background_sentence(mni=content.protocol.space.startswith("MNI")),
-    )
+        "verdicts": _VERDICTS,
+        "quality": quality_rows(content),
+        "group_word": group_word(protocol),
+        "motion_known": known or not content.runs,
+        "trial_references": tuple(protocol.references),
+        "across": across_sentence(content),
+        "limits": limits(content),
+        "region_rows": _region_rows(content),
+        "treatments": treatment_names(protocol),
+        "document": _as_yaml(content),
+        "background": background_sentence(mni=protocol.space.startswith("MNI")),
+    }
 
 
 def _make_block(

@@ -24,6 +24,7 @@ __all__ = [
     "format_pvalue",
     "join_sentences",
     "plural",
+    "relate_pvalue",
     "superscript",
 ]
 
@@ -32,6 +33,8 @@ Estimated = Peak | VariantContent | NuisanceContent | PopulationContent | Contra
 _CITATION = re.compile(r"\s*\[(doi:[^\]]+)\]", flags=re.IGNORECASE)
 _DOI = re.compile(r"(?:doi:)?\s*(10\.[^\s,;]+)", flags=re.IGNORECASE)
 _DASH = "–"
+_LEAST_PVALUE = 1e-300
+"""Tails below it lose their digits, and then are 0, on the way through double precision."""
 
 
 def format_number(value: float, digits: int = 2) -> str:
@@ -81,7 +84,7 @@ def format_effect(value: float, peak: Estimated) -> str:
 
 
 def format_pvalue(value: float) -> str:
-    """Write a p-value; it is never rounded to 0.
+    """Write a p-value; it is never 0, also where it is too small for a number of the machine.
 
     Parameters
     ----------
@@ -90,7 +93,8 @@ def format_pvalue(value: float) -> str:
     Returns
     -------
     str
-        Three decimals, four below 0.01, a power of ten below 0.0001.
+        Three decimals, four below 0.01, a power of ten below 0.0001; below the least of these a
+        bound.
     """
     if math.isnan(value):
         return _DASH
@@ -98,9 +102,27 @@ def format_pvalue(value: float) -> str:
         return f"{value:.3f}"
     if value >= 0.0001:  # noqa: PLR2004 - below it the zeros are hard to count
         return f"{value:.4f}"
+    if value < _LEAST_PVALUE:
+        return f"< 10⁻{superscript(-round(math.log10(_LEAST_PVALUE)))}"
     mantissa, exponent = f"{value:.1e}".split("e")
     raised = superscript(abs(int(exponent)))
     return f"{mantissa}×10⁻{raised}"
+
+
+def relate_pvalue(value: float) -> str:
+    """Write a p-value with its relation sign, to stand behind the letter p.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    str
+        E.g. ``= 0.031``.
+    """
+    text = format_pvalue(value)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def format_df(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from phmri.inference import Claim
 from phmri.protocol import (
+    Crossover,
     JulichRegion,
     LabelRegion,
     MaskRegion,
@@ -160,15 +161,35 @@ def region_sentences(content: ReportContent) -> tuple[str, ...]:
 
 
 def _adjusted(protocol: Protocol, question: Question) -> list[str]:
-    """List what the model holds constant; strata of randomisation are in it unasked."""
+    """List what the model holds constant; periods, sequences and strata are in it unasked."""
     design = protocol.design
-    terms = []
+    terms = _periods(design, question) if isinstance(design, Crossover) else []
     if question.baseline:
         how = _BASELINE.get(question.estimator, "")
         terms.append(f"baseline ({question.baseline}{how})")
     if isinstance(design, Parallel) or design.order == "recorded":
         terms += [f"{name} (stratum)" for name in design.strata]
     return [*terms, *question.covariates]
+
+
+def _periods(design: Crossover, question: Question) -> list[str]:
+    """Say what the order of treatments brings into the model of a crossover."""
+    if design.order == "unknown":
+        return []
+    mixed = question.estimator == "mixed"
+    compared = set(question.contrast)
+    elsewhere = frozenset() if question.blockade is None else question.blockade.elsewhere
+    experiments = {
+        sequence.experiment
+        for sequence in design.sequences.values()
+        if compared <= set(sequence.treatments)
+        or (mixed and (compared | elsewhere) & set(sequence.treatments))
+    }
+    return [
+        "period of each experiment" if len(experiments) > 1 else "period",
+        *(["sequence"] if mixed else []),
+        *(["baseline of each period"] if question.period_baseline else []),
+    ]
 
 
 def _where(where: Where) -> str:

@@ -159,6 +159,30 @@ def test_excluded_by_the_protocol(trial, parallel) -> None:
     assert [problem.field for problem in check.problems] == ["exclusions.participants.77"]
 
 
+def test_a_question_names_what_left_participants_out(trial, parallel) -> None:
+    gone = {"participants": {"01": "claustrophobia", "02": "claustrophobia"}}
+    check = _check(trial, Protocol.model_validate({**parallel, "exclusions": gone}))
+    (question,) = check.questions
+    assert "2 with memory in ses-infusion excluded: claustrophobia" in question.reason
+    mixed = {
+        **parallel["questions"]["acute"],
+        "estimator": "mixed",
+        "inference": {"method": "fdr"},
+    }
+    document = {**parallel, "exclusions": gone, "questions": {"acute": mixed}}
+    (question,) = _check(trial, Protocol.model_validate(document)).questions
+    assert "2 without any session: claustrophobia" in question.reason
+
+
+def test_no_arm_is_written_as_the_table_writes_it(trial, protocol) -> None:
+    table = pd.read_csv(trial.root / "participants.tsv", sep="\t")
+    table.loc[0, "arm"] = np.nan
+    write_table(trial.root / "participants.tsv", table)
+    check = _check(trial, protocol)
+    assert _cell(check).reason == "arm n/a is not in the protocol"
+    assert "n/a" in {problem.found for problem in check.problems}
+
+
 def test_unknown_arm(trial, protocol) -> None:
     trial.add_participants({"01": "ketmine", "02": "ketamine", "03": "placebo", "04": "placebo"})
     check = _check(trial, protocol)

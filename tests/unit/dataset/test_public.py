@@ -49,6 +49,7 @@ def test_public_names() -> None:
         "sidecar_path",
         "source_of",
         "unit_groups",
+        "without_column",
         "without_runs",
         "write_arrays",
         "write_bytes",

@@ -5,6 +5,7 @@ def test_public_names():
     assert phmri.group.__all__ == [
         "KINDS",
         "ORDERED",
+        "SAME_BASELINE",
         "VERDICTS",
         "AdjustedOutcomes",
         "Blockade",
@@ -52,6 +53,8 @@ def test_public_names():
         "fit_unstructured",
         "intraclass_correlation",
         "judge_blockade",
+        "leave_out_same_baseline",
+        "make_baseline",
         "make_long_design",
         "make_long_table",
         "make_outcome",

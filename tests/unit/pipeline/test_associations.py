@@ -13,7 +13,10 @@ from phmri.exceptions import DesignError
 from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._association_data import load_association
 from phmri.pipeline._associations import answer_association
+from phmri.pipeline._design_associations import describe_associations
+from phmri.pipeline._outcome_files import unknown_outcome
 from phmri.pipeline._ratings import Rating
+from phmri.protocol import Protocol
 from phmri.report import AssociationContent
 from tests.unit.pipeline.measured_trial import N_VOXELS, PARALLEL, make_trial, parallel
 
@@ -243,7 +246,7 @@ def test_within_and_between_persons_are_told_apart(inputs: GroupInputs, tmp_path
     assert "n = 20 with 60 pairs" in found.sentence
     assert "within each person only" in found.shuffled
     assert "within each arm only" in between.shuffled
-    assert any("changes in everyone alike counts" in note for note in found.notes)
+    assert not between.readings
     table = pd.read_csv(next(tmp_path.rglob("*_pairs.tsv")), sep="\t")
     assert list(table["visit"][:3]) == ["before", "day", "week"]
     assert table["score"].tolist() == pytest.approx(score.tolist())
@@ -260,10 +263,36 @@ def test_sessions_can_be_taken_out(inputs: GroupInputs) -> None:
     left = np.corrcoef(without(y, people, cells), without(score, people, cells))[0, 1]
     found = answer(inputs, "apart")
     assert found.r == pytest.approx(left, rel=1e-9)
-    assert not any("everyone alike" in note for note in found.notes)
+    assert found.partial == ("session means",)
     plain = answer(inputs, "repeated")
-    (note,) = (note for note in plain.notes if "everyone alike" in note)
-    assert f"{left:+.2f}".replace("-", "−") in note
+    for content, asked in ((found, (False, True)), (plain, (True, False))):
+        assert [reading.name for reading in content.readings] == [
+            "Session means left in",
+            "Session means taken out",
+        ]
+        assert tuple(reading.asked for reading in content.readings) == asked
+        kept, gone = content.readings
+        assert (kept.r, gone.r) == (pytest.approx(plain.r), pytest.approx(found.r))
+        assert (gone.ci_low, gone.ci_high) == pytest.approx((found.ci_low, found.ci_high))
+    assert f"taken out: r {left:+.2f}, 95 % CI".replace("-", "−") in plain.sentence
+    assert f"left in: r {plain.r:+.2f}, 95 % CI".replace("-", "−") in found.sentence
+    assert "verdict rests on r with session means taken out" in found.readings_words
+    assert "verdict rests on r with session means left in" in plain.readings_words
+
+
+def test_score_that_follows_sessions_alone_leaves_nothing_beside_their_means(
+    inputs: GroupInputs,
+) -> None:
+    day = {"before": 0.0, "day": 5.0, "week": 1.0}
+    same = {
+        key: replace(rating, score=day[key[1]] + float(key[0]))
+        for key, rating in inputs.ratings.items()
+    }
+    found = answer(replace(inputs, ratings=same), "repeated")
+    kept, gone = found.readings
+    assert kept.r is not None
+    assert gone.r is None
+    assert "taken out: nothing is left to go together." in found.sentence
 
 
 def test_ranks_beside_motion_and_who_lacks_sessions(inputs: GroupInputs) -> None:
@@ -289,8 +318,12 @@ def test_map_has_places_in_both_parts(inputs: GroupInputs, tmp_path: Path) -> No
     assert between is not None
     # The score follows voxel 7 in every session.
     assert (found.verdict, found.place) == ("found", between.place)
-    assert found.circular is None
+    assert found.circular is not None
+    assert found.circular.n_selected >= 1
+    assert found.circular.max_r_in_map == pytest.approx(found.r, rel=1e-6)
+    assert found.circular.honest_r == pytest.approx(found.circular.max_r_in_map, abs=0.1)
     assert between.circular is not None
+    assert all(reading.r is not None for reading in found.readings)
     names = {path.name for path in tmp_path.rglob("*.nii.gz")}
     assert {f"association-everywhere_stat-r_desc-{p}_statmap.nii.gz" for p in PARTS} <= names
 
@@ -303,6 +336,35 @@ def test_score_that_varies_only_between_is_refused_within(inputs: GroupInputs) -
     assert found.between is not None
     assert found.between.verdict != "refused"
     assert found.between.r is not None
+
+
+def test_design_says_what_the_verdict_of_sessions_rests_on(inputs: GroupInputs) -> None:
+    notes = {check.association: check.note for check in describe_associations(inputs.protocol)}
+    assert notes["number"] == ""
+    said = notes["apart"]
+    assert "r with those of each arm taken out says only whether who changed" in notes["apart"]
+    assert said.endswith("rests on r with session means taken out, as the protocol asks.")
+    assert notes["repeated"].endswith("r with session means left in, as the protocol asks.")
+
+
+def test_the_seed_is_not_suggested_as_an_outcome() -> None:
+    seeded = {"kind": "seed_to_parcel", "scan": "rest", "seed": "dmn", "parcels": "all",
+              "denoising": "none"}  # fmt: skip
+    asked = {"text": "?", "role": "primary", "measure": "seeded", "session": "day",
+             "contrast": ["treated", "control"], "estimator": "post",
+             "where": {"at": "pcc2"}}  # fmt: skip
+    protocol = Protocol.model_validate(
+        parallel(
+            regions={"dmn": {"kind": "series", "columns": ["pcc"]}},
+            parcellations={"all": {"seg": "S"}},
+            denoising={"none": {"strategy": "none"}},
+            measures={"seeded": seeded},
+            questions={"it": asked},
+        )
+    )
+    names = ("pcc", "pcc1", "dlpfc", "insula")
+    problem = unknown_outcome(protocol, protocol.questions["it"], names)
+    assert problem.expected == "one of 3, e.g. pcc1, dlpfc, insula (did you mean pcc1?)"
 
 
 @pytest.mark.parametrize(("name", "sign"), [("number", 1.0), ("number", -1.0), ("repeated", 1.0)])

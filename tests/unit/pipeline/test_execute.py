@@ -1,7 +1,12 @@
 """Jobs here and on workers, and how many fit."""
 
-import pytest
+import time
 
+import pytest
+from distributed import get_worker
+
+from phmri.exceptions import PhmriError
+from phmri.pipeline import _execute
 from phmri.pipeline._execute import execute, n_workers_that_fit
 
 
@@ -25,3 +30,15 @@ def test_workers_that_fit(
     asked: int, memory_gb: float | None, job_gb: float, fitting: int
 ) -> None:
     assert n_workers_that_fit(asked, memory_gb, job_gb) == fitting
+
+
+def _leave(seconds: float) -> None:
+    worker = get_worker()
+    worker.loop.add_callback(worker.close, nanny=True, reason="as after a suspended night")
+    time.sleep(seconds)
+
+
+def test_a_run_that_its_workers_left_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_execute, "_WITHOUT_WORKERS_S", 1)
+    with pytest.raises(PhmriError, match="all workers have left"):
+        list(execute(_leave, [5.0, 5.0], n_workers=2))

@@ -14,6 +14,7 @@ from phmri.report import (
     FamilyContent,
     FamilyMemberContent,
     PredictionContent,
+    ReadingContent,
     plot_association,
     plot_participants,
     write_report,
@@ -70,6 +71,11 @@ REPEATED = dataclasses.replace(
     prediction=None,
     part="within",
     n_pairs=17,
+    readings=(
+        ReadingContent(name="Means left in", r=0.12, ci_low=-0.11, ci_high=0.34, asked=True),
+        ReadingContent(name="Means taken out", r=-0.2, ci_low=-0.41, ci_high=0.03, asked=False),
+    ),
+    readings_words="One holds a shared change.",
     between=dataclasses.replace(
         GOES, name="repeated", r=-0.45, part="between", place="", sentences=("Of means.",)
     ),
@@ -129,7 +135,8 @@ def test_association_has_its_numbers(page):
         "Adjusted for sex",
         "R² = −0.04 in participants who taught nothing (ridge, 10 folds), p = 0.620 by shuffling",
         "no better than the mean score. In the data it was fitted to, R² would be +0.31.",
-        "Pearson's r: r = +0.12†, 95 % CI −0.11 to +0.34. Lines: least squares",
+        "Pearson's r: r = +0.12†, 95 % CI −0.11 to +0.34. † At edge a~b, selected for its height.",
+        "Out of the correlation, but not the points, was taken: a mean of each arm, sex. Lines:",
     ):
         assert words in article
 
@@ -160,6 +167,29 @@ def test_circular_numbers_stand_apart(page):
     assert "+0.61" not in plain(article.replace(box, ""))
     assert "With every participant's outcomes selected without that participant: r = −0.03" in said
     assert "the same selection gives an average of about +0.46." in said
+
+
+def test_circular_reading_of_a_part_says_which(parallel, tmp_path):
+    within = dataclasses.replace(REPEATED, circular=CIRCULAR, place="edge a~b")
+    content = dataclasses.replace(parallel, associations=(within,))
+    page = plain(write_report(content, tmp_path / "r.html").read_text())
+    assert "What a circular analysis of the same data, within persons, would have" in page
+    assert "Out of the correlation, but not the points, was taken: sex." in page
+    assert "Means taken out −0.20† −0.41 to +0.03" in page
+
+
+def test_reading_of_which_nothing_is_left_has_no_number(parallel, tmp_path):
+    kept, gone = REPEATED.readings
+    empty = dataclasses.replace(gone, r=None, ci_low=None, ci_high=None)
+    within = dataclasses.replace(REPEATED, readings=(kept, empty))
+    content = dataclasses.replace(parallel, associations=(within,))
+    page = plain(write_report(content, tmp_path / "r.html").read_text())
+    assert "Means taken out nothing left –" in page
+
+
+def test_a_p_that_is_too_small_for_a_number_is_not_zero():
+    exact = dataclasses.replace(GOES, pvalue_rank=0.0)
+    assert dict(association_lines(exact))["By ranks (Spearman)"] == "p < 10⁻³⁰⁰"
 
 
 def test_nothing_selected_claims_nothing():
@@ -265,5 +295,10 @@ def test_within_and_between_persons_stand_side_by_side(parallel, tmp_path):
     assert "+0.12" in row
     assert "−0.45" in row
     assert "repeated (between persons)" in page
+    readings = plain(part[part.index('class="readings"') :])
+    assert "One holds a shared change." in readings
+    assert "Means left in (the verdict) +0.12 −0.11 to +0.34" in readings
+    assert "Means taken out −0.20 −0.41 to +0.03" in readings
+    assert "r, 95 %, within persons, means left in −0.20" in plain(row)
     texts = [text.get_text() for text in plot_association(content, REPEATED).findobj(Text)]
     assert "control (3 pairs)" in texts

@@ -5,6 +5,7 @@ import pytest
 from markupsafe import Markup
 from scipy import stats
 
+from phmri.protocol import Protocol
 from phmri.report._anatomy import make_volume
 from phmri.report._participants import mean_interval
 from phmri.report._quality import spread
@@ -14,16 +15,67 @@ from phmri.report._text import (
     format_pvalue,
     join_sentences,
     plural,
+    relate_pvalue,
 )
+from phmri.report._words import estimand_lines
+
+ORDERS = {
+    "AB": {"treatments": ["drug", "placebo"], "experiment": "one"},
+    "BA": {"treatments": ["placebo", "drug"], "experiment": "one"},
+    "CD": {"treatments": ["drug", "pill"], "experiment": "two"},
+    "DC": {"treatments": ["pill", "drug"], "experiment": "two"},
+}
+
+
+def adjusted(make_claim, estimator, *, order="recorded", **changes):
+    sessions = {
+        name: {"phase": "acute", "period": period} if order == "recorded" else
+        {"phase": "acute", "treatment": treatment}
+        for name, period, treatment in (("one", 1, "drug"), ("two", 2, "placebo"))
+    }  # fmt: skip
+    question = {
+        "text": "Is it?", "role": "primary", "measure": "mean", "contrast": ["drug", "placebo"],
+        "estimator": estimator, **changes,
+    }  # fmt: skip
+    orders = ORDERS if order == "recorded" else {"AB": ORDERS["AB"], "BA": ORDERS["BA"]}
+    protocol = Protocol.model_validate(
+        {
+            "phmri": 1, "name": "x", "title": "x", "drugs": {},
+            "treatments": {"drug": {}, "placebo": {}, "pill": {}},
+            "design": {"kind": "crossover", "order": order, "sequences": orders},
+            "sessions": sessions,
+            "scans": {"rest": {"task": "rest"}},
+            "space": "MNI152NLin6Asym",
+            "parcellations": {"table": {}},
+            "denoising": {"none": {"strategy": "none"}},
+            "measures": {
+                "mean": {
+                    "kind": "roi_to_roi", "scan": "rest", "parcels": "table",
+                    "summary": "global", "denoising": "none",
+                }
+            },
+            "questions": {"it": question},
+        }
+    )  # fmt: skip
+    claim = make_claim("it", outcome="scalar", estimator=estimator)
+    return dict(estimand_lines(protocol, claim))["Adjusted for"]
+
+
+def test_what_a_crossover_is_adjusted_for(make_claim):
+    assert adjusted(make_claim, "crossover") == "period"
+    assert adjusted(make_claim, "mixed", errors="cr2") == "period of each experiment, sequence"
+    assert adjusted(make_claim, "crossover", order="unknown") == "nothing"
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [(1.0, "1.000"), (0.0499, "0.050"), (0.0123, "0.012"), (0.0002, "0.0002"),
-     (0.0001, "0.0001"), (6.1e-5, "6.1×10⁻⁵"), (1e-300, "1.0×10⁻³⁰⁰"), (math.nan, "–")],
+     (0.0001, "0.0001"), (6.1e-5, "6.1×10⁻⁵"), (1e-300, "1.0×10⁻³⁰⁰"),
+     (0.0, "< 10⁻³⁰⁰"), (math.nan, "–")],
 )  # fmt: skip
 def test_pvalues_are_never_zero(value, text):
     assert format_pvalue(value) == text
+    assert relate_pvalue(value) == (text if text.startswith("<") else f"= {text}")
 
 
 @pytest.mark.parametrize(

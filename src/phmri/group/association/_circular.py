@@ -1,12 +1,13 @@
 """What selecting outcomes by their correlation, and then reporting it, claims."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from phmri.exceptions import DesignError, Problem
-from phmri.group.association._check import data_problems
+from phmri.group.association._check import codes_of, data_problems, length_problems
 from phmri.group.association._inflation import correlation_threshold, null_inflation
 from phmri.group.association._records import CircularSelection
 
@@ -14,6 +15,8 @@ __all__ = ["circular_selection"]
 
 FEWEST = 5
 """Participants, so that four remain when one is left out."""
+FEWEST_LEFT = 4
+"""Rows, less columns taken out, of those who are not left out."""
 BLOCK = 8192
 VANISHING = 1e-24
 ALONE = 1e-12
@@ -22,8 +25,10 @@ ALONE = 1e-12
 
 def circular_selection(
     outcomes: Float[np.ndarray, "n_rows n_outcomes"],
-    score: Float[np.ndarray, " n_participants"],
+    score: Float[np.ndarray, " n_scores"],
+    participants: Sequence[str] | None = None,
     *,
+    n_taken_out: int = 0,
     threshold: float = 0.001,
     alternative: Literal["greater", "less", "two-sided"] = "two-sided",
 ) -> CircularSelection:
@@ -31,10 +36,15 @@ def circular_selection(
 
     Parameters
     ----------
-    outcomes : ndarray of shape (n_participants, n_outcomes)
+    outcomes : ndarray of shape (n_rows, n_outcomes)
         In the measure's unit; nuisance already taken out.
-    score : ndarray of shape (n_participants,)
+    score : ndarray of shape (n_rows,)
         In points of the scale; nuisance already taken out.
+    participants : sequence of str, optional
+        Participant of each row, where a mean of each participant was taken out: all rows of one
+        are left out together. By default every row is a participant.
+    n_taken_out : int, default 0
+        Columns of nuisance that were taken out, beside the mean or those of participants.
     threshold : float, default 0.001
         p of one outcome, uncorrected, below which it is selected; below 0.5.
     alternative : {"two-sided", "greater", "less"}, default "two-sided"
@@ -49,8 +59,9 @@ def circular_selection(
     Raises
     ------
     DesignError
-        When shapes do not fit, values are not finite, participants are fewer than five, the
-        score does not vary, or the threshold is no such probability.
+        When shapes do not fit, values are not finite, participants are fewer than five, fewer
+        than four rows are left beside what was taken out, the score does not vary, or the
+        threshold is no such probability.
 
     Notes
     -----
@@ -61,42 +72,45 @@ def circular_selection(
     independent outcomes, it had in simulations a mean within 0.05 of 0 and a standard deviation
     of 0.4 for 20 participants, 0.3 for 40, because their regions share noise.
     """
-    n, n_outcomes = outcomes.shape
-    problems = data_problems({"outcomes": outcomes, "score": score}, score.size)
-    if score.size < FEWEST:
-        problems.append(
-            Problem(
-                what="too few participants to leave one out",
-                found=str(score.size),
-                expected=f"{FEWEST} or more",
-            )
-        )
-    if np.ptp(score) == 0:
-        problems.append(Problem(what="the score does not vary", field="score"))
+    names = [f"{row:09d}" for row in range(score.size)] if participants is None else participants
+    problems = [
+        *data_problems({"outcomes": outcomes, "score": score}, score.size),
+        *length_problems({"participants": len(names)}, score.size),
+    ]
+    codes = codes_of(names, score.size)
+    rows = [np.flatnonzero(codes == code) for code in range(int(codes.max(initial=-1)) + 1)]
+    taken_out = n_taken_out if participants is None else n_taken_out + len(rows) - 1
+    # With the participant, the column that is the participant's mean is left out.
+    one = 0 if participants is None else 1
+    sizes = [score.size - taken_out - own.size + one for own in rows]
+    problems += _fewest_problems(score, len(rows), min(sizes, default=0))
     if problems:
         raise DesignError(*problems)
     tail = threshold / 2 if alternative == "two-sided" else threshold
-    expected = null_inflation(n, n_outcomes, threshold=tail)
+    expected = null_inflation(score.size - taken_out, outcomes.shape[1], threshold=tail)
     everyone = _Region(alternative, expected.threshold)
-    others = [_Region(alternative, correlation_threshold(n - 1, tail)) for _ in range(n)]
+    others = [_Region(alternative, correlation_threshold(size, tail)) for size in sizes]
     centred = score - score.mean()
-    for start in range(0, n_outcomes, BLOCK):
+    length = float(centred @ centred)
+    for start in range(0, outcomes.shape[1], BLOCK):
         given = outcomes[:, start : start + BLOCK].astype(np.float64)
         y = given - given.mean(axis=0)
         squares, cross = np.einsum("ij,ij->j", y, y), centred @ y
         squares[squares <= VANISHING * np.einsum("ij,ij->j", given, given)] = 0.0
-        size = float(centred @ centred)
-        everyone.add(cross, squares, size, y)
-        for i, region in enumerate(others):
-            # Sums of squares without row i: less its own share and that of the moved mean.
-            lost = n / (n - 1)
+        everyone.add(cross, squares, length, y)
+        for own, region in zip(rows, others, strict=True):
+            # Sums of squares without these rows: less their own share and that of the moved mean.
+            z, c, n_others = y[own], centred[own], score.size - own.size
+            moved, shift = z.sum(axis=0), c.sum()
             region.add(
-                cross - lost * centred[i] * y[i],
-                _without(squares, lost * y[i] ** 2),
-                size - lost * centred[i] ** 2,
-                y[i : i + 1] * lost,
+                cross - c @ z - shift * moved / n_others,
+                _without(squares, np.einsum("ij,ij->j", z, z) + moved**2 / n_others),
+                length - c @ c - shift**2 / n_others,
+                z + moved / n_others,
             )
-    left_out = np.array([float(region.mean()[0]) for region in others])
+    left_out = np.empty(score.size)
+    for own, region in zip(rows, others, strict=True):
+        left_out[own] = region.mean()
     kept = np.isfinite(left_out)
     return CircularSelection(
         n_selected=everyone.count,
@@ -104,9 +118,35 @@ def circular_selection(
         mean_r=everyone.total / everyone.count if everyone.count else float("nan"),
         region_r=_correlation(everyone.mean(), centred),
         left_out_r=_correlation(left_out[kept], centred[kept]),
-        n_left_out=int(kept.sum()),
+        n_left_out=sum(region.count > 0 for region in others),
         expected=expected,
     )
+
+
+def _fewest_problems(
+    score: Float[np.ndarray, " n_scores"], n_participants: int, n_left: int
+) -> list[Problem]:
+    """Name what is too little for someone to be left out."""
+    problems = []
+    if n_participants < FEWEST:
+        problems.append(
+            Problem(
+                what="too few participants to leave one out",
+                found=str(n_participants),
+                expected=f"{FEWEST} or more",
+            )
+        )
+    elif n_left < FEWEST_LEFT:
+        problems.append(
+            Problem(
+                what="too few rows beside what was taken out, with one participant left out",
+                found=str(n_left),
+                expected=f"{FEWEST_LEFT} or more",
+            )
+        )
+    if np.ptp(score) == 0:
+        problems.append(Problem(what="the score does not vary", field="score"))
+    return problems
 
 
 class _Region:  # numpydoc ignore=PR01

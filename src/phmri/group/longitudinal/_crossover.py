@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 
 from phmri.exceptions import DesignError, Problem
 from phmri.group._columns import indicators
+from phmri.group._period_baseline import ADJUSTED, LASTING, SAME_BASELINE
 from phmri.group.longitudinal._assemble import (
     Columns,
     adjust_rows,
@@ -35,6 +36,21 @@ SENTENCES = {
     "participant, so that treatments are compared within participants and free of the period "
     "effect [doi:10.1002/0470854596].",
 }
+BOTH = WITHIN, BETWEEN = "baseline within", "baseline between"
+BASELINES = {
+    BOTH: "Each period was adjusted for its own baseline, entered as the participant's mean over "
+    "the periods and the deviation from it, since one slope for both is biased with random "
+    "participants [doi:10.1093/biostatistics/kxp046].",
+    (WITHIN,): ADJUSTED["periods"],
+    (BETWEEN,): "Participants were adjusted for their mean baseline over the periods.",
+    (): "",
+}
+"""Columns of the baseline that are in the model -> what they do."""
+LEFT_OUT = {
+    WITHIN: SAME_BASELINE,
+    BETWEEN: "The mean baseline is the same in every participant, or follows from the other "
+    "columns, and was left out of the model.",
+}
 CARRY = (
     "First-order carry-over, the effect of the treatment before, was added to the model to show "
     "what it changes; it did not decide how the treatments were compared."
@@ -44,6 +60,15 @@ CARRY = (
 def _sentence(settings: LongSettings) -> str:
     by_least_squares = settings.least_squares and settings.model == "mixed"
     return SENTENCES["least_squares" if by_least_squares else settings.model]
+
+
+def _of_baseline(settings: LongSettings, columns: Columns) -> tuple[str, tuple[str, ...]]:
+    """Say what the baseline does in the model, and what of it was left out."""
+    kept = tuple(name for name in BOTH if name in columns.names)
+    # Where participants have levels of their own, these hold the mean baseline.
+    wanted = (WITHIN,) if settings.model == "fixed_subject" else BOTH
+    notes = tuple(LEFT_OUT[name] for name in wanted if name not in kept)
+    return BASELINES[kept], (*notes, *((LASTING,) if WITHIN in kept else ()))
 
 
 def make_crossover_model(
@@ -104,6 +129,7 @@ def make_crossover_model(
     )
     subjects = np.unique(np.array(pick(table.subjects, rows)), return_inverse=True)[1].ravel()
     lost = int((~table.present).sum())
+    adjusted, of_baseline = ("", ()) if baseline is None else _of_baseline(settings, columns)
     missing = (f"{lost} of {len(table.present)} planned cells have no data.",) if lost else ()
     return LongDesign(
         rows=rows,
@@ -114,8 +140,13 @@ def make_crossover_model(
         contrasts=contrasts.matrix,
         names=contrasts.names,
         structure="random_intercept" if settings.model == "mixed" else "independent",
-        sentences=(_sentence(settings), *((CARRY,) if carryover else ()), *missing),
-        notes=(*notes, *_assumed(settings)),
+        sentences=(
+            _sentence(settings),
+            *filter(None, (adjusted,)),
+            *((CARRY,) if carryover else ()),
+            *missing,
+        ),
+        notes=(*notes, *of_baseline, *_assumed(settings)),
         not_estimable=contrasts.refused,
     )
 
@@ -267,5 +298,5 @@ def _beside(
             names += [f"sequence:{name}" for name in sequences]
     if baseline is not None:
         blocks.append(np.column_stack(split(baseline[rows], subjects)))
-        names += ["baseline within", "baseline between"]
+        names += [WITHIN, BETWEEN]
     return Columns(X=np.column_stack(blocks), names=tuple(names)), notes

@@ -56,6 +56,15 @@ def make_long_design(
     .. [1] Lu (2010), doi:10.1111/j.1541-0420.2009.01332.x.
     .. [2] Kenward & Roger (2010), doi:10.1093/biostatistics/kxp046.
     """
+    _refuse_length(table, baseline)
+    if not table.present.any():
+        raise DesignError("no participant can answer this question")
+    if table.kind == "parallel":
+        return make_parallel_model(settings, table, baseline)
+    return make_crossover_model(settings, table, baseline, carryover=False)
+
+
+def _refuse_length(table: LongTable, baseline: Float[np.ndarray, " n"] | None) -> None:
     if baseline is not None and baseline.shape != (len(table.subjects),):
         raise DesignError(
             Problem(
@@ -65,14 +74,14 @@ def make_long_design(
                 expected=f"({len(table.subjects)},)",
             )
         )
-    if not table.present.any():
-        raise DesignError("no participant can answer this question")
-    if table.kind == "parallel":
-        return make_parallel_model(settings, table, baseline)
-    return make_crossover_model(settings, table, baseline, carryover=False)
 
 
-def carryover_design(settings: LongSettings, table: LongTable) -> LongDesign:
+def carryover_design(
+    settings: LongSettings,
+    table: LongTable,
+    *,
+    baseline: Float[np.ndarray, " n_rows"] | None = None,
+) -> LongDesign:
     """Add first-order carry-over to the model of a crossover, as a sensitivity to be reported.
 
     Parameters
@@ -82,6 +91,8 @@ def carryover_design(settings: LongSettings, table: LongTable) -> LongDesign:
         would stand for).
     table : LongTable
         Of a crossover trial.
+    baseline : ndarray of shape (n_rows,), optional
+        That of each period, as `make_long_design` takes it.
 
     Returns
     -------
@@ -92,7 +103,8 @@ def carryover_design(settings: LongSettings, table: LongTable) -> LongDesign:
     Raises
     ------
     DesignError
-        When the trial is none, or treatments cannot be told apart from carry-over.
+        When the trial is none, the baseline is of another length, or treatments cannot be told
+        apart from carry-over.
 
     Notes
     -----
@@ -110,6 +122,7 @@ def carryover_design(settings: LongSettings, table: LongTable) -> LongDesign:
                 what="carry-over exists only in a crossover of recorded order", found=table.kind
             )
         )
+    _refuse_length(table, baseline)
     return make_crossover_model(
-        replace(settings, with_sequence=False), table, None, carryover=True
+        replace(settings, with_sequence=False), table, baseline, carryover=True
     )

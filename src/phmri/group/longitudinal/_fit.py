@@ -1,5 +1,6 @@
 """Fit the model of all sessions or periods as its structure and its errors ask."""
 
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -12,6 +13,9 @@ from phmri.group.mixed import fit_random_intercept, fit_unstructured
 from phmri.group.robust import fit_cluster_robust, fit_ols
 
 __all__ = ["check_covariance", "fit_long_design"]
+
+PAIR = 2
+"""Sessions up to which no others can tell what theirs leave open."""
 
 
 def check_covariance(design: LongDesign) -> None:
@@ -29,26 +33,38 @@ def check_covariance(design: LongDesign) -> None:
 
     Notes
     -----
-    With p columns in a session and s sessions, :math:`n - p < s` participants leave residuals in
-    fewer dimensions than sessions: the likelihood rises without end towards a covariance in which
-    a combination of sessions has no variance. Missing cells only make that worse.
+    Let n participants have data in all of s sessions, and p columns tell these apart. With
+    :math:`0 < n - p < s` their residuals have fewer dimensions than sessions: the likelihood rises
+    without end towards a covariance in which a combination of sessions has no variance. With
+    :math:`n \le p` no residual tells the variance of one session, or the covariance of two. This
+    holds of every set of sessions, not of all together alone: people with sessions missing say
+    nothing of a combination that takes these in.
     """
     if design.structure != "unstructured":
         return
-    n_participants, n_sessions = len(np.unique(design.subjects)), int(design.visits.max()) + 1
-    n_columns = max(
-        int(np.linalg.matrix_rank(design.X[design.visits == visit])) for visit in range(n_sessions)
+    rows = np.full((int(design.subjects.max()) + 1, int(design.visits.max()) + 1), -1)
+    rows[design.subjects, design.visits] = np.arange(len(design.subjects))
+    n_sessions = rows.shape[1]
+    for n_together in range(n_sessions, 0, -1):
+        for chosen in combinations(range(n_sessions), n_together):
+            held = rows[:, chosen]
+            held = held[(held >= 0).all(axis=1)]
+            n_columns = int(np.linalg.matrix_rank(design.X[held].sum(axis=1))) if held.size else 0
+            free = len(held) - n_columns
+            if free < n_together and (free > 0 or n_together <= PAIR):
+                raise DesignError(_too_few(len(held), n_columns, n_together))
+
+
+def _too_few(n_participants: int, n_columns: int, n_sessions: int) -> Problem:
+    what = f"a covariance of {n_sessions} sessions" if n_sessions > 1 else "a variance"
+    return Problem(
+        what=f"too few participants to estimate {what} beside {n_columns} means and slopes in a "
+        "session",
+        field="estimator",
+        found=f"{n_participants} participants"
+        f" with data in {'all of these' if n_sessions > 1 else 'it'}",
+        expected=f"at least {n_columns + n_sessions}, or estimator mixed, or errors cr2",
     )
-    if n_participants - n_columns < n_sessions:
-        raise DesignError(
-            Problem(
-                what=f"too few participants to estimate a covariance of {n_sessions} sessions "
-                f"beside {n_columns} means and slopes in a session",
-                field="estimator",
-                found=f"{n_participants} participants",
-                expected=f"at least {n_columns + n_sessions}, or estimator mixed, or errors cr2",
-            )
-        )
 
 
 def fit_long_design(

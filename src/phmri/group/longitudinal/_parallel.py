@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from phmri.exceptions import Problem
-from phmri.group._parallel import join_words
+from phmri.group._columns import is_constant
+from phmri.group._parallel import join_words, same_baseline_words
 from phmri.group.longitudinal._assemble import (
     Columns,
     adjust_rows,
@@ -74,11 +75,17 @@ def make_parallel_model(
     -------
     LongDesign
         Contrasts are differences between arms at ``settings.session``, adjusted for or changed
-        from the baseline.
+        from the baseline, unless that is the same in everyone.
     """
     refuse_sessions(settings, table, baseline)
-    role = baseline_role(settings, table, baseline)
+    told = _same_baseline(table, baseline)
+    role = None if told else baseline_role(settings, table, baseline)
     rows, notes = choose_rows(settings, table, role, baseline)
+    if told:
+        # Neither a covariate nor an outcome: without a variance it has no covariance.
+        labels = np.array(session_labels(table))
+        rows = rows[labels[rows] != settings.baseline]
+    notes += told
     refuse_cells(settings, table, rows, role)
     at = np.array(pick(session_labels(table), rows))
     sessions = used_sessions(table, rows)
@@ -107,6 +114,7 @@ def make_parallel_model(
     )
     subjects = np.unique(np.array(pick(table.subjects, rows)), return_inverse=True)[1].ravel()
     visits = np.array([sessions.index(s) for s in at.tolist()], dtype=np.int64)
+    notes += _absent(table, rows)
     notes += tuple(
         f"{name} does not vary or follows from the other columns, and was left out of the model."
         for name in beside.names
@@ -126,6 +134,35 @@ def make_parallel_model(
         sentences=_sentences(settings, table, rows, role, adjustment.names),
         notes=(*adjustment.notes, *notes),
         not_estimable=contrasts.refused,
+    )
+
+
+def _same_baseline(
+    table: LongTable, baseline: Float[np.ndarray, " n_rows"] | None
+) -> tuple[str, ...]:
+    """Say that a baseline is left out, where all who have one have the same."""
+    if baseline is None:
+        return ()
+    held = np.isfinite(baseline) & table.present
+    several = len(set(np.array(table.subjects)[held].tolist())) > 1
+    if not several or not is_constant(baseline[held]):
+        return ()
+    return (same_baseline_words(float(baseline[held][0])),)
+
+
+def _absent(table: LongTable, rows: Int[np.ndarray, " n_used"]) -> tuple[str, ...]:
+    """Say which arms have no mean of their own in a session that others have data in."""
+    arm_of, at = pick(table.groups, rows), pick(session_labels(table), rows)
+    held = set(zip(arm_of, at, strict=True))
+    lacking = {
+        arm: [f"ses-{s}" for s in used_sessions(table, rows) if (arm, s) not in held]
+        for arm in sorted(set(arm_of))
+    }
+    return tuple(
+        f"No one of {arm} has data in {join_words(sessions)}: what the model says of {arm} rests "
+        "on its other sessions."
+        for arm, sessions in lacking.items()
+        if sessions
     )
 
 

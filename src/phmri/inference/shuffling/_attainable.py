@@ -41,9 +41,11 @@ def _turns_signs(design: UnitDesign, source: ShufflingSource) -> bool:
     """Tell whether a shuffling turns the sign of every statistic, whatever the data.
 
     It does when it turns the contrast's regressor into its negative and keeps the space of the
-    nuisance; a voxelwise baseline stays where it is and rules it out.
+    nuisance. A voxelwise baseline stays where it is, which rules it out where residuals move
+    against it; dealt columns move while all data stay.
     """
-    if design.voxelwise_baseline or not (design.present is None or design.present.all()):
+    moved_against = design.voxelwise_baseline and design.dealt is None
+    if moved_against or not (design.present is None or design.present.all()):
         return False
     partition = partition_contrast(design)
     r, Q = partition.regressor, partition.nuisance

@@ -22,6 +22,10 @@ __all__ = ["Asked", "AskedAssociation", "ask_associations", "ask_questions", "ou
 
 Kind = Literal["difference", "map", "blockade"]
 SHARED = {"joint_maximum", "holm", "hochberg"}
+WITHOUT_BASELINES = (
+    "Planned without the baselines of periods, which tell nothing where all sessions of a person "
+    "correlate alike."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +156,7 @@ def ask_questions(
                 question.errors,
                 question.alternative,
                 question.baseline is None,
+                question.period_baseline,
                 question.session is None,
                 question.contrast if one.kind == "blockade" else None,
                 question.blockade,
@@ -181,6 +186,7 @@ def _lengths(question: Question, protocol: Protocol) -> tuple[int, ...]:
 def _ask(protocol: Protocol, name: str, question: Question, alpha: float | None) -> Asked:
     settings = inference_of(protocol, name)
     rate, notes = _alpha_of(protocol, question, settings.alpha)
+    own = (WITHOUT_BASELINES,) if question.period_baseline else ()
     many = _many(protocol, question)
     kind: Kind = "difference"
     if question.blockade is not None:
@@ -195,7 +201,7 @@ def _ask(protocol: Protocol, name: str, question: Question, alpha: float | None)
         settings=settings,
         regime=regime_of(protocol, question.measure),
         alpha=rate if alpha is None else alpha,
-        notes=notes if alpha is None else (),
+        notes=(*own, *(notes if alpha is None else ())),
         parcels=isinstance(protocol.measures.get(question.measure), SeedToParcel | RoiToRoi),
         planned=_planned(protocol, question),
     )

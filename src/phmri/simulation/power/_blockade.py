@@ -69,7 +69,8 @@ def blockade_power(
     Returns
     -------
     BlockadePower
-        Exact for normal outcomes; accurate to 1e-12.
+        Exact for normal outcomes; accurate to 1e-12 where the correlation is 0.999 or less in
+        size, and less so nearer to 1 or -1.
 
     Raises
     ------

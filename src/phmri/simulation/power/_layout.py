@@ -118,7 +118,8 @@ def make_layout(question: Question, design: Parallel | Crossover, n: int) -> Lay
     Parameters
     ----------
     question : Question
-        Asked by its estimator; covariates, strata and populations play no part.
+        Asked by its estimator; covariates, strata, populations and baselines of periods play no
+        part.
     design : Parallel or Crossover
         The trial.
     n : int
@@ -135,7 +136,8 @@ def make_layout(question: Question, design: Parallel | Crossover, n: int) -> Lay
     as covariates they would differ from trial to trial. With complete data the estimates agree
     but for terms of order 1/n. `DesignError` says that the design cannot answer the question.
     """
-    question = question.model_copy(update={"covariates": (), "populations": ()})
+    left_out = {"covariates": (), "populations": (), "period_baseline": False}
+    question = question.model_copy(update=left_out)
     if isinstance(design, Parallel):
         groups = [arm for arm in design.arms for _ in range(n)]
         design = design.model_copy(update={"strata": ()})

@@ -43,6 +43,47 @@ def test_left_out_participants_choose_nothing(alternative, monkeypatch):
     assert found.region_r > found.mean_r > 0
 
 
+def test_all_rows_of_a_participant_are_left_out_together():
+    rng = np.random.default_rng(4)
+    people = np.repeat([f"p{i}" for i in range(9)], [3, 3, 2, 3, 3, 2, 3, 3, 3])
+    own = (people[:, None] == np.unique(people)).astype(float)
+    means = own @ np.linalg.pinv(own)
+    score = rng.standard_normal(len(people)) + 5 * own @ rng.standard_normal(9)
+    outcomes = rng.standard_normal((len(people), 150)) + 0.6 * score[:, None]
+    score, outcomes = score - means @ score, outcomes - means @ outcomes
+    found = circular_selection(
+        outcomes, score, people.tolist(), threshold=0.02, alternative="greater"
+    )
+    r = np.array([np.corrcoef(y, score)[0, 1] for y in outcomes.T])
+    df = len(people) - 9 - 1
+    chosen = r * np.sqrt(df / (1 - r**2)) > stats.t.isf(0.02, df)
+    assert found.n_selected == chosen.sum() > 5
+    values = np.full(len(people), np.nan)
+    for person in np.unique(people):
+        out = people == person
+        train = outcomes[~out]
+        r = np.array([np.corrcoef(y, score[~out])[0, 1] for y in train.T])
+        df = (~out).sum() - 8 - 1
+        selected = r * np.sqrt(df / (1 - r**2)) > stats.t.isf(0.02, df)
+        z = (outcomes[out] - train.mean(axis=0)) / np.linalg.norm(
+            train - train.mean(axis=0), axis=0
+        )
+        values[out] = z[:, selected].mean(axis=1)
+    assert_allclose(found.left_out_r, np.corrcoef(values, score)[0, 1], rtol=1e-8)
+    assert found.n_left_out == 9
+
+
+def test_columns_taken_out_raise_what_must_be_exceeded():
+    rng = np.random.default_rng(5)
+    score, outcomes = rng.standard_normal(20), rng.standard_normal((20, 50))
+    plain = circular_selection(outcomes, score, threshold=0.1)
+    fewer = circular_selection(outcomes, score, n_taken_out=8, threshold=0.1)
+    assert fewer.expected.threshold == null_inflation(12, 1, threshold=0.05).threshold
+    assert fewer.n_selected < plain.n_selected
+    with pytest.raises(DesignError, match="too few rows beside what was taken out"):
+        circular_selection(outcomes, score, n_taken_out=16)
+
+
 def test_a_claim_from_nothing_does_not_hold_and_a_true_one_does():
     rng = np.random.default_rng(1)
     score = rng.standard_normal(20)

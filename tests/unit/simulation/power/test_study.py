@@ -18,6 +18,7 @@ from phmri.simulation.power import (
     study_power,
 )
 from phmri.simulation.power._asked import ask_questions
+from phmri.simulation.power._layout import make_layout
 
 CLOSED = PowerPlan(simulated=False, sizes=(25,), correlation=0.5)
 
@@ -60,6 +61,17 @@ def test_a_shared_error_rate_is_planned_with_its_least_part(weigner):
     own = next(one for one in asked if "wm_dmpfc" in one.names)
     assert_allclose(own.alpha, 0.05 / len(members))
     assert ask_questions(shared, 0.01)[0][0].alpha == 0.01
+
+
+def test_baselines_of_periods_are_left_out_with_a_note(crossover):
+    (name, question), *_ = crossover.questions.items()
+    own = question.model_copy(update={"period_baseline": True})
+    both = crossover.model_copy(update={"questions": {name: question, "own": own}})
+    plain, adjusted = ask_questions(both, None)[0]
+    assert adjusted.names == ("own",)
+    assert adjusted.notes[0].startswith("Planned without the baselines of periods")
+    assert plain.notes == adjusted.notes[1:]
+    assert not make_layout(own, crossover.design, 12).unit.voxelwise_baseline
 
 
 def test_closed_forms_of_a_protocol(weigner):
