@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def rated_document(
         "treatments": treatments,
         "design": design,
         "sessions": sessions,
-        **SERIES,
+        **deepcopy(SERIES),  # a test may add to its own
         "inference": {"n_permutations": 100, "seed": 1},
         **sections,
     }

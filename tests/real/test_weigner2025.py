@@ -58,7 +58,7 @@ def write_ratings(bids: Path) -> None:
 
 
 def test_weigner2025_as_it_is(tmp_path: Path) -> None:
-    n_people = 36  # all 75 are in tests/e2e/test_designs.py
+    n_people = 18  # all 75 are in tests/e2e/test_designs.py
     trial = make_small_tree(tmp_path / "tree", n_subjects=n_people, n_volumes=100)
     assert call("new", "weigner2025", tmp_path / "mine")[0] == 0
     protocol = tmp_path / "mine" / "trial.yaml"
