@@ -40,9 +40,9 @@ _SETTINGS: dict[tuple[str, bool], _Settings] = {
         "gain": 0.5, "gain_sd": 0.4, "half": 0.45, "margin": 0.15,
     },
     ("deakin2008", False): {
-        "n_first": 6, "n_second": 6, "n_third": 6, "n_volumes": 360, "t_r": 2.5, "voxel_mm": 3,
+        "n_first": 8, "n_second": 9, "n_third": 8, "n_volumes": 360, "t_r": 2.5, "voxel_mm": 3,
         "window_end": 9, "n_permutations": 1000,
-        "percent": 2.0, "percent_sd": 0.4, "margin": 0.8,
+        "percent": 3.0, "percent_sd": 1.2, "margin": 1.2,
     },
     ("deakin2008", True): {
         "n_first": 8, "n_second": 9, "n_third": 8, "n_volumes": 900, "t_r": 2.0, "voxel_mm": 2,
