@@ -62,7 +62,8 @@ class Recovered:
     missed : tuple of str
         Of a map: planted effects without a significant peak near them.
     astray : int
-        Of a map: significant peaks far from every planted effect.
+        Of a map: significant peaks far from every effect of the truth; all of them where the
+        question asks of none.
     estimate, low, high : float or None
         At the strongest outcome, with its interval.
     unit : str
@@ -251,12 +252,11 @@ def _of_claim(
 def _places(
     claim: Claim, planted: tuple[str, ...], protocol: Protocol, truth: Truth
 ) -> tuple[tuple[str, ...], int]:
-    """Say which planted effects have no significant peak near, and how many peaks are far."""
+    """Say which planted effects have no significant peak near, and how many are near nothing."""
     if claim.outcome != "map" or claim.verdict != "found":
         return (), 0
     spots = {}
-    for name in planted:
-        effect = truth.effects.get(name)
+    for name, effect in truth.effects.items() if planted else ():
         if not isinstance(effect, Coupling | Response | Activation):
             continue
         region = effect.target if isinstance(effect, Coupling) else effect.region
@@ -272,6 +272,6 @@ def _places(
         name: [float(np.linalg.norm(peak - center)) <= reach for peak in peaks]
         for name, (center, reach) in spots.items()
     }
-    missed = tuple(name for name, hits in near.items() if not any(hits))
+    missed = tuple(name for name in planted if name in near and not any(near[name]))
     astray = sum(not any(hits[k] for hits in near.values()) for k in range(len(peaks)))
     return missed, astray
