@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-import shutil
 import re
+import shutil
 from pathlib import Path
 
 import nibabel as nib

@@ -26,7 +26,7 @@ from tests.e2e.trees import call
 ARMS = ("drug", "both", "placebo")
 SESSIONS = ("before", "day", "week")
 N_EACH = 4
-SCALES = ("score", "constant", "flat", "alone")
+SCALES = ("score", "constant", "flat", "alone", "gone")
 SEEDED = {
     "kind": "seed_to_parcel",
     "scan": "rest",
@@ -55,6 +55,12 @@ def long(estimator: str, measure: str, **more: object) -> dict[str, object]:
     return asked(measure, estimator, inference={"method": "holm"}, **where, **more)
 
 
+def blocked(estimator: str = "ancova", **more: object) -> dict[str, object]:
+    """Ask for a blockade whose reference has one participant."""
+    sides: dict[str, object] = {"contrast": ["both", "placebo"], "blockade": {"reference": "drug"}}
+    return asked("alone", estimator, **sides, **more)
+
+
 FAULTS = {
     "singular": (asked("edge", covariates=["twin"]), "cannot be told apart"),
     "singular_long": (long("mmrm", "edge", covariates=["twin"]), "cannot be told apart"),
@@ -74,6 +80,13 @@ FAULTS = {
     "flat": (asked("flat"), ""),
     "flat_long": (long("clda", "constant"), "the same in every participant"),
     "nowhere": (asked("seeded", where={"at": "zz"}), "no outcome of this name; found zz"),
+    "thin": (blocked(), "ses-day, drug: too few participants in this arm"),
+    "thin_post": (blocked("post"), "found 1; expected at least 2; left out: 3 with alone in"),
+    "thin_robust": (blocked(errors="hc3"), "ses-day, drug: too few participants in this arm"),
+    "thin_long": (
+        blocked("mixed", inference={"method": "holm"}),
+        "ses-day, drug: too few participants in this arm",
+    ),
     "unreachable": (asked("edge", "post", inference={"alpha": 0.001}), "to reach alpha"),
 }
 """Question -> as it is asked, and part of the reason why it is refused."""
@@ -108,6 +121,8 @@ def write_trial(root: Path) -> None:
     table["constant"] = 5.0
     table["flat"] = table["score"].mask(day, 5.0)
     table["alone"] = table["score"].mask(day & drug & (table["participant_id"] != "01"))
+    only_before = (table["participant_id"] == "03") & (table["session_id"] != "before")
+    table["gone"] = table["score"].mask(only_before)
     scales = {name: table[["participant_id", "session_id", name]] for name in SCALES}
     write_ratings(root / "bids", people, scales)
     for row in table.itertuples():
@@ -118,6 +133,9 @@ def write_trial(root: Path) -> None:
         path.rename(path.with_name(path.name.replace("_timeseries", "_seg-S_timeseries")))
 
 
+COUNTED = {estimator: long(estimator, "gone") for estimator in ("mixed", "mmrm", "clda")}
+"""Questions of a scale that one participant on placebo has before treatment only."""
+
 ASSOCIATIONS = {
     "same_score": ({"scale": "constant"}, "nothing is left"),
     "few": ({"scale": "score", "groups": ["drug"]}, "found 4; expected at least 5"),
@@ -127,6 +145,15 @@ ASSOCIATIONS = {
 }
 """Association -> as it is asked, and part of the reason why it is refused, if it is."""
 
+RELIABILITIES = {
+    "still": ({"measure": "constant"}, "the same in every participant"),
+    "small": ({"measure": "edge", "groups": ["drug"]}, "found 4; expected at least 5"),
+    "gaps": ({"measure": "alone", "groups": ["drug", "both"]}, ""),
+    "repeats": ({"measure": "edge"}, ""),
+}
+"""Reliability -> as it is asked, and part of the reason why it is refused, if it is."""
+STILL = {"still": {"text": "?", "measure": "constant", "sessions": ["before", "day"]}}
+
 
 @dataclass(frozen=True)
 class Told:
@@ -135,6 +162,7 @@ class Told:
     root: Path
     checked: dict[str, str]
     designed: dict[str, str]
+    counted: dict[str, dict[str, int]]
     claimed: dict[str, dict[str, Any]]
     printed: str
 
@@ -144,10 +172,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     root = tmp_path_factory.mktemp("foretold")
     write_trial(root)
     questions = {"sound": asked("edge", role="primary"), "scored": asked("score")}
-    questions |= {name: question for name, (question, _) in FAULTS.items()}
+    questions |= COUNTED | {name: question for name, (question, _) in FAULTS.items()}
     shared = {"text": "Does it?", "role": "exploratory", "measure": "seeded", "session": "day"}
     associations = {name: shared | own for name, (own, _) in ASSOCIATIONS.items()}
-    code, printed = run_rated(root, document(questions, associations=associations))
+    repeated = {
+        name: {"text": "Does it?", "sessions": ["before", "day"], **own}
+        for name, (own, _) in RELIABILITIES.items()
+    }
+    trial = document(questions, associations=associations, reliability=repeated)
+    code, printed = run_rated(root, trial)
     assert code == 0, printed
     protocol, index = read_protocol(root / "trial.yaml"), index_dataset(root / "bids", ())
     plan = look_ahead(root / "trial.yaml", index, check_dataset(protocol, index))
@@ -155,8 +188,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     return Told(
         root=root,
         checked={item.question: item.reason for item in plan.foreseen.questions}
-        | {item.association: item.reason for item in plan.foreseen.associations},
+        | {item.association: item.reason for item in plan.foreseen.associations}
+        | plan.reliabilities,
         designed={item.question: item.refusal or item.out_of_reach for item in plan.designs},
+        counted={item.question: item.n_per_group for item in plan.foreseen.questions},
         claimed={name: record_of(root / "out", name)["claim"] for name in questions},
         printed=printed,
     )
@@ -169,14 +204,20 @@ def test_a_fault_has_the_same_words_in_check_design_and_run(told: Told, name: st
     assert said in reason
     assert told.designed[name] == reason
     assert told.claimed[name]["verdict"] == "refused"
-    words, _, _ = reason.partition("; left out: ")  # the claim stands beside the table of runs
-    assert told.claimed[name]["sentence"] == f"{REFUSED}{words}."
+    assert told.claimed[name]["sentence"] == f"{REFUSED}{reason}."
 
 
-@pytest.mark.parametrize("name", ["sound", "scored"])
+@pytest.mark.parametrize("name", ["sound", "scored", *COUNTED])
 def test_what_can_be_answered_is_not_refused(told: Told, name: str) -> None:
     assert (told.checked[name], told.designed[name]) == ("", "")
     assert told.claimed[name]["verdict"] in {"found", "not found"}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_check_counts_who_is_in_the_model(told: Told, name: str) -> None:
+    n_placebo = N_EACH - (name != "clda")  # which takes the baseline as an outcome
+    assert told.counted[name] == {"drug": N_EACH, "placebo": n_placebo}
+    assert told.claimed[name]["n_per_group"] == {**told.counted[name], "both": N_EACH}
 
 
 @pytest.mark.parametrize("name", ASSOCIATIONS)
@@ -189,12 +230,24 @@ def test_associations_are_refused_in_the_words_of_run(told: Told, name: str) -> 
     assert reason in found["sentence"]
 
 
+@pytest.mark.parametrize("name", RELIABILITIES)
+def test_reliabilities_are_refused_in_the_words_of_run(told: Told, name: str) -> None:
+    folder = told.root / "out" / "group" / f"reliability-{name}"
+    found = json.loads((folder / "reliability.json").read_text())["result"]
+    reason, said = told.checked.get(name, ""), RELIABILITIES[name][1]
+    assert said in reason
+    assert bool(reason) == bool(said) == (found["verdict"] == "refused")
+    assert reason in found["sentence"]
+    assert (f"reliability.{name}: {reason}" in told.printed) == bool(reason)
+
+
 def test_who_is_left_out_is_told_beforehand(told: Told) -> None:
     assert told.checked["armless"].endswith(f"left out: {N_EACH} with rest in ses-week missing")
 
 
 def test_run_says_first_how_many_it_will_answer(told: Told) -> None:
-    line = f"Can be answered: 3 of {2 + len(FAULTS) + len(ASSOCIATIONS)}"
+    n_asked = 2 + len(COUNTED) + len(FAULTS) + len(ASSOCIATIONS)
+    line = f"Can be answered: {3 + len(COUNTED)} of {n_asked}"
     assert line in told.printed
     assert told.printed.index(line) < told.printed.index("First levels")
     assert f"questions.singular: {told.checked['singular']}" in told.printed
@@ -208,6 +261,12 @@ def test_a_primary_question_that_will_be_refused_is_exit_code_1(told: Told) -> N
     code, printed = call("check", path, told.root / "bids")
     assert code == 0
     assert f"Will not be answered: {', '.join(FAULTS)}." in printed
+    content = document({"sound": asked("edge", role="primary")}, reliability=STILL)
+    path.write_text(json.dumps(content))
+    for command in ("check", "design"):
+        code, printed = call(command, path, told.root / "bids")
+        assert code == 0
+        assert "no: the outcome" in printed
     one = FAULTS[name][0] | {"role": "primary"}
     path.write_text(json.dumps(document({name: one, others[-1]: FAULTS[others[-1]][0]})))
     for command in ("check", "design"):
@@ -244,7 +303,10 @@ def test_one_list_of_problems_for_check_design_and_run(told: Told, tmp_path: Pat
     assert lines(stopped) <= lines(listed)
     for words in ("expected 0 to 25", "nope"):
         assert words in "".join(lines(stopped))
-    assert "absent.tsv" in "".join(lines(listed))
+    assert lines(stopped) == lines(listed.partition("phmri run will stop at these problems")[0])
+    _, apart, left = listed.partition("phmri run will not stop at these:")
+    assert apart
+    assert "absent.tsv" in "".join(lines(left))
     assert "participant_id, session_id, one, two" in "".join(lines(listed))
 
 

@@ -248,5 +248,7 @@ def test_check_and_design_count_after_events(trial: Path) -> None:
     excluding["intercurrent_events"]["rescued"]["strategy"] = "exclude"
     path = trial / "excluded.yaml"
     path.write_text(json.dumps(excluding))
-    _, printed = call("check", path, trial / "bids")
-    assert "drug 10, control 12 (and both 10)" in printed
+    _, checked = call("check", path, trial / "bids")
+    _, designed = call("design", path, trial / "bids")
+    assert "drug 8, control 12 (and both 9)" in checked
+    assert "control 12, drug 8, both 9" in designed

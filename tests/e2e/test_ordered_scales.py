@@ -45,6 +45,7 @@ QUESTIONS = {
     "lower": question("cadss", "rank", alternative="less", populations=["everyone", "women"]),
     "apart": question("apart", "rank"),
     "apart_odds": question("apart", "ordinal"),
+    "nearly": question("nearly", "rank"),
 }
 
 
@@ -55,7 +56,7 @@ def document() -> dict[str, Any]:
         {given: {} for given in ARMS.values()},
         scales={
             **{n: {"columns": [n], "minimum": low, "maximum": 200} for n, low in SCALES.items()},
-            "apart": {"columns": ["apart"], "minimum": 0, "maximum": 200},
+            **{n: {"columns": [n], "minimum": 0, "maximum": 200} for n in ("apart", "nearly")},
         },
         questions=QUESTIONS,
         families={"all": {"correction": "holm"}},
@@ -73,6 +74,8 @@ def reference_rows() -> pd.DataFrame:
     rows = rows.assign(participant_id=rows["subject"].str.replace("-", ""))
     # No score of one arm is one of the other.
     rows["apart"] = np.arange(len(rows)) % 7 + 50 * (rows["arm"] == "KET")
+    # All but one, who scores in between.
+    rows["nearly"] = rows["apart"].mask(rows["participant_id"] == "sub002", 3)
     return rows.rename(columns={"session": "session_id"})
 
 
@@ -82,7 +85,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     people = rows.drop_duplicates("participant_id")[["participant_id", "arm", "sex"]]
     keys = ["participant_id", "session_id"]
     write_ratings(
-        root / "bids", people, {name: rows[[*keys, name]] for name in (*SCALES, "apart")}
+        root / "bids", people, {name: rows[[*keys, name]] for name in (*SCALES, "apart", "nearly")}
     )
     courses = np.random.default_rng(0).normal(size=(40, 2))
     write_series(root / "bids", people["participant_id"].iloc[0], "acute", courses)
@@ -135,6 +138,7 @@ def test_odds_ratio(answered: Path, scale: str) -> None:
     assert (shown["name"], shown["no_effect"]) == ("Odds ratio of a higher score", 1.0)
     assert "; z = " in record["claim"]["sentence"]
     assert record["claim"]["df"] is None
+    assert "t(∞)" not in (answered / "out" / "report" / "index.html").read_text(encoding="utf-8")
     assert any("every cut" in note for note in record["claim"]["notes"])
 
 
@@ -176,6 +180,14 @@ def test_arms_that_do_not_overlap_are_refused(answered: Path, name: str, says: s
     claim = record_of(answered / "out", name)["claim"]
     assert claim["verdict"] == "refused"
     assert f"the {says} has no finite interval" in claim["sentence"]
+
+
+def test_no_probability_is_told_beyond_one(answered: Path) -> None:
+    record = record_of(answered / "out", "nearly")
+    (peak,) = record["claim"]["peaks"]
+    assert peak["ci_low"] < peak["effect"] < peak["ci_high"] == 0.5
+    assert " to 0.500; t(" in record["claim"]["sentence"]
+    assert record["beside"]["effect_measure"]["high"] == 1.0
 
 
 def test_the_report_names_the_measure_of_effect(answered: Path) -> None:

@@ -142,7 +142,7 @@ def test_arms_and_sessions_under_a_treatment(estimated: Path) -> None:
     assert list(arm["points"]) == ["A"]
     want = intraclass_correlation(values[::2][:, [1, 2]])
     assert placebo["numbers"]["icc"] == pytest.approx(want.icc[1, 0], rel=1e-9)
-    assert placebo["occasions"] == ["1 of 2", "2 of 2"]
+    assert placebo["occasions"] == ["two", "three"]
     assert not any("differ in treatment" in note for note in placebo["notes"])
     assert any("differ in treatment" in note for note in arm["notes"])
 
@@ -284,4 +284,5 @@ def test_a_treatment_that_is_repeated_in_a_crossover(tmp_path: Path) -> None:
     assert code == 0, printed
     assert found["numbers"]["icc"] == pytest.approx(want.icc[1, 0], rel=1e-9)
     assert sorted(found["points"]) == ["DPQD", "DQPD"]
+    assert found["occasions"] == ["p1", "p4"]
     assert not any("differ in treatment" in note for note in found["notes"])

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 import psutil
 from rich.console import Console
 
+from phmri.cli._beside_tables import beside_tables, reliabilities_table
 from phmri.cli._guard import refuse_foreign_demo
 from phmri.cli._problems import problem_lines
 from phmri.cli._progress import ProgressBars
 from phmri.cli._tables import (
     associations_table,
-    beside_tables,
     claims_table,
     completeness_table,
     design_table,
@@ -94,12 +94,15 @@ def _check(arguments: argparse.Namespace) -> int:
     _OUT.print(questions_table(plan.foreseen))
     if plan.foreseen.associations:
         _OUT.print(associations_table(plan.foreseen.associations, "participants with both"))
+    if protocol.reliability:
+        _OUT.print(reliabilities_table(protocol, plan.reliabilities))
     stopped = _list_problems(protocol, check, plan.problems, plan.tolerated)
     refused = any(
         item.role == "primary" and not item.answerable for item in plan.foreseen.questions
     )
     unanswered = [item.question for item in plan.foreseen.questions if not item.answerable]
     unanswered += [i.association for i in plan.foreseen.associations if not i.answerable]
+    unanswered += plan.reliabilities
     if unanswered:
         _say(f"Will not be answered: {', '.join(unanswered)}.")
     if not (stopped or refused):
@@ -113,19 +116,25 @@ def _list_problems(
     problems: tuple[Problem, ...],
     tolerated: tuple[Problem, ...],
 ) -> bool:
-    """List all problems, and say whether a run stops at them."""
-    for line in problem_lines(dict.fromkeys((*check.problems, *problems, *tolerated))):
+    """List all problems, those at which a run stops first, and say whether there are such."""
+    stops = protocol.exclusions.broken_run == "stop"
+    stopping = dict.fromkeys((*(check.problems if stops else ()), *problems))
+    for line in problem_lines(stopping):
         _say(f"  - {line}")
-    for line in problem_lines(check.remarks):
-        _say(f"  - may be a slip: {line}")
-    if problems or (check.problems and protocol.exclusions.broken_run == "stop"):
+    if stopping:
         _OUT.print(
             "phmri run will stop at these problems: mend them, or let the protocol leave them "
             "out (exclusions.broken_run: exclude; exclusions.participants).",
             style="bold red",
         )
-        return True
-    return False
+    others = [p for p in dict.fromkeys((*check.problems, *tolerated)) if p not in stopping]
+    if stopping and others:
+        _say("phmri run will not stop at these:")
+    for line in problem_lines(others):
+        _say(f"  - {line}")
+    for line in problem_lines(check.remarks):
+        _say(f"  - may be a slip: {line}")
+    return bool(stopping)
 
 
 def _design(arguments: argparse.Namespace) -> int:
@@ -134,7 +143,7 @@ def _design(arguments: argparse.Namespace) -> int:
     if arguments.bids_dir is None:
         summaries = _describe_plan(protocol, arguments)
         _show_designs(summaries)
-        _show_beside(protocol, describe_associations(protocol), "participants planned")
+        _show_beside(protocol, describe_associations(protocol), "participants planned", None)
     else:
         index = index_dataset(arguments.bids_dir, tuple(arguments.derivatives))
         check = check_dataset(protocol, index)
@@ -148,7 +157,8 @@ def _design(arguments: argparse.Namespace) -> int:
             )
         summaries = plan.designs
         _show_designs(summaries)
-        _show_beside(protocol, plan.foreseen.associations, "participants with both")
+        associations = plan.foreseen.associations
+        _show_beside(protocol, associations, "participants with both", plan.reliabilities)
         stopped = _list_problems(protocol, check, plan.problems, plan.tolerated)
     refused = any(item.role == "primary" and not item.answerable for item in summaries)
     return 1 if stopped or refused else 0
@@ -163,11 +173,14 @@ def _show_designs(summaries: Iterable[DesignSummary]) -> None:
 
 
 def _show_beside(
-    protocol: Protocol, associations: tuple[AssociationCheck, ...], counted: str
+    protocol: Protocol,
+    associations: tuple[AssociationCheck, ...],
+    counted: str,
+    reliabilities: dict[str, str] | None,
 ) -> None:
     if associations:
         _OUT.print(associations_table(associations, counted))
-    for table in beside_tables(protocol):
+    for table in beside_tables(protocol, reliabilities):
         _OUT.print(table)
 
 

@@ -9,13 +9,13 @@ from rich.text import Text
 from phmri.dataset import AssociationCheck, Cell, DatasetCheck
 from phmri.inference import Claim
 from phmri.pipeline import DesignSummary
-from phmri.protocol import Family, Protocol, inference_of
+from phmri.protocol import Protocol
 from phmri.report import AssociationContent
 from phmri.simulation import Recovered
 
 __all__ = [
+    "answer_text",
     "associations_table",
-    "beside_tables",
     "claims_table",
     "completeness_table",
     "design_table",
@@ -32,15 +32,6 @@ _COLOURS = {
 }
 _NAMED = 3
 """So many participants are named; beyond this they are counted."""
-_CORRECTIONS = {
-    "none": "not shared: every question keeps its own alpha",
-    "joint_maximum": "one alpha, by the maximum over all outcomes of all questions under the same "
-    "shufflings",
-    "holm": "one alpha, smallest p first (Holm), whatever the dependence",
-    "hochberg": "one alpha, largest p first (Hochberg), under positive dependence",
-    "fixed_sequence": "one after the other, each at alpha, until one is not answered",
-    "graph": "shares of alpha, handed on by every question that is answered",
-}
 
 
 def completeness_table(protocol: Protocol, check: DatasetCheck) -> Table:
@@ -151,7 +142,7 @@ def questions_table(check: DatasetCheck) -> Table:
         if item.n_beside:
             beside = ", ".join(f"{group} {n}" for group, n in item.n_beside.items())
             counts += f" (and {beside})"
-        answer = _answer(answerable=item.answerable, reason=item.reason)
+        answer = answer_text(answerable=item.answerable, reason=item.reason)
         table.add_row(item.question, item.role, escape(counts), answer)
     return table
 
@@ -180,7 +171,7 @@ def associations_table(associations: Sequence[AssociationCheck], counted: str) -
             item.measure,
             escape(item.scale),
             escape(counts),
-            _answer(answerable=item.answerable, reason=item.reason),
+            answer_text(answerable=item.answerable, reason=item.reason),
         )
     notes: dict[str, list[str]] = {}
     for item in associations:
@@ -192,7 +183,20 @@ def associations_table(associations: Sequence[AssociationCheck], counted: str) -
     return table
 
 
-def _answer(*, answerable: bool, reason: str) -> str:
+def answer_text(*, answerable: bool, reason: str) -> str:
+    """Say whether something can be answered.
+
+    Parameters
+    ----------
+    answerable : bool
+    reason : str
+        Why not.
+
+    Returns
+    -------
+    str
+        Console markup.
+    """
     return "[green]yes[/green]" if answerable else f"[red]no[/red]: {escape(reason)}"
 
 
@@ -222,105 +226,6 @@ def design_table(summary: DesignSummary, *, refused_like: str = "") -> Table:
     for note in summary.notes:
         table.add_row("[dim]note[/dim]", escape(note))
     return table
-
-
-def beside_tables(protocol: Protocol) -> list[Table]:
-    """Lay out what a protocol asks for beside questions and associations.
-
-    Parameters
-    ----------
-    protocol : Protocol
-
-    Returns
-    -------
-    list of rich.table.Table
-        Populations, families, reliabilities and associations with maps: those that there are.
-    """
-    return [
-        _rows(title, columns, rows)
-        for title, columns, rows in (
-            ("Populations", ("population", "leaves out", "answers"), _populations(protocol)),
-            ("Families", ("family", "alpha", "shared by"), _families(protocol)),
-            ("Reliabilities", ("reliability", "measure", "repeated in"), _reliabilities(protocol)),
-            ("Associations with maps", ("association", "effect of", "maps"), _with_maps(protocol)),
-        )
-        if rows
-    ]
-
-
-def _rows(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*map(escape, row))
-    return table
-
-
-def _populations(protocol: Protocol) -> list[tuple[str, str, str]]:
-    rows = []
-    for name, item in protocol.populations.items():
-        events = (protocol.intercurrent_events[event] for event in item.exclude_events)
-        who = [
-            f"who had: {event.label or key.replace('_', ' ')}"
-            for key, event in zip(item.exclude_events, events, strict=True)
-        ]
-        who += ["who lacks a session"] * item.exclude_missing
-        asked = [
-            key if question.populations[0] == name else f"{key} (shown beside)"
-            for key, question in protocol.questions.items()
-            if name in question.populations
-        ]
-        rows.append((name, "; ".join(who) or "nobody", ", ".join(asked) or "no question"))
-    return rows
-
-
-def _families(protocol: Protocol) -> list[tuple[str, str, str]]:
-    rows = []
-    for name, family in protocol.families.items():
-        members = [key for key, item in protocol.questions.items() if item.family == name]
-        members += [key for key, item in protocol.associations.items() if item.family == name]
-        alphas = sorted({inference_of(protocol, member).alpha for member in members})
-        alpha = ", ".join(f"{value:g}" for value in alphas)
-        rows.append(
-            (name, f"{alpha}: {_CORRECTIONS[family.correction]}", _shared(family, members))
-        )
-    return rows
-
-
-def _shared(family: Family, members: Sequence[str]) -> str:
-    if family.correction == "fixed_sequence":
-        return ", then ".join(family.sequence)
-    if family.correction != "graph":
-        return ", ".join(members)
-    words = []
-    for member in members:
-        hands = ", ".join(
-            f"{part:g} to {other}" for other, part in family.transitions.get(member, {}).items()
-        )
-        share = f"{member} {family.weights.get(member, 0.0):g} of it"
-        words.append(f"{share}, hands on {hands}" if hands else share)
-    return "; ".join(words)
-
-
-def _reliabilities(protocol: Protocol) -> list[tuple[str, str, str]]:
-    rows = []
-    for name, item in protocol.reliability.items():
-        where = ", ".join(item.sessions) or f"every session under {item.treatment}"
-        arms = f", arms {', '.join(item.groups)}" if item.groups else ""
-        rows.append((name, item.measure, f"{where}{arms} ({item.kind})"))
-    return rows
-
-
-def _with_maps(protocol: Protocol) -> list[tuple[str, str, str]]:
-    return [
-        (
-            name,
-            f"question {item.question}",
-            f"{', '.join(item.maps)}: {item.statistic}, {item.n_surrogates:,} surrogate maps",
-        )
-        for name, item in protocol.map_associations.items()
-    ]
 
 
 def claims_table(

@@ -161,7 +161,8 @@ def check_question(
     everyone = Counter(next(iter(roles.values())).group or _UNKNOWN for roles in usable.values())
     counts = {group: everyone.pop(group, 0) for group in _groups_of(protocol, question)}
     faults = [without_column("participants.tsv", column) for column in absent]
-    faults += _too_few(protocol, question, counts)
+    needed = counts | {arm: everyone[arm] for arm in _references(protocol, question)}
+    faults += _too_few(protocol, question, needed)
     reasons = list(faults)
     if faults and lost:
         reasons.append("left out: " + ", ".join(f"{n} {why}" for why, n in sorted(lost.items())))
@@ -200,6 +201,15 @@ def _groups_of(protocol: Protocol, question: Question) -> tuple[str, ...]:
         for name, sequence in design.sequences.items()
         if set(question.contrast) <= set(sequence.treatments)
     )
+
+
+def _references(protocol: Protocol, question: Question) -> tuple[str, ...]:
+    """Arms that a blockade is judged by, beside those of the contrast."""
+    blocked = question.blockade
+    if blocked is None or not isinstance(protocol.design, Parallel):
+        return ()
+    named = (blocked.reference, blocked.pretreated_reference)
+    return tuple(arm for arm in named if arm is not None and arm not in question.contrast)
 
 
 def _too_few(protocol: Protocol, question: Question, counts: dict[str, int]) -> list[str]:
@@ -308,6 +318,8 @@ def _repeated_roles(
         return {}, f"without the baseline in ses-{question.baseline}{why}"
     if not roles:
         return {}, f"without any session{_excluded(visits.values())}"
+    if question.estimator == "mmrm" and len(roles) == 1:
+        return {}, f"without any session after ses-{question.baseline}"
     return roles, ""
 
 

@@ -58,7 +58,7 @@ from phmri.group.association import (
     correlate,
     predict_across_folds,
 )
-from phmri.group.bayes import adjusted_bayes_factor
+from phmri.group.bayes import adjusted_bayes_factor, interval_bayes_factor
 from phmri.group.blockade import (
     KINDS,
     VERDICTS,
@@ -83,6 +83,7 @@ from phmri.group.longitudinal import (
     make_long_design,
     make_long_table,
     make_unit_contrasts,
+    sessions_without_error,
 )
 from phmri.group.mixed import fit_random_intercept, fit_unstructured
 from phmri.group.ranks import (
@@ -144,6 +145,7 @@ __all__ = [
     "fit_ordered",
     "fit_random_intercept",
     "fit_unstructured",
+    "interval_bayes_factor",
     "intraclass_correlation",
     "judge_blockade",
     "leave_out_same_baseline",
@@ -160,6 +162,7 @@ __all__ = [
     "proportional_odds",
     "resample_units",
     "sequence_test",
+    "sessions_without_error",
     "standardised",
     "wilcoxon_mann_whitney",
 ]

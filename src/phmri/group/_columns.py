@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from phmri.exceptions import Problem
+from phmri.exceptions import DesignError, Problem
 from phmri.group._records import UnitTable
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "find_aliased",
     "find_independent",
     "find_unmixed",
+    "follows_from",
     "in_span",
     "indicators",
     "is_constant",
@@ -119,6 +120,47 @@ def in_span(column: Float[np.ndarray, " n_units"], basis: Float[np.ndarray, "n_u
     coefficients, *_ = np.linalg.lstsq(basis, column, rcond=None)
     left = float(np.linalg.norm(column - basis @ coefficients))
     return left <= TOLERANCE * float(np.linalg.norm(column))
+
+
+def follows_from(
+    baseline: Float[np.ndarray, " n_units"],
+    X: Float[np.ndarray, "n_units k"],
+    contrast: Float[np.ndarray, "..."],
+) -> bool:
+    """Tell whether a baseline follows from the columns of a model.
+
+    Parameters
+    ----------
+    baseline : ndarray of shape (n_units,)
+        In the measure's unit.
+    X : ndarray of shape (n_units, k)
+        Model without it.
+    contrast : ndarray of shape (k,) or (n_contrasts, k)
+        Of the coefficients.
+
+    Returns
+    -------
+    bool
+        True where it adds nothing to the model.
+
+    Raises
+    ------
+    DesignError
+        It does, and the contrast cannot be told apart from it.
+    """
+    if not in_span(baseline, X):
+        return False
+    share, *_ = np.linalg.lstsq(X, baseline, rcond=None)
+    against = np.abs(np.atleast_2d(contrast) @ share).max()
+    if against > TOLERANCE * np.abs(share).max(initial=0.0):
+        raise DesignError(
+            Problem(
+                what="the effect cannot be told apart from the columns it is adjusted for",
+                found="baseline",
+                expected="a baseline that varies within a group",
+            )
+        )
+    return True
 
 
 def find_independent(X: Float[np.ndarray, "n_units k"]) -> Bool[np.ndarray, " k"]:

@@ -11,6 +11,7 @@ from phmri.exceptions import DesignError, Problem
 from phmri.group._columns import (
     find_aliased,
     find_unmixed,
+    follows_from,
     indicators,
     is_constant,
     make_adjustment,
@@ -86,6 +87,8 @@ def make_parallel_design(
     free = [arm for arm in arms if arm in (first, second, *moved)]
     alike, held = join_words(free), ", ".join(arm for arm in arms if arm not in free)
     told = _same_baseline(question, table, before)
+    if before is not None and not told and question.estimator in {"ancova", "ordinal"}:
+        told = _idle_baseline(question, before, X)
     voxelwise = _has_baseline_column(question) and not told
     problems = list(find_aliased(groups, arms, adjustment))
     problems = problems or no_freedom(len(X), X.shape[1] + voxelwise)
@@ -197,6 +200,17 @@ def _same_baseline(
     if not held.any() or not is_constant(before[held]):
         return ()
     return (same_baseline_words(float(before[held][0])),)
+
+
+def _idle_baseline(
+    question: Question, before: Float[np.ndarray, " n_units"], X: Float[np.ndarray, "n_units k"]
+) -> tuple[str, ...]:
+    """Say that a baseline is left out, where the arms and other columns tell it."""
+    contrast = np.array([1.0, -1.0] + [0.0] * (X.shape[1] - 2))
+    usable = _has_baseline_column(question) and bool(np.isfinite(before).all())
+    if not usable or not follows_from(before, X, contrast):
+        return ()
+    return ("The baseline follows from the other columns, and was left out of the model.",)
 
 
 def same_baseline_words(value: float) -> str:

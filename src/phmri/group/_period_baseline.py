@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from phmri.group._columns import in_span
-from phmri.group._partition import partition_contrast
+from phmri.group._columns import follows_from
 from phmri.group._records import UnitDesign
 
 __all__ = ["ADJUSTED", "LASTING", "SAME_BASELINE", "leave_out_same_baseline"]
@@ -49,11 +48,13 @@ def leave_out_same_baseline(
     Notes
     -----
     A baseline that is the same in all periods of a participant drops out of comparisons within
-    participants. Where that holds in everyone nothing is left to adjust for.
+    participants. Where that holds in everyone nothing is left to adjust for. A `DesignError` tells
+    where baselines follow from the treatment.
     """
     here = np.ones(len(baseline), dtype=bool) if design.present is None else design.present
     column = np.where(here, baseline, 0.0)
-    if not in_span(column, partition_contrast(design).nuisance):
+    X = np.where(here[:, None], design.X, 0.0)
+    if not follows_from(column, X, design.contrast):
         return design
     return replace(
         design,

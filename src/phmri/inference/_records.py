@@ -1,5 +1,6 @@
 """What the inference room hands on: p-values, peaks, claims."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -177,6 +178,8 @@ class Outcomes:
         Outcomes to list; the ten strongest when empty.
     corrected_over : str
         What the family-wise p covers, in words; counted out when empty.
+    limits : tuple of float
+        Least and largest effect that there can be, at which intervals are cut.
     """
 
     kind: Literal["scalar", "map", "parcels", "edges"]
@@ -187,6 +190,7 @@ class Outcomes:
     positions_mm: Float[np.ndarray, "n_outcomes 3"] | None = None
     peaks: tuple[int, ...] = ()
     corrected_over: str = ""
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ def refuse_untested(tested: Bool[np.ndarray, " n_outcomes"]) -> None:
     Parameters
     ----------
     tested : ndarray of bool of shape (n_outcomes,)
-        Which vary between participants, with data in enough of them.
+        Which vary between participants and are not fitted without error, with data in enough
+        of them.
 
     Raises
     ------
@@ -25,7 +26,7 @@ def refuse_untested(tested: Bool[np.ndarray, " n_outcomes"]) -> None:
         n = tested.size
         raise InferenceError(
             Problem(
-                what=f"{SAME_OUTCOME}, or too few have data",
+                what=f"{SAME_OUTCOME}, or nothing is left of it as error, or too few have data",
                 found="1 outcome" if n == 1 else f"{n} outcomes, of which none can be tested",
                 expected="an outcome that varies between participants",
             )

@@ -3,11 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from phmri.dataset import DatasetCheck, DatasetIndex, check_association, check_question
+from phmri.dataset import (
+    DatasetCheck,
+    DatasetIndex,
+    QuestionCheck,
+    check_association,
+    check_question,
+)
+from phmri.exceptions import DesignError
+from phmri.pipeline._asked import Asked, GroupInputs, ask
 from phmri.pipeline._populations import count_in, find_events
-from phmri.protocol import Protocol
+from phmri.protocol import Protocol, inference_of
 
-__all__ = ["check_after_events", "count_after_events"]
+__all__ = ["ask_counted", "check_after_events", "count_after_events"]
+
+_LEFT_OUT = "left out: "
 
 Happened = Mapping[str, frozenset[tuple[str, str]]]
 
@@ -53,12 +63,9 @@ def count_after_events(
     DatasetCheck
         With the same cells.
     """
-    questions = []
-    for name, question in protocol.questions.items():
-        population = next(iter(question.populations), None)
-        counted = count_in(protocol, question.measure, check, happened, population).check
-        cells = counted.ratings if question.measure in protocol.scales else counted.cells
-        questions.append(check_question(protocol, name, cells, index.participants))
+    questions = (
+        _count_question(protocol, name, index, check, happened) for name in protocol.questions
+    )
     associations = []
     for name, item in protocol.associations.items():
         measured = count_in(protocol, item.measure, check, happened, None).check
@@ -73,3 +80,50 @@ def count_after_events(
             )
         )
     return replace(check, questions=tuple(questions), associations=tuple(associations))
+
+
+def _count_question(
+    protocol: Protocol, name: str, index: DatasetIndex, check: DatasetCheck, happened: Happened
+) -> QuestionCheck:
+    question = protocol.questions[name]
+    population = next(iter(question.populations), None)
+    counted = count_in(protocol, question.measure, check, happened, population).check
+    cells = counted.ratings if question.measure in protocol.scales else counted.cells
+    return check_question(protocol, name, cells, index.participants)
+
+
+def ask_counted(inputs: GroupInputs, name: str) -> Asked:
+    """Find the participants of a question and make its model, or say who is left out and why.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    name : str
+        Of the question.
+
+    Returns
+    -------
+    Asked
+
+    Raises
+    ------
+    DesignError
+        If the data cannot answer the question; with who is left out for lack of what.
+    """
+    protocol, index = inputs.protocol, inputs.index
+    found = _count_question(protocol, name, index, inputs.check, inputs.happened)
+    if _columns(protocol, name) - set(index.participants.columns):
+        raise DesignError(found.reason)
+    try:
+        asked = ask(inputs, name)
+    except DesignError as error:
+        _, words, lost = found.reason.partition(_LEFT_OUT)
+        raise DesignError(*error.problems, *([words + lost] if lost else [])) from error
+    if not found.answerable:
+        raise DesignError(found.reason)
+    return asked
+
+
+def _columns(protocol: Protocol, name: str) -> set[str]:
+    asked, within = protocol.questions[name], inference_of(protocol, name).shuffle_within
+    return {*asked.covariates, *protocol.design.strata, *within}

@@ -8,8 +8,9 @@ from phmri.exceptions import DesignError, Problem
 from phmri.pipeline._at_hand import AtHand, refuse_unknown_outcome
 from phmri.pipeline._design_associations import association_problems
 from phmri.pipeline._design_summary import DesignSummary
+from phmri.pipeline._reliability import try_reliability
 
-__all__ = ["foresee_answers", "refusals"]
+__all__ = ["foresee_answers", "foresee_reliabilities", "refusals"]
 
 
 def foresee_answers(at_hand: AtHand, designs: Iterable[DesignSummary]) -> DatasetCheck:
@@ -37,6 +38,23 @@ def foresee_answers(at_hand: AtHand, designs: Iterable[DesignSummary]) -> Datase
     )
 
 
+def foresee_reliabilities(at_hand: AtHand) -> dict[str, str]:
+    """Tell which reliabilities will be refused, in the words of the refusal.
+
+    Parameters
+    ----------
+    at_hand : AtHand
+
+    Returns
+    -------
+    dict of str to str
+        Those that will be refused -> why.
+    """
+    inputs = at_hand.inputs
+    reasons = {name: try_reliability(inputs, name) for name in inputs.protocol.reliability}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
 def refusals(check: DatasetCheck) -> list[Problem]:
     """List what cannot be answered, and why.
 
@@ -55,7 +73,15 @@ def refusals(check: DatasetCheck) -> list[Problem]:
 
 def _judged(item: QuestionCheck, summary: DesignSummary) -> QuestionCheck:
     reason = summary.refusal or summary.out_of_reach
-    return replace(item, answerable=not reason, reason=reason)
+    judged = replace(item, answerable=not reason, reason=reason)
+    in_model = summary.n_per_group
+    if not in_model:
+        return judged
+    return replace(
+        judged,
+        n_per_group={group: in_model.get(group, 0) for group in item.n_per_group},
+        n_beside={g: n for g, n in in_model.items() if g not in item.n_per_group},
+    )
 
 
 def _judged_association(at_hand: AtHand, name: str) -> AssociationCheck:

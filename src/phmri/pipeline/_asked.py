@@ -14,6 +14,7 @@ from phmri.pipeline._labels import PeakLabels
 from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.pipeline._long_model import LongModel, make_long_model, unit_design_of
 from phmri.pipeline._measure_words import name_outcome, name_score
+from phmri.pipeline._models import refuse_thin_references
 from phmri.pipeline._outcome_files import outcome_path
 from phmri.pipeline._period_scores import adjust_for_scores, scores_of_periods
 from phmri.pipeline._populations import count_in
@@ -166,6 +167,7 @@ def model_question(
     """
     question, settings = protocol.questions[name], inference_of(protocol, name)
     together = corrected_with(protocol, name)
+    refuse_thin_references(protocol, question, table)
     moved = {group for member in together for group in protocol.questions[member].contrast}
     design = make_unit_design(
         question,

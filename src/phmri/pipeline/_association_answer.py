@@ -21,7 +21,7 @@ from phmri.pipeline._association_inference import correlate_part, infer_part
 from phmri.pipeline._association_parts import AssociationPart, average_rows
 from phmri.pipeline._association_words import (
     answer_sentence,
-    in_groups,
+    method_sentences,
     outcome_label,
     refuse_association,
     score_label,
@@ -144,9 +144,7 @@ def _answer(
         n_permutations=result.n_permutations,
         n_distinct=result.n_distinct,
         exhaustive=result.exhaustive,
-        sentences=tuple(
-            in_groups(inputs.protocol, text) for text in (*design.sentences, *result.sentences)
-        ),
+        sentences=method_sentences(inputs, item, design, result),
         part=part.name,
         n_pairs=len(part.subjects) if part.name == "within" else 0,
         readings=readings,

@@ -16,6 +16,7 @@ from phmri.report import AssociationContent
 __all__ = [
     "answer_sentence",
     "in_groups",
+    "method_sentences",
     "outcome_label",
     "refuse_association",
     "score_label",
@@ -30,6 +31,9 @@ SHUFFLED = {
     "within": "Which of a person's scores go with which of their outcomes",
     "between": "Whose mean scores go with whose mean outcomes",
 }
+
+REPLACED = "were replaced by their ranks"
+OF_RANKS = "Spearman's rho, its interval and its p are of these ranks."
 
 
 def outcome_label(inputs: GroupInputs, item: Association, part: AssociationPart) -> str:
@@ -116,9 +120,12 @@ def shuffling_words(
     if several:
         words += f", within each {group} only"
     if adjusted:
-        listed = " and ".join(filter(None, (", ".join(adjusted[:-1]), adjusted[-1])))
-        words += f", after {listed} {'was' if len(adjusted) == 1 else 'were'} taken out"
+        words += f", after {_listed(adjusted)} {'was' if len(adjusted) == 1 else 'were'} taken out"
     return f"{words}.", in_groups(inputs.protocol, design.exchangeability.null)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def in_groups(protocol: Protocol, text: str) -> str:
@@ -134,6 +141,33 @@ def in_groups(protocol: Protocol, text: str) -> str:
     str
     """
     return text if isinstance(protocol.design, Parallel) else re.sub(r"\barm\b", "sequence", text)
+
+
+def method_sentences(
+    inputs: GroupInputs, item: Association, design: UnitDesign, result: InferenceResult
+) -> tuple[str, ...]:
+    """Say how an association was tested, for the methods.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    item : Association
+    design : UnitDesign
+        Of the association, or of one of its parts.
+    result : InferenceResult
+
+    Returns
+    -------
+    tuple of str
+        Citations as ``[doi:...]``. A test on ranks takes its estimate to be of values, which
+        the correlation of ranks is not.
+    """
+    said = [*design.sentences, *result.sentences]
+    if item.method == "spearman":
+        said = [text for text in said if REPLACED not in text]
+        ranked = _listed(("Outcomes", "scores", *item.partial))
+        said.insert(len(design.sentences), f"{ranked} {REPLACED}; {OF_RANKS}")
+    return tuple(in_groups(inputs.protocol, text) for text in said)
 
 
 def answer_sentence(

@@ -13,7 +13,7 @@ from phmri.dataset import Cell, DatasetCheck, DatasetIndex
 from phmri.exceptions import DesignError, Problem
 from phmri.firstlevel import edge_names
 from phmri.pipeline._after_events import count_after_events
-from phmri.pipeline._asked import Asked, GroupInputs, ask
+from phmri.pipeline._asked import Asked, GroupInputs
 from phmri.pipeline._job import RunJob, parcel_name
 from phmri.pipeline._labels import PeakLabels
 from phmri.pipeline._loading import MeasuredRun, RunKey
@@ -21,19 +21,17 @@ from phmri.pipeline._manifest import RunManifest
 from phmri.pipeline._outcome_files import unknown_outcome
 from phmri.pipeline._ratings import gather_ratings
 from phmri.pipeline._tested import test_question
-from phmri.protocol import Association, Measure, Protocol, Question, RoiToRoi, inference_of
+from phmri.protocol import Association, Measure, Protocol, Question, RoiToRoi
 
 __all__ = [
     "AtHand",
     "Happened",
-    "ask_at_hand",
     "outcome_names",
     "refuse_unknown_outcome",
     "suppose_measured",
     "try_scores",
 ]
 
-_LEFT_OUT = "left out: "
 Happened = dict[str, frozenset[tuple[str, str]]]
 """Intercurrent event -> participants and sessions that it counts in."""
 
@@ -141,47 +139,6 @@ def _kept(protocol: Protocol, cell: Cell) -> MeasuredRun:
         nuisance={},
     )
     return MeasuredRun(job=job, manifest=manifest)
-
-
-def ask_at_hand(at_hand: AtHand, name: str) -> Asked:
-    """Find the participants of a question and make its model, as answering does.
-
-    Parameters
-    ----------
-    at_hand : AtHand
-    name : str
-        Of the question.
-
-    Returns
-    -------
-    Asked
-
-    Raises
-    ------
-    DesignError
-        If the data cannot answer the question; with who is left out for lack of what.
-    """
-    (found,) = (item for item in at_hand.counted.questions if item.question == name)
-    if _lacking_columns(at_hand, name):
-        raise DesignError(found.reason)
-    try:
-        asked = ask(at_hand.inputs, name)
-    except DesignError as error:
-        _, words, lost = found.reason.partition(_LEFT_OUT)
-        raise DesignError(*error.problems, *([words + lost] if lost else [])) from error
-    if not found.answerable:
-        raise DesignError(found.reason)
-    return asked
-
-
-def _lacking_columns(at_hand: AtHand, name: str) -> set[str]:
-    protocol = at_hand.inputs.protocol
-    needed = (
-        *protocol.questions[name].covariates,
-        *protocol.design.strata,
-        *inference_of(protocol, name).shuffle_within,
-    )
-    return set(needed) - set(at_hand.inputs.index.participants.columns)
 
 
 def refuse_unknown_outcome(at_hand: AtHand, asked: Question | Association) -> None:

@@ -22,10 +22,10 @@ from phmri.group import (
     UnitTable,
 )
 from phmri.inference import Alternative, cluster_threshold, make_source, permute, smallest_pvalue
+from phmri.pipeline._after_events import ask_counted
 from phmri.pipeline._asked import long_model, model_question
 from phmri.pipeline._at_hand import (
     AtHand,
-    ask_at_hand,
     refuse_unknown_outcome,
     suppose_measured,
     try_scores,
@@ -109,7 +109,7 @@ def _describe(protocol: Protocol, name: str, at_hand: AtHand | None) -> DesignSu
             design = _planned_design(protocol, name)
             caveats = _planned_caveats(protocol, question, summary.settings)
         else:
-            asked = ask_at_hand(at_hand, name)
+            asked = ask_counted(at_hand.inputs, name)
             refuse_unknown_outcome(at_hand, question)
             design, caveats = asked.design, (AT_HAND,)
         summary = _with_words(protocol, question, summary, design, caveats)

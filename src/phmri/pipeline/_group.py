@@ -19,6 +19,7 @@ from phmri.inference import (
     restrict_result,
     sequence_note,
 )
+from phmri.pipeline._after_events import ask_counted
 from phmri.pipeline._answer_tables import Answer
 from phmri.pipeline._answers import (
     QuestionAnswer,
@@ -31,7 +32,6 @@ from phmri.pipeline._answers import (
 from phmri.pipeline._asked import (
     Asked,
     GroupInputs,
-    ask,
     contrast_labels,
     corrected_with,
     measure_paths,
@@ -40,6 +40,7 @@ from phmri.pipeline._asked import (
     question_key,
 )
 from phmri.pipeline._beside import other_denoisings, test_nuisance
+from phmri.pipeline._boundary_words import boundary_words
 from phmri.pipeline._carry_over import carry_over_note
 from phmri.pipeline._clusters import list_clusters
 from phmri.pipeline._course import load_course
@@ -48,7 +49,7 @@ from phmri.pipeline._judged import describe_blockade, describe_persistence, extr
 from phmri.pipeline._left_out import leave_out_untested
 from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, RunKey, load_values
 from phmri.pipeline._measure_words import question_unit
-from phmri.pipeline._ordered import describe_effect, effect_unit
+from phmri.pipeline._ordered import describe_effect, effect_limits, effect_unit
 from phmri.pipeline._population_answers import population_answers
 from phmri.pipeline._provenance import hash_parameters
 from phmri.pipeline._ratings import rating_values
@@ -81,7 +82,9 @@ def answer_question(inputs: GroupInputs, name: str, on_progress: OnProgress) -> 
     question = inputs.protocol.questions[name]
     folder = question_folder(inputs, name)
     try:
-        asked = {member: ask(inputs, member) for member in corrected_with(inputs.protocol, name)}
+        asked = {
+            member: ask_counted(inputs, member) for member in corrected_with(inputs.protocol, name)
+        }
         key = hash_parameters({member: question_key(inputs, asked[member]) for member in asked})
         paths = tuple(
             path
@@ -157,7 +160,10 @@ def _compute(
         asked[name],
         kept,
         together=tuple(asked),
-        carried=_carried(inputs, asked[name], tested, effect_unit(inputs.protocol, question)),
+        carried=(
+            *boundary_words(tested.joint, tested.result.tested),
+            *_carried(inputs, asked[name], tested, effect_unit(inputs.protocol, question)),
+        ),
     )
     strongest = claim.peaks[0].index if claim.peaks else 0
     beside = _beside(inputs, asked[name], tested, claim, outcomes, estimate)
@@ -200,7 +206,10 @@ def _claim(
         design,
         kept.estimate,
         kept.result,
-        outcomes=_describe(inputs, asked, outcomes, kept.estimate, together=together),
+        outcomes=replace(
+            _describe(inputs, asked, outcomes, kept.estimate, together=together),
+            limits=effect_limits(asked.question),
+        ),
         settings=settings,
         clusters=list_clusters(
             asked.question,

@@ -18,6 +18,7 @@ from phmri.group import (
     bootstrap_interval,
     contrast_test,
     explain,
+    interval_bayes_factor,
     judge_blockade,
     persistence,
     resample_units,
@@ -179,6 +180,7 @@ def describe_blockade(
             float(blockade.remaining.high[0]),
         ),
         bayes_factors=_bayes_factors(asked, tested, blockade, place),
+        within_margin=_within_margin(asked, tested, blockade, place),
         bayes_scale=question.blockade.bayes_scale,
         sentences=explain(
             blockade, drug=drug, pretreatment=_pretreatment(inputs.protocol, question)
@@ -239,6 +241,7 @@ def _contrast(name: str, found: ContrastTest) -> ContrastContent:
         effect=float(found.effect[0]),
         ci_low=float(found.low[0]),
         ci_high=float(found.high[0]),
+        t=float(found.effect[0] / found.se[0]),
         df=float(found.df[0]),
         pvalue=float(found.pvalue[0]),
     )
@@ -262,12 +265,8 @@ def _bayes_factors(
     asked: Asked, tested: Tested, blockade: Blockade, place: int
 ) -> dict[str, float]:
     """Give BF10 of the drug's effect, of what remained of it and of what was removed."""
-    estimate = tested.estimate
-    if blockade.status[0] >= NOT_FITTED or asked.question.blockade is None:
-        return {}
-    d = float(estimate.d[place])
-    sd = float(estimate.effect[place]) / d if d else float("nan")
-    if not np.isfinite(sd):
+    sd = _standard(asked, tested, blockade, place)
+    if sd is None or asked.question.blockade is None:
         return {}
     found = {}
     contrasts = {
@@ -284,6 +283,33 @@ def _bayes_factors(
             )[0]
         )
     return found
+
+
+def _standard(asked: Asked, tested: Tested, blockade: Blockade, place: int) -> float | None:
+    """Give the standard deviation that effects are measured in for a Bayes factor."""
+    if blockade.status[0] >= NOT_FITTED:
+        return None
+    d = float(tested.estimate.d[place])
+    return _finite(float(tested.estimate.effect[place]) / d) if d else None
+
+
+def _within_margin(asked: Asked, tested: Tested, blockade: Blockade, place: int) -> float | None:
+    """Give the Bayes factor of a remaining effect within the margin against one beyond it."""
+    sd, question = _standard(asked, tested, blockade, place), asked.question.blockade
+    if sd is None or question is None or question.margin is None:
+        return None
+    remaining = blockade.pretreated
+    try:
+        factor = interval_bayes_factor(
+            remaining.effect / remaining.se,
+            (sd / remaining.se) ** 2,
+            remaining.df,
+            bound=question.margin / abs(sd),
+            scale=question.bayes_scale,
+        )
+    except DesignError:  # a margin so wide that nothing can lie beyond it
+        return None
+    return float(factor[0])
 
 
 def _bootstrap(asked: Asked, tested: Tested) -> tuple[float, float] | None:

@@ -17,16 +17,18 @@ from phmri.group import (
     Estimate,
     JointEstimate,
     UnitDesign,
+    UnitTable,
     fit_ols,
     fit_ordered,
     make_unit_contrasts,
 )
 from phmri.pipeline._long_model import settings_of
-from phmri.protocol import Protocol, Question
+from phmri.protocol import Parallel, Protocol, Question
 
-__all__ = ["first_estimate", "fit_units", "needs_model"]
+__all__ = ["first_estimate", "fit_units", "needs_model", "refuse_thin_references"]
 
 NOT_CONVERGED = 2
+LEAST = 2
 _OWN: tuple[str, ...] = ("difference",)
 
 
@@ -42,6 +44,42 @@ def needs_model(question: Question) -> bool:
     bool
     """
     return question.estimator in REPEATED | ORDERED or question.errors != "model"
+
+
+def refuse_thin_references(protocol: Protocol, question: Question, table: UnitTable) -> None:
+    """Refuse a blockade for which an arm has too few participants, as models of sessions do.
+
+    Parameters
+    ----------
+    protocol : Protocol
+    question : Question
+        Answered with one row per participant.
+    table : UnitTable
+        Those who can answer it.
+
+    Raises
+    ------
+    DesignError
+        With every arm of the contrast and every reference that has too few.
+    """
+    blocked = question.blockade
+    if blocked is None or not isinstance(protocol.design, Parallel):
+        return
+    arms = (*question.contrast, blocked.reference, blocked.pretreated_reference)
+    least = max(LEAST, protocol.exclusions.min_participants_per_group)
+    problems = [
+        Problem(
+            what="too few participants in this arm can answer the question",
+            session=question.session,
+            field=arm,
+            found=str(table.groups.count(arm)),
+            expected=f"at least {least}",
+        )
+        for arm in dict.fromkeys(filter(None, arms))
+        if table.groups.count(arm) < least
+    ]
+    if problems:
+        raise DesignError(*problems)
 
 
 def fit_units(

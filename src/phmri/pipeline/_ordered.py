@@ -1,5 +1,6 @@
 """Scores compared by their order alone: effects in words and in numbers that people know."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from phmri.pipeline._measure_words import question_unit
 from phmri.protocol import Protocol, Question
 from phmri.report import EffectMeasureContent
 
-__all__ = ["P_OF_ORDER", "describe_effect", "effect_unit", "in_deviations"]
+__all__ = ["P_OF_ORDER", "describe_effect", "effect_limits", "effect_unit", "in_deviations"]
 
 P_OF_ORDER = {
     "rank": "The p-value comes from Student's t with Satterthwaite's degrees of freedom.",
@@ -22,6 +23,7 @@ _UNITS = {
 }
 _NAMES = {"rank": "Probability of superiority", "ordinal": "Odds ratio of a higher score"}
 _NO_EFFECT = {"rank": 0.5, "ordinal": 1.0}
+_LIMITS = {"rank": (-0.5, 0.5)}
 
 
 def effect_unit(protocol: Protocol, question: Question) -> str:
@@ -38,6 +40,21 @@ def effect_unit(protocol: Protocol, question: Question) -> str:
         That of the outcome, as a rule.
     """
     return _UNITS.get(question.estimator) or question_unit(protocol, question)
+
+
+def effect_limits(question: Question) -> tuple[float, float]:
+    """Give the least and the largest effect that there can be.
+
+    Parameters
+    ----------
+    question : Question
+
+    Returns
+    -------
+    tuple of float
+        Infinite, as a rule.
+    """
+    return _LIMITS.get(question.estimator, (-math.inf, math.inf))
 
 
 def in_deviations(design: UnitDesign, estimate: Estimate) -> Estimate:
@@ -83,10 +100,9 @@ def describe_effect(asked: Asked, estimate: Estimate) -> EffectMeasureContent | 
     if estimator not in ORDERED:
         return None
     low, high = confidence_interval(estimate, asked.settings.confidence)
-    ends = np.array([estimate.effect[0], low[0], high[0]])
-    value, low_end, high_end = (
-        np.exp(ends) if estimator == "ordinal" else np.clip(ends + 0.5, 0.0, 1.0)
-    ).tolist()
+    ends = np.clip([estimate.effect[0], low[0], high[0]], *effect_limits(asked.question))
+    shown = np.exp(ends) if estimator == "ordinal" else ends + _NO_EFFECT[estimator]
+    value, low_end, high_end = shown.tolist()
     return EffectMeasureContent(
         name=_NAMES[estimator],
         estimate=value,

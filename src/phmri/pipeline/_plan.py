@@ -9,7 +9,7 @@ import numpy as np
 
 from phmri.dataset import AtlasStore, Cell, DatasetCheck, DatasetIndex, find_tissues, without_runs
 from phmri.exceptions import DatasetError, Problem
-from phmri.pipeline._answerable import foresee_answers, refusals
+from phmri.pipeline._answerable import foresee_answers, foresee_reliabilities, refusals
 from phmri.pipeline._at_hand import Happened, outcome_names, suppose_measured
 from phmri.pipeline._by_tissue import by_tissue
 from phmri.pipeline._design import describe_at_hand
@@ -50,6 +50,8 @@ class Plan:
         The same, with all refusals that are known before anything is measured.
     designs : tuple of DesignSummary
         What every question shuffles, tests and can show with these data.
+    reliabilities : dict of str to str
+        Reliabilities that are known to be refused -> why.
     """
 
     jobs: tuple[RunJob, ...]
@@ -59,6 +61,7 @@ class Plan:
     check: DatasetCheck
     foreseen: DatasetCheck
     designs: tuple[DesignSummary, ...]
+    reliabilities: dict[str, str]
 
 
 def make_plan(
@@ -118,6 +121,7 @@ def make_plan(
     if known:
         n_asked = len(plan.foreseen.questions) + len(plan.foreseen.associations)
         on_progress("Can be answered", n_asked - len(refused), n_asked)
+    known += [Problem(what=v, field=f"reliability.{k}") for k, v in plan.reliabilities.items()]
     return replace(plan, tolerated=(*plan.tolerated, *known))
 
 
@@ -219,6 +223,7 @@ def plan_jobs(
         check=_in_words_of(foreseen, at_hand.counted),
         foreseen=foreseen,
         designs=designs,
+        reliabilities=foresee_reliabilities(at_hand),
     )
 
 

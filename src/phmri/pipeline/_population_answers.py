@@ -12,6 +12,7 @@ from phmri.pipeline._asked import Asked, GroupInputs, ask
 from phmri.pipeline._beside import interval_at, same_place
 from phmri.pipeline._loading import LoadedOutcomes
 from phmri.pipeline._models import needs_model
+from phmri.pipeline._ordered import effect_limits
 from phmri.pipeline._stack import stack_outcomes
 from phmri.pipeline._tested import load_asked, test_model
 from phmri.report import PopulationContent
@@ -53,7 +54,8 @@ def population_answers(
 
 
 def _content(asked: Asked, name: str, estimate: Estimate, index: int) -> PopulationContent:
-    effect, low, high = interval_at(estimate, index, asked.settings.confidence)
+    effect, *ends = interval_at(estimate, index, asked.settings.confidence)
+    low, high = np.clip(ends, *effect_limits(asked.question)).tolist()
     df = float(np.broadcast_to(estimate.df, estimate.effect.shape)[index])
     t = float(estimate.t[index])
     tail = {

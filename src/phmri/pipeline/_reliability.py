@@ -19,6 +19,7 @@ from phmri.pipeline._provenance import hash_parameters
 from phmri.pipeline._read_as import read_as
 from phmri.pipeline._reliability_data import (
     ReliabilityData,
+    find_repeated,
     load_reliability,
     reliability_question,
 )
@@ -30,7 +31,7 @@ from phmri.report import (
     ReliabilitySpread,
 )
 
-__all__ = ["estimate_reliability"]
+__all__ = ["estimate_reliability", "try_reliability"]
 
 FORMS = {"agreement": "ICC(2,1)", "consistency": "ICC(3,1)"}
 CITED = (
@@ -93,6 +94,34 @@ def estimate_reliability(
     record = _Record(step_key=key, protocol_sha256=protocol_sha256(inputs.protocol), result=result)
     write_json(folder / "reliability.json", asdict(record))
     return _with_map(folder, result)
+
+
+def try_reliability(inputs: GroupInputs, name: str) -> str:
+    """Say why a reliability will be refused, as far as that can be known beforehand.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+        With every run at hand as if it were measured.
+    name : str
+        Key in ``protocol.reliability``.
+
+    Returns
+    -------
+    str
+        In the words of the refusal; empty where nothing is known against it. Scores of a scale
+        are tried, which wait for no run.
+    """
+    item = inputs.protocol.reliability[name]
+    try:
+        if item.measure in inputs.protocol.scales:
+            data = load_reliability(inputs, name)
+            _estimate(data.Y, FORMS[item.kind], inputs.protocol.inference.confidence)
+        else:
+            find_repeated(inputs, name)
+    except (DesignError, InferenceError) as error:
+        return "; ".join(str(error).splitlines())
+    return ""
 
 
 def _key(inputs: GroupInputs, item: Reliability, data: ReliabilityData) -> str:

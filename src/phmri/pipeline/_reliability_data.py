@@ -1,5 +1,6 @@
 """Who has the outcome of a reliability again and again, and what of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from phmri.pipeline._ratings import Rating, load_ratings, score_of
 from phmri.pipeline._units import Source
 from phmri.protocol import Parallel, Protocol, Question, Reliability
 
-__all__ = ["ReliabilityData", "load_reliability", "reliability_question"]
+__all__ = ["ReliabilityData", "find_repeated", "load_reliability", "reliability_question"]
 
 LEAST = 5
 
@@ -74,6 +75,46 @@ def reliability_question(protocol: Protocol, item: Reliability) -> Question:
     )
 
 
+def find_repeated(
+    inputs: GroupInputs, name: str
+) -> dict[str, tuple[tuple[Cell, ...], tuple[Source, ...]]]:
+    """Find who has the outcome of a reliability again and again.
+
+    Parameters
+    ----------
+    inputs : GroupInputs
+    name : str
+        Key in ``protocol.reliability``.
+
+    Returns
+    -------
+    dict of str to tuple
+        Participant -> cells, and what stands in them, in the order of the sessions.
+
+    Raises
+    ------
+    DesignError
+        When too few participants have it in every session.
+    """
+    protocol, item = inputs.protocol, inputs.protocol.reliability[name]
+    counted = count_in(protocol, item.measure, inputs.check, inputs.happened, None)
+    members: dict[str, tuple[tuple[Cell, ...], tuple[Source, ...]]] = {}
+    for subject, cells in sorted(_visits(protocol, item, counted).items()):
+        found = tuple(_source(inputs, item, counted, cell) for cell in cells)
+        usable = tuple(source for source in found if source is not None)
+        if len(usable) == len(cells):
+            members[subject] = cells, usable
+    if len(members) < LEAST:
+        raise DesignError(
+            Problem(
+                what="too few participants have the outcome in every session",
+                found=str(len(members)),
+                expected=f"at least {LEAST}",
+            )
+        )
+    return members
+
+
 def load_reliability(inputs: GroupInputs, name: str) -> ReliabilityData:
     """Load the outcomes of a reliability.
 
@@ -87,46 +128,35 @@ def load_reliability(inputs: GroupInputs, name: str) -> ReliabilityData:
     -------
     ReliabilityData
 
-    Raises
-    ------
-    DesignError
-        When too few participants have them in every session.
+    Notes
+    -----
+    A `DesignError` tells when too few participants have them in every session.
     """
-    protocol, item = inputs.protocol, inputs.protocol.reliability[name]
-    counted = count_in(protocol, item.measure, inputs.check, inputs.happened, None)
-    visits = _visits(protocol, item, counted)
-    members: dict[str, tuple[Source, ...]] = {}
-    for subject, cells in visits.items():
-        found = tuple(_source(inputs, item, counted, cell) for cell in cells)
-        usable = tuple(source for source in found if source is not None)
-        if len(usable) == len(cells):
-            members[subject] = usable
-    if len(members) < LEAST:
-        raise DesignError(
-            Problem(
-                what="too few participants have the outcome in every session",
-                field=f"reliability.{name}",
-                found=str(len(members)),
-                expected=f"at least {LEAST}",
-            )
-        )
-    subjects = tuple(sorted(members))
-    n_occasions = len(members[subjects[0]])
+    members, item = find_repeated(inputs, name), inputs.protocol.reliability[name]
+    subjects = tuple(members)
+    visits, sources = zip(*members.values(), strict=True)
+    n_occasions = len(sources[0])
     roles = tuple(f"occasion{k}" for k in range(1, n_occasions + 1))
     outcomes = leave_out_constant(
-        _load(inputs, item, {r: [members[s][k] for s in subjects] for k, r in enumerate(roles)})
+        _load(inputs, item, {r: [own[k] for own in sources] for k, r in enumerate(roles)})
     )
-    given = [tuple(cell.treatment for cell in visits[subject]) for subject in subjects]
+    given = [tuple(cell.treatment for cell in cells) for cells in visits]
     return ReliabilityData(
         subjects=subjects,
-        groups=tuple(visits[subject][0].group or "" for subject in subjects),
-        occasions=item.sessions
-        or tuple(f"{k} of {n_occasions}" for k in range(1, n_occasions + 1)),
+        groups=tuple(cells[0].group or "" for cells in visits),
+        occasions=item.sessions or _occasions(visits),
         outcomes=outcomes,
         Y=np.stack([outcomes.images[role].astype(np.float64) for role in roles], axis=1),
         differ=len({treatment for own in given for treatment in own}) > 1,
-        sources=tuple(source.step_key for subject in subjects for source in members[subject]),
+        sources=tuple(source.step_key for own in sources for source in own),
     )
+
+
+def _occasions(visits: Sequence[tuple[Cell, ...]]) -> tuple[str, ...]:
+    """Call sessions by name where all have them in one order, else by their place in it."""
+    first, *others = {tuple(cell.session for cell in cells) for cells in visits}
+    n_occasions = len(first)
+    return tuple(f"{k} of {n_occasions}" for k in range(1, n_occasions + 1)) if others else first
 
 
 def _visits(

@@ -5,8 +5,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from phmri.exceptions import DesignError, Problem
-from phmri.group import ORDERED, Estimate, JointEstimate, fit_covered
+from phmri.exceptions import SAME_OUTCOME, DesignError, Problem
+from phmri.group import (
+    ORDERED,
+    Estimate,
+    JointEstimate,
+    fit_covered,
+    sessions_without_error,
+)
 from phmri.inference import (
     InferenceResult,
     Space,
@@ -181,7 +187,7 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
         Y, baseline = stack_outcomes(asked.design, outcomes)
         X = asked.design.X
         joint = fit_units(inputs.protocol, asked.question, asked.design, Y, baseline)
-    problems = _unfitted(joint, Y)
+    problems = _unfitted(joint, Y, asked.long)
     if problems:
         raise DesignError(*problems)
     estimate, fitted = first_estimate(joint, Y, X)
@@ -208,12 +214,24 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
 
 
 def _unfitted(
-    joint: JointEstimate, Y: Float[np.ndarray, "n_rows n_outcomes"]
+    joint: JointEstimate,
+    Y: Float[np.ndarray, "n_rows n_outcomes"],
+    long: LongModel | None = None,
 ) -> tuple[Problem, ...]:
     """Say why no outcome could be fitted, unless none of them varies."""
     left = joint.status >= NOT_CONVERGED
     if not left.all() or not (np.fmax.reduce(Y) > np.fmin.reduce(Y)).any():
         return ()
+    still = () if long is None else _still_sessions(long, Y)
+    if still:
+        return (
+            Problem(
+                what=f"{SAME_OUTCOME}, or nothing is left of it as error",
+                field="session",
+                found=", ".join(still),
+                expected="an outcome that varies between participants of an arm",
+            ),
+        )
     searched = int((joint.status == NOT_CONVERGED).sum())
     return (
         Problem(
@@ -225,6 +243,16 @@ def _unfitted(
             expected="more data, fewer covariates, or an estimator with fewer variances",
         ),
     )
+
+
+def _still_sessions(long: LongModel, Y: Float[np.ndarray, "n_rows n_outcomes"]) -> tuple[str, ...]:
+    """Name the sessions or periods that a model leaves no error in."""
+    still = sessions_without_error(long.design, Y)
+    at = {
+        int(visit): str(long.table.sessions[row])
+        for visit, row in zip(long.design.visits, long.design.rows, strict=True)
+    }
+    return tuple(at[visit] for visit in np.flatnonzero(still).tolist())
 
 
 def _with_numbers(

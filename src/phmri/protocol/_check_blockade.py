@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from phmri.protocol._check_when import check_session
 from phmri.protocol._finding import Finding, Path, shown
-from phmri.protocol._raw import Raw, entries, listed, mapping, text, unknown
+from phmri.protocol._raw import Raw, entries, listed, mapping, number, text, unknown
 
 __all__ = ["check_blockade", "check_persistence"]
 
@@ -153,7 +153,7 @@ def _drugs_of(treatment: Raw) -> set[str]:
 
 
 def check_persistence(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
-    """Check that the early session is another one of a parallel trial.
+    """Check that the early session is an earlier one of a parallel trial.
 
     Parameters
     ----------
@@ -203,4 +203,32 @@ def check_persistence(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
             what="the early session is the one whose effect is asked about",
             found=shown(persistence["early"]),
             expected="another session than 'session'",
+        )
+    yield from _check_earlier(raw, (*here, "early"), persistence, question)
+
+
+def _check_earlier(raw: Raw, path: Path, persistence: Raw, question: Raw) -> Iterator[Finding]:
+    """Check that the early session comes before the one whose effect is asked about."""
+    sessions = entries(raw, "sessions")
+    early, late = text(persistence.get("early")), text(question.get("session"))
+    if early not in sessions or late not in sessions or early == late:
+        return
+    first, second = sessions[early], sessions[late]
+    phases = text(first.get("phase")), text(second.get("phase"))
+    if not set(phases) <= {"acute", "sustained"}:
+        return  # the session of another phase is refused for that
+    hours = number(first.get("hours_after")), number(second.get("hours_after"))
+    order = list(sessions)
+    if phases[0] != phases[1]:
+        why, before = "acute comes before sustained", phases[0] == "acute"
+    elif hours[0] is not None and hours[1] is not None and hours[0] != hours[1]:
+        why, before = "by their 'hours_after'", hours[0] < hours[1]
+    else:
+        why, before = "by the order of 'sessions'", order.index(early) < order.index(late)
+    if not before:
+        yield Finding(
+            path=path,
+            what=f"the early session comes after the one whose effect is asked about ({why})",
+            found=early,
+            expected=f"a session before {late}",
         )

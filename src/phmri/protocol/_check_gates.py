@@ -70,7 +70,7 @@ def _check_graph(path: Path, family: Raw, members: dict[str, Raw]) -> Iterator[F
     weights, transitions = mapping(family.get("weights")), mapping(family.get("transitions"))
     for name in weights:
         yield from unknown((*path, "weights", name), "question of the family", name, members)
-    yield from _check_shares((*path, "weights"), weights, "the shares of alpha")
+    yield from _check_shares((*path, "weights"), weights, "the shares of alpha add")
     if not any(number(weight) for weight in weights.values()):
         yield Finding(
             path=(*path, "weights") if "weights" in family else path,
@@ -92,7 +92,7 @@ def _check_graph(path: Path, family: Raw, members: dict[str, Raw]) -> Iterator[F
                 found=source,
                 expected="other questions of the family",
             )
-        yield from _check_shares(here, mapping(row), f"what '{source}' hands on")
+        yield from _check_shares(here, mapping(row), f"the shares that '{source}' hands on add")
 
 
 def _check_reach(
@@ -122,7 +122,7 @@ def _check_shares(path: Path, shares: Raw, what: str) -> Iterator[Finding]:
     if total > 1 + _ROUNDING:
         yield Finding(
             path=path,
-            what=f"{what} add up to more than 1",
+            what=f"{what} up to more than 1",
             found=f"{total:g}",
             expected="1 together, or less",
         )

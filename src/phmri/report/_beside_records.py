@@ -116,14 +116,15 @@ class ContrastContent:
         In words.
     effect, ci_low, ci_high : float
         In the measure's unit.
-    df, pvalue : float
-        Of its t; uncorrected.
+    t, df, pvalue : float
+        Uncorrected.
     """
 
     name: str
     effect: float
     ci_low: float
     ci_high: float
+    t: float
     df: float
     pvalue: float
 
@@ -173,6 +174,8 @@ class BlockadeContent:
     bayes_scale : float
         Of the Cauchy prior.
     sentences : tuple of str
+    within_margin : float or None
+        Bayes factor of a remaining effect within the margin against one beyond it.
     """
 
     verdict: str
@@ -187,6 +190,7 @@ class BlockadeContent:
     bayes_factors: dict[str, float]
     bayes_scale: float
     sentences: tuple[str, ...]
+    within_margin: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -253,11 +253,17 @@ def blockade_lines(claim: Claim, blockade: BlockadeContent) -> tuple[tuple[str, 
             f"{_bayes_factor(value)} for {names.get(name, name)}"
             for name, value in blockade.bayes_factors.items()
         )
+        margin = (
+            ""
+            if blockade.within_margin is None
+            else f" {_bayes_factor(blockade.within_margin)} for a remaining effect within the "
+            "margin against one beyond it."
+        )
         lines.append(
             (
                 "Bayes factors",
                 (
-                    f"BF10 = {found}; below 1 speaks for no effect. Cauchy prior of scale "
+                    f"BF10 = {found}; below 1 speaks for no effect.{margin} Cauchy prior of scale "
                     f"{blockade.bayes_scale:.3g} on the standardised effect. They play no part in "
                     "the verdict."
                 ),
@@ -306,7 +312,8 @@ def persistence_sentences(claim: Claim, persistence: PersistenceContent) -> tupl
     ends = " to ".join(format_effect(end, waning) for end in (waning.ci_low, waning.ci_high))
     numbers = (
         f"{early} minus {late} {format_effect(waning.effect, waning)} {claim.unit}, "
-        f"{100 * claim.confidence:g} % CI {ends}; t({format_df(waning.df)}), p "
+        f"{100 * claim.confidence:g} % CI {ends}; t({format_df(waning.df)}) = "
+        f"{format_number(waning.t)}, p "
         f"{relate_pvalue(waning.pvalue)}"
     )
     if not passes(waning.pvalue, claim):

@@ -19,6 +19,7 @@ __all__ = [
     "passes",
     "pvalue_word",
     "statistic_axis",
+    "statistic_of_df",
     "statistic_symbol",
     "statistic_word",
     "threshold_marks",
@@ -103,9 +104,9 @@ def statistic_word(claim: Claim) -> str:
     Returns
     -------
     str
-        ``t``, ``v`` (Welch), or ``t of ranks``.
+        ``t``, ``v`` (Welch), ``t of ranks``, or ``z`` (Wald).
     """
-    return {"v": "v", "rank": "t of ranks"}.get(claim.statistic, "t")
+    return "t of ranks" if claim.statistic == "rank" else statistic_symbol(claim)
 
 
 def statistic_axis(claim: Claim) -> str:
@@ -229,9 +230,28 @@ def statistic_symbol(claim: Claim) -> str:
     Returns
     -------
     str
-        ``v`` (Welch) or ``t``; of ranks, estimates and their t are those of the values.
+        ``v`` (Welch), ``z`` (of infinitely many degrees of freedom) or ``t``; of ranks, estimates
+        and their t are those of the values.
     """
-    return "v" if claim.statistic == "v" else "t"
+    if claim.statistic == "v":
+        return "v"
+    return "z" if math.isinf(claim.df) else "t"
+
+
+def statistic_of_df(claim: Claim) -> str:
+    """Give the symbol of the statistic with its degrees of freedom.
+
+    Parameters
+    ----------
+    claim : Claim
+
+    Returns
+    -------
+    str
+        ``z`` has none.
+    """
+    symbol = statistic_symbol(claim)
+    return symbol if symbol == "z" else f"{symbol}({format_df(claim.df)})"
 
 
 def verdict_pvalue(claim: Claim) -> str | None:

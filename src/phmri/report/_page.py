@@ -23,7 +23,7 @@ from phmri.report._correction import (
     method_words,
     passes,
     pvalue_word,
-    statistic_symbol,
+    statistic_of_df,
 )
 from phmri.report._figures import Picture, Pictures
 from phmri.report._made import (
@@ -261,7 +261,7 @@ def _make_block(
         pvalue=least_pvalue(claim),
         pvalue_word=pvalue_word(claim),
         method=method_words(claim),
-        symbol=statistic_symbol(claim),
+        symbol=statistic_of_df(claim),
         single=is_single(claim),
         sided="" if claim.alternative == "two-sided" else "one-sided, ",
         blockade=blockade_badge(question, members),

@@ -4,7 +4,8 @@ import io
 
 from rich.console import Console
 
-from phmri.cli._tables import beside_tables, design_table, ratings_table
+from phmri.cli._beside_tables import beside_tables, reliabilities_table
+from phmri.cli._tables import design_table, ratings_table
 from phmri.dataset import Cell, DatasetCheck
 from phmri.pipeline import DesignSummary
 from phmri.protocol import Inference, Protocol
@@ -140,3 +141,18 @@ def test_what_stands_beside_the_questions_is_told() -> None:
     assert "who lacks a session" in text
     assert "before, day (agreement)" in text
     assert "Associations with maps" not in text
+
+
+def test_reliabilities_say_which_are_refused() -> None:
+    asked_for = {"text": "?", "measure": "score", "sessions": ["before", "day"]}
+    reliability = {"one": asked_for, "two": asked_for | {"groups": ["drug"]}}
+    content = document({"it": asked("score", role="primary")}, reliability=reliability)
+    protocol = Protocol.model_validate(content)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(reliabilities_table(protocol, {"two": "too few [of all]"}))
+    lines = str(console.file.getvalue()).splitlines()  # type: ignore[attr-defined]
+    (one,) = (line for line in lines if "one" in line)
+    (two,) = (line for line in lines if "two" in line)
+    assert "yes" in one
+    assert "arms drug" in two
+    assert "no: too few [of all]" in two

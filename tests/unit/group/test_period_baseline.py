@@ -158,3 +158,10 @@ def test_baselines_that_tell_nothing_are_left_out_with_a_note(sequences, n_each)
     assert left.notes[:-1] == plain.notes
     assert left.sentences == plain.sentences
     assert_allclose(left.X, plain.X)
+
+
+def test_a_baseline_that_the_treatment_tells_is_refused():
+    design = make(TWO, 4)
+    before = np.where(np.array(design.groups) == "KP", 1.0, -0.5)
+    with pytest.raises(DesignError, match=r"cannot be told apart .* found baseline"):
+        leave_out_same_baseline(design, before)

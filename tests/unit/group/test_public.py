@@ -51,6 +51,7 @@ def test_public_names():
         "fit_ordered",
         "fit_random_intercept",
         "fit_unstructured",
+        "interval_bayes_factor",
         "intraclass_correlation",
         "judge_blockade",
         "leave_out_same_baseline",
@@ -67,6 +68,7 @@ def test_public_names():
         "proportional_odds",
         "resample_units",
         "sequence_test",
+        "sessions_without_error",
         "standardised",
         "wilcoxon_mann_whitney",
     ]

@@ -94,6 +94,14 @@ def test_scalar_not_found_is_not_called_absent():
     assert "this is not evidence of no effect: the interval reaches from" in claim.sentence
 
 
+def test_no_interval_reaches_beyond_what_there_can_be():
+    free, cut = answer(3.0), answer(3.0, limits=(-0.5, 3.0))
+    assert free.peaks[0].ci_high > 3.0
+    assert cut.peaks[0].ci_high == 3.0
+    assert cut.peaks[0].ci_low == free.peaks[0].ci_low
+    assert " to 3.00; t(18)" in cut.sentence
+
+
 @pytest.mark.parametrize(
     ("alternative", "words"), [("greater", "No increase of"), ("less", "No decrease of")]
 )

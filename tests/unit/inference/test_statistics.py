@@ -225,6 +225,19 @@ def test_a_variance_group_without_freedom_is_refused(Y):
         make_statistic(design, Y, None, Inference(statistic="v"), single=False)
 
 
+@pytest.mark.parametrize("constant", [0.0, 2.3])
+def test_an_outcome_with_a_group_without_error_is_not_tested_by_v(constant, Y):
+    """Also where rows are missing; the group would have a weight without end."""
+    Y[:, 0] = np.where(ARM == 0, constant, Y[:, 0])
+    Y[:, 1] = np.where(ARM == 0, constant, Y[:, 1])
+    Y[-1, 1] = np.nan
+    chosen = Inference(statistic="v", min_coverage=0.5)
+    model = make_statistic(make_design(), Y, None, chosen, single=False)
+    assert_array_equal(model.tested[:3], [False, False, True])
+    assert_array_equal(model.observed[:2], 0.0)
+    assert np.isfinite(np.asarray(model.df)).all()
+
+
 def test_all_faults_of_the_data_are_named_at_once(Y):
     Y[3, 0] = np.nan
     with pytest.raises(InferenceError) as caught:

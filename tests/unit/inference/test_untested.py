@@ -14,7 +14,10 @@ def test_one_and_many_are_told_in_words(n: int, found: str) -> None:
     with pytest.raises(InferenceError) as caught:
         refuse_untested(np.zeros(n, dtype=bool))
     (problem,) = caught.value.problems
-    assert problem.what == "the outcome is the same in every participant, or too few have data"
+    assert problem.what == (
+        "the outcome is the same in every participant, or nothing is left of it as error, or too "
+        "few have data"
+    )
     assert problem.found == found
 
 

@@ -304,6 +304,12 @@ def test_ranks_beside_motion_and_who_lacks_sessions(inputs: GroupInputs) -> None
     assert found.between is not None
     assert any("1 of 19 participants lack" in note for note in found.between.notes)
     assert found.partial == ("mean_fd",)
+    for part in (found, found.between):
+        assert (
+            "Outcomes, scores and mean_fd were replaced by their ranks; Spearman's rho, its "
+            "interval and its p are of these ranks." in part.sentences
+        )
+        assert not any("outcomes themselves" in text for text in part.sentences)
     y, score, people, _ = rows_of(replace(inputs, ratings=ratings), "ranked")
     fd = load_association(replace(inputs, ratings=ratings), "ranked").nuisance
     assert fd is not None

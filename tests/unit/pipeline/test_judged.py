@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import scipy.integrate
+import scipy.stats
 
 from phmri.pipeline._asked import ask
 from phmri.pipeline._judged import describe_blockade, describe_persistence, extra_statistics
@@ -111,6 +113,29 @@ def test_interval_of_resamples_goes_with_one_number_alone(trial: Trial) -> None:
     assert number.bayes_factors["drug"] > 100
 
 
+def test_evidence_for_the_margin_is_odds_of_posterior_over_prior(trial: Trial) -> None:
+    found = blockade_of(trial, "blocked")
+    estimate = answer_asked(trial.inputs, ask(trial.inputs, "blocked"), None).estimate
+    assert found is not None
+    assert found.margin is not None
+    left = found.pretreated
+    sd, se = estimate.effect[0] / estimate.d[0], left.effect / left.t
+
+    prior = scipy.stats.cauchy(scale=found.bayes_scale)
+
+    def evidence(bound: float) -> float:
+        delta = np.linspace(-bound, bound, 100_001)
+        likelihood = scipy.stats.nct.pdf(left.t, left.df, delta * sd / se)
+        return float(scipy.integrate.trapezoid(prior.pdf(delta) * likelihood, delta))
+
+    margin = found.margin / sd
+    within, whole = evidence(margin), evidence(60.0)  # the likelihood is 0 long before
+    before = prior.cdf(margin) - prior.cdf(-margin)
+    assert found.within_margin == pytest.approx(
+        within / (whole - within) * (1 - before) / before, rel=1e-3
+    )
+
+
 def test_maps_of_a_blockade(trial: Trial) -> None:
     one = ask(trial.inputs, "map")
     tested = answer_asked(trial.inputs, one, None)
@@ -138,6 +163,9 @@ def test_persistence_is_late_over_early_in_one_model(trial: Trial) -> None:
     assert found.early == pytest.approx(EFFECT, abs=1.5)
     assert found.late == pytest.approx(WEEK, abs=1.5)
     assert found.waning.effect == pytest.approx(found.early - found.late)
+    assert found.waning.pvalue == pytest.approx(
+        2 * scipy.stats.t.sf(found.waning.t, found.waning.df), rel=1e-9
+    )
     assert found.ratio.estimate == pytest.approx(found.late / found.early, rel=1e-6)
     assert [effect.name for effect in found.effects] == [
         "Drug X − Saline at day",

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from phmri.group import JointEstimate
+from phmri.group import JointEstimate, make_long_design
+from phmri.pipeline._long_model import LongModel
 from phmri.pipeline._tested import _unfitted
+from tests.unit.group.longitudinal.long_trials import parallel, settings
 
 
 def joint(*status: int) -> JointEstimate:
@@ -32,3 +34,15 @@ def test_a_fit_or_outcomes_that_do_not_vary_have_other_words(
 ) -> None:
     Y = scale * np.random.default_rng(0).normal(size=(6, 2))
     assert _unfitted(joint(*status), Y) == ()
+
+
+def test_sessions_in_which_nothing_is_left_are_named() -> None:
+    table = parallel()
+    model = LongModel(table=table, design=make_long_design(settings("clda"), table))
+    Y = np.random.default_rng(0).normal(size=(len(model.design.rows), 1))
+    (few,) = _unfitted(joint(2), Y, model)
+    assert "too few" in few.what
+    Y[np.array(table.sessions)[model.design.rows] == "acute"] = 4.1
+    (problem,) = _unfitted(joint(2), Y, model)
+    assert problem.what.startswith("the outcome is the same in every participant")
+    assert (problem.field, problem.found) == ("session", "acute")

@@ -31,12 +31,12 @@ from phmri.report._blockade import (
 )
 
 EVIL = "<script>alert('x')</script>"
-DRUG = ContrastContent(name="drug − placebo", effect=0.68, ci_low=0.37, ci_high=0.98, df=70.0,
-                       pvalue=4.6e-5)  # fmt: skip
+DRUG = ContrastContent(name="drug − placebo", effect=0.68, ci_low=0.37, ci_high=0.98,
+                       t=4.43, df=70.0, pvalue=4.6e-5)  # fmt: skip
 LEFT = ContrastContent(name="pre + drug − placebo", effect=0.33, ci_low=0.02, ci_high=0.64,
-                       df=70.0, pvalue=0.036)  # fmt: skip
-GONE = ContrastContent(name="drug − pre + drug", effect=0.34, ci_low=0.03, ci_high=0.65, df=70.0,
-                       pvalue=0.03)  # fmt: skip
+                       t=2.13, df=70.0, pvalue=0.036)  # fmt: skip
+GONE = ContrastContent(name="drug − pre + drug", effect=0.34, ci_low=0.03, ci_high=0.65,
+                       t=2.19, df=70.0, pvalue=0.03)  # fmt: skip
 BOUNDED = RatioContent(estimate=51.2, low=6.1, high=96.4, kind="bounded", g=0.2)
 COMPLEMENT = RatioContent(estimate=140.0, low=-80.0, high=30.0, kind="complement", g=1.4)
 WHOLE = RatioContent(estimate=30.0, low=None, high=None, kind="whole_line", g=3.0)
@@ -45,13 +45,14 @@ BLOCKADE = BlockadeContent(
     verdict="partly blocked", drug=DRUG, pretreated=LEFT, difference=GONE,
     conjunction_pvalue=0.03, attenuation=BOUNDED, bootstrap=(4.0, 91.0), margin=0.25,
     equivalence=(0.702, 0.07, 0.59), bayes_factors={"remaining": 1.81, "removed": 0.0004},
-    bayes_scale=2**-0.5, sentences=(f"Blocked {EVIL} in part.", "More [doi:10.1038/nn.2886]."),
+    within_margin=0.62, bayes_scale=2**-0.5,
+    sentences=(f"Blocked {EVIL} in part.", "More [doi:10.1038/nn.2886]."),
 )  # fmt: skip
 PERSISTENCE = PersistenceContent(
     early_session="acute", late_session="later", early=0.67, late=0.27,
     ratio=dataclasses.replace(BOUNDED, estimate=0.4, low=-0.03, high=0.87),
-    waning=ContrastContent(name="early − late", effect=0.41, ci_low=0.06, ci_high=0.75, df=71.7,
-                           pvalue=0.021),
+    waning=ContrastContent(name="early − late", effect=0.41, ci_low=0.06, ci_high=0.75,
+                           t=2.37, df=71.7, pvalue=0.021),
     effects=(dataclasses.replace(DRUG, name="drug − placebo"), LEFT),
 )  # fmt: skip
 
@@ -115,6 +116,7 @@ def test_what_the_verdict_rests_on(make_claim):
         "BF10 = 1.81 for what remained, 0.0004 for what was removed"
     )
     assert "scale 0.707" in lines["Bayes factors"]
+    assert "0.62 for a remaining effect within the margin against" in lines["Bayes factors"]
 
 
 def test_without_a_margin_nothing_is_said_of_equivalence(make_claim):
@@ -275,6 +277,7 @@ def test_no_blockade_is_not_drawn(parallel):
     [
         (0.41, 0.021, "Less of the effect was there at later than at acute (acute minus later"),
         (-0.41, 0.021, "More of the effect was there at later than at acute"),
+        (0.41, 0.021, "95 % CI +0.06 to +0.75; t(71.7) = 2.37, p = 0.021)"),
         (0.41, 0.21, "was not shown (acute minus later +0.41 Fisher z, 95 % CI +0.06 to +0.75; "),
     ],
 )

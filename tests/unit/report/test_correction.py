@@ -13,6 +13,7 @@ from phmri.report._correction import (
     passes,
     pvalue_word,
     statistic_axis,
+    statistic_of_df,
     threshold_marks,
 )
 from phmri.report._made import (
@@ -61,6 +62,14 @@ def test_correction_is_told_per_method(make_claim, changes, largest, where):
     told = correction_sentence(make_claim("q", **changes))
     assert told.startswith(f"p (FWE) is corrected over 500 voxels by {largest}")
     assert told.endswith(f"; it is at most 0.05 where {where}." if where else f"{largest}.")
+
+
+@pytest.mark.parametrize(
+    ("statistic", "df", "symbol"),
+    [("t", math.inf, "z"), ("t", 31.24, "t(31.2)"), ("v", 20.0, "v(20)"), ("rank", 20.0, "t(20)")],
+)
+def test_statistic_is_called_as_in_the_claim(make_claim, statistic, df, symbol):
+    assert statistic_of_df(make_claim("q", statistic=statistic, df=df)) == symbol
 
 
 def test_discoveries_are_told_as_such(make_claim):

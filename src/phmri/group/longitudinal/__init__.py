@@ -2,7 +2,7 @@
 
 from phmri.group.longitudinal._contrasts import make_unit_contrasts
 from phmri.group.longitudinal._design import carryover_design, make_long_design
-from phmri.group.longitudinal._fit import check_covariance, fit_long_design
+from phmri.group.longitudinal._fit import check_covariance, fit_long_design, sessions_without_error
 from phmri.group.longitudinal._records import LongDesign, LongSettings, LongTable
 from phmri.group.longitudinal._table import make_long_table
 
@@ -16,4 +16,5 @@ __all__ = [
     "make_long_design",
     "make_long_table",
     "make_unit_contrasts",
+    "sessions_without_error",
 ]

@@ -4,7 +4,7 @@ from itertools import combinations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from phmri.exceptions import DesignError, Problem
 from phmri.group._records import JointEstimate
@@ -12,8 +12,10 @@ from phmri.group.longitudinal._records import LongDesign
 from phmri.group.mixed import fit_random_intercept, fit_unstructured
 from phmri.group.robust import fit_cluster_robust, fit_ols
 
-__all__ = ["check_covariance", "fit_long_design"]
+__all__ = ["check_covariance", "fit_long_design", "sessions_without_error"]
 
+NOTHING = 1e-10
+"""Residual of a combination of sessions, relative to the outcome, that counts as zero."""
 PAIR = 2
 """Sessions up to which no others can tell what theirs leave open."""
 
@@ -140,3 +142,45 @@ def fit_long_design(
                 n_threads=n_threads,
             )
     return fit.contrasts
+
+
+def sessions_without_error(
+    design: LongDesign, Y: Float[np.ndarray, "n_rows n_outcomes"]
+) -> Bool[np.ndarray, " n_sessions"]:
+    r"""Tell which sessions or periods a model leaves no error in, alone or taken together.
+
+    Parameters
+    ----------
+    design : LongDesign
+        As `make_long_design` gives it.
+    Y : ndarray of shape (n_rows, n_outcomes)
+        As `fit_long_design` takes it.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_sessions,)
+        In the order of ``design.visits``: sessions in which nobody differs from others of the
+        same arm, or that differ in nobody from another session. No covariance can hold these.
+
+    Notes
+    -----
+    With the residuals of least squares as a matrix R of complete participants by sessions, they
+    are the sessions with weight in a combination v of length 1 with :math:`Rv = 0`, in every
+    outcome.
+    """
+    rows = np.full((int(design.subjects.max()) + 1, int(design.visits.max()) + 1), -1)
+    rows[design.subjects, design.visits] = np.arange(len(design.subjects))
+    still = np.ones(rows.shape[1], dtype=bool)
+    for outcome in Y.T.astype(np.float64):
+        held = np.isfinite(outcome)
+        left = np.full(len(outcome), np.nan)
+        slope = np.linalg.lstsq(design.X[held], outcome[held], rcond=None)[0]
+        left[held] = outcome[held] - design.X[held] @ slope
+        R = np.where(rows >= 0, left[rows], np.nan)
+        R = R[np.isfinite(R).all(axis=1)]
+        if len(R) < len(still):
+            return np.zeros_like(still)
+        _, length, combinations = np.linalg.svd(R, full_matrices=False)
+        none = combinations[length <= NOTHING * np.linalg.norm(outcome[held])]
+        still &= (np.abs(none) > NOTHING).any(axis=0)
+    return still

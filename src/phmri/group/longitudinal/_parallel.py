@@ -80,6 +80,8 @@ def make_parallel_model(
     refuse_sessions(settings, table, baseline)
     told = _same_baseline(table, baseline)
     role = None if told else baseline_role(settings, table, baseline)
+    if settings.model == "clda" and baseline is not None and _of_arms(table, baseline):
+        role = "covariate"  # as an outcome it would have no variance within arms
     rows, notes = choose_rows(settings, table, role, baseline)
     if told:
         # Neither a covariate nor an outcome: without a variance it has no covariance.
@@ -120,6 +122,8 @@ def make_parallel_model(
         for name in beside.names
         if name not in columns.names
     )
+    if role == "covariate" and not any(name.startswith("baseline:") for name in columns.names):
+        role = None
     if settings.model != "mixed":
         notes += _few(int(subjects.max()) + 1, columns.X.shape[1], len(sessions))
     return LongDesign(
@@ -148,6 +152,15 @@ def _same_baseline(
     if not several or not is_constant(baseline[held]):
         return ()
     return (same_baseline_words(float(baseline[held][0])),)
+
+
+def _of_arms(table: LongTable, baseline: Float[np.ndarray, " n_rows"]) -> bool:
+    """Tell whether all of an arm have the same baseline, in every arm, but not in all together."""
+    held = np.isfinite(baseline) & table.present
+    arm_of, values = np.array(table.groups)[held], baseline[held]
+    return not is_constant(values) and all(
+        is_constant(values[arm_of == arm]) for arm in set(arm_of.tolist())
+    )
 
 
 def _absent(table: LongTable, rows: Int[np.ndarray, " n_used"]) -> tuple[str, ...]:
@@ -259,8 +272,8 @@ def _sentences(
         *(
             (
                 (
-                    f"{lost} of {planned} images were missing; participants kept those they had, "
-                    "which is unbiased if what is missing depends on observed outcomes only."
+                    f"{lost} of {planned} outcomes were missing; participants kept those they "
+                    "had, which is unbiased if what is missing depends on observed outcomes only."
                 ),
             )
             if lost

@@ -22,6 +22,7 @@ from phmri.group.robust._model import (
     check_model,
     finish,
     has_no_error,
+    is_rounding,
     iterate_patterns,
     make_linear_model,
     not_estimated,
@@ -115,9 +116,11 @@ def fit_cluster_robust(
         residual = outcome - U @ (U.T @ outcome)
         score = (scores @ residual).reshape(len(contrasts), -1, len(columns))
         found.effect[:, columns] = model.linear.weights @ outcome
-        found.covariance[columns] = np.einsum("amv,bmv->vab", score, score)
+        covariance = np.einsum("amv,bmv->vab", score, score)
+        found.covariance[columns] = covariance
         found.df[:, columns] = df[:, None]
         failed[columns] = has_no_error(residual, outcome) | ~np.isfinite(df).all()
+        failed[columns] |= is_rounding(covariance, model.linear.weights, outcome)
     return finish(found, failed)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "check_model",
     "finish",
     "has_no_error",
+    "is_rounding",
     "iterate_patterns",
     "make_linear_model",
     "not_estimated",
@@ -212,6 +213,37 @@ def has_no_error(
     """
     left = np.einsum("ij,ij->j", E, E)
     return np.asarray(left <= VANISHING * np.einsum("ij,ij->j", Y, Y))
+
+
+def is_rounding(
+    covariance: Float[np.ndarray, "n_block n_contrasts n_contrasts"],
+    weights: Float[np.ndarray, "n_contrasts n_rows"],
+    Y: Float[np.ndarray, "n_rows n_block"],
+) -> Bool[np.ndarray, " n_block"]:
+    r"""Tell where the error of a contrast is what rounding leaves of rows fitted without error.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (n_block, n_contrasts, n_contrasts)
+        Of the effects.
+    weights : ndarray of shape (n_contrasts, n_rows)
+        What an outcome is multiplied by to give each contrast.
+    Y : ndarray of shape (n_rows, n_block)
+        Outcomes.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_block,)
+        True for such outcomes: other rows may vary, but those that a contrast looks at do not.
+
+    Notes
+    -----
+    A contrast :math:`w^\top y` has the variance :math:`\lVert w\rVert^2\sigma^2`; one beside which
+    :math:`\lVert w\rVert^2 \max_i y_i^2` is as large as the inverse of `VANISHING` is none.
+    """
+    variance = np.einsum("vcc->cv", covariance)
+    size = np.einsum("ci,ci->c", weights, weights)[:, None] * (Y**2).max(axis=0)
+    return np.asarray((variance <= VANISHING * size).any(axis=0))
 
 
 def not_estimated(names: Sequence[str], n_outcomes: int) -> JointEstimate:

@@ -15,6 +15,7 @@ from phmri.group.robust._model import (
     check_model,
     finish,
     has_no_error,
+    is_rounding,
     iterate_patterns,
     make_linear_model,
     not_estimated,
@@ -71,7 +72,8 @@ def fit_ols(
     -------
     JointEstimate
         With residual degrees of freedom; status 3 where the rows with data cannot answer, the
-        outcome or its baseline does not vary, or a row decides a contrast alone (hc2, hc3).
+        outcome or its baseline does not vary (hc: in the rows that a contrast looks at), or a row
+        decides a contrast alone (hc2, hc3).
 
     Notes
     -----
@@ -106,14 +108,13 @@ def fit_ols(
         if not model.estimable.all() or model.df <= (baseline is not None):
             continue
         cells = np.ix_(rows, columns)
-        fitted = _fit_block(
-            model, Y[cells].astype(np.float64), None if baseline is None else baseline[cells]
-        )
+        outcome = Y[cells].astype(np.float64)
+        fitted = _fit_block(model, outcome, None if baseline is None else baseline[cells])
         found.effect[:, columns] = fitted.effect
         found.df[:, columns] = fitted.df
         covariance, alone = _covariance(model, fitted, errors)
         found.covariance[columns] = covariance
-        failed[columns] = fitted.failed | alone
+        failed[columns] = fitted.failed | alone | is_rounding(covariance, model.weights, outcome)
     return finish(found, failed)
 
 

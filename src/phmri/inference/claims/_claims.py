@@ -285,7 +285,9 @@ def _describe(
     outcomes: Outcomes,
     confidence: float,
 ) -> list[Peak]:
-    low, high = confidence_interval(estimate, confidence)
+    low, high = (
+        np.clip(ends, *outcomes.limits) for ends in confidence_interval(estimate, confidence)
+    )
     return [
         Peak(
             name=outcomes.names[k] if outcomes.names else "",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 
 from phmri.exceptions import Problem
@@ -11,12 +11,14 @@ from phmri.group import UnitDesign
 from phmri.inference.statistics._shuffled_model import Layout
 from phmri.protocol import Inference
 
-__all__ = ["Adjusted", "adjust", "find_misfits", "is_covered", "to_ranks"]
+__all__ = ["Adjusted", "adjust", "find_misfits", "has_still_group", "is_covered", "to_ranks"]
 
 VANISHING = 1e-24
 """Squared length, relative to the squared length before projection, that counts as zero."""
 LEAST_FREE = 1e-12
 """Share of the model's directions that a baseline must leave free."""
+STILL = 1e-20
+"""Squared length of a group's rows, relative to that of all, that counts as zero."""
 NAMED = 5
 """Participants named in a message."""
 
@@ -112,6 +114,29 @@ def _inverse(
 ) -> Float[np.ndarray, " n"]:
     """Give 1 over the length, 0 where nothing is left."""
     return np.asarray(np.where(vanished, 0.0, 1 / np.sqrt(np.where(vanished, 1.0, squared))))
+
+
+def has_still_group(
+    full: Float[np.ndarray, "n_rows n_outcomes"], groups: Int[np.ndarray, " n_rows"]
+) -> Bool[np.ndarray, " n_outcomes"]:
+    """Tell where a variance group has no error, so that it would have a weight without end.
+
+    Parameters
+    ----------
+    full : ndarray of shape (n_rows, n_outcomes)
+        Residuals of the whole model, of length 1; 0 where a row is missing.
+    groups : ndarray of int of shape (n_rows,)
+        Variance group of each row.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_outcomes,)
+        Such as an arm at the floor of a scale.
+    """
+    still = np.zeros(full.shape[1], dtype=bool)
+    for group in np.unique(groups):
+        still |= np.sum(full[groups == group] ** 2, axis=0) <= STILL
+    return still
 
 
 def to_ranks(

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from phmri.inference.statistics._complete import LEAST_ERROR, Block, make_pivotal_tile
-from phmri.inference.statistics._data import adjust
+from phmri.inference.statistics._data import adjust, has_still_group
 from phmri.inference.statistics._kernel_incomplete import refit
 from phmri.inference.statistics._shuffled_model import Layout, TileModel, orthonormal
 
@@ -206,6 +206,8 @@ def make_incomplete(
     statistic, df, rank = everything.refit(layout, model, 1)[:, 0]
     n_columns = model.basis.shape[2] + layout.with_baseline
     tested = (rank == n_columns) & (df > 0) & arrays.null.any(axis=0)
+    if layout.n_groups > 1:
+        tested &= ~has_still_group(arrays.full, np.asarray(model.groups[0]))
     refitted = Refitted(
         statistic=np.where(tested, statistic, 0.0),
         df=np.where(tested, df, model.df[0]),

@@ -10,7 +10,13 @@ from phmri.exceptions import InferenceError
 from phmri.group import UnitDesign
 from phmri.inference.shuffling._source import Shufflings
 from phmri.inference.statistics._complete import Block, PivotalTile, StudentTile, make_tile
-from phmri.inference.statistics._data import adjust, find_misfits, is_covered, to_ranks
+from phmri.inference.statistics._data import (
+    adjust,
+    find_misfits,
+    has_still_group,
+    is_covered,
+    to_ranks,
+)
 from phmri.inference.statistics._incomplete import Incomplete, make_incomplete
 from phmri.inference.statistics._shuffled_model import Layout, TileModel, make_layout, meet
 from phmri.inference.statistics._welch import welch_df
@@ -42,7 +48,7 @@ class StatisticModel:
         Independent rows of the contrast.
     tested : ndarray of shape (n_outcomes,)
         Otherwise the outcome or its baseline does not vary, the model does not fit or fits
-        without error, or coverage is too little.
+        without error (v and G: a group), or coverage is too little.
     n_per_outcome : ndarray of shape (n_outcomes,)
         Rows that have data.
     dtype : dtype
@@ -229,6 +235,8 @@ def _prepare(
     observed = np.empty((1, Y.shape[1]))
     df = np.full(Y.shape[1], setting.model.df[0])
     tested = ~adjusted.degenerate
+    if layout.n_groups > 1:
+        tested &= ~has_still_group(adjusted.full, np.asarray(setting.model.groups[0]))
     block = Block(data=adjusted.null, baseline=adjusted.baseline)
     if isinstance(setting.tile, PivotalTile):
         uneven = np.empty(observed.shape)

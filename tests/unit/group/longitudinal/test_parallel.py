@@ -61,7 +61,7 @@ def test_clda_has_one_mean_of_all_arms_at_baseline():
     assert_array_equal(design.subjects[:4], [0, 0, 0, 1])
     assert design.notes == ()
     assert any("one mean of all arms" in s for s in design.sentences)
-    assert any("2 of 360 images were missing" in s for s in design.sentences)
+    assert any("2 of 360 outcomes were missing" in s for s in design.sentences)
     assert "adjusted for stratum:y" in design.sentences[2]
     assert_allclose(effects(table, design)["KET - PLA"], 3, atol=1e-4)
 

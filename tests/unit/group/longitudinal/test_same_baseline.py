@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from phmri.exceptions import DesignError
-from phmri.group import fit_long_design, make_long_design
+from phmri.group import fit_long_design, make_long_design, sessions_without_error
 from tests.unit.group.longitudinal.long_trials import parallel, settings
 
 NOTE = (
@@ -59,6 +59,52 @@ def test_one_who_differs_keeps_it():
         design = make_long_design(settings(model), parallel(), baseline=baseline)
         assert column in design.columns
         assert NOTE not in design.notes
+
+
+def test_one_that_an_arm_beside_the_contrast_tells_is_left_out(Y):
+    """As an outcome of clda it would have no variance within arms."""
+    table = parallel()
+    baseline = np.array([3.0 * (arm == "LTG") for arm in table.groups])
+    clda, mmrm = (
+        make_long_design(settings(m), table, baseline=baseline) for m in ("clda", "mmrm")
+    )
+    assert clda.columns == mmrm.columns
+    assert not any("baseline" in name for name in clda.columns)
+    assert "No baseline was used." in clda.sentences
+    assert_allclose(fit(clda, Y).effect, fit(mmrm, Y).effect, rtol=1e-9)
+
+
+@pytest.mark.parametrize("model", ["clda", "mmrm", "mixed"])
+def test_one_that_the_contrast_cannot_be_told_from_is_refused(model):
+    table = parallel()
+    baseline = np.array([3.0 * (arm == "KET") for arm in table.groups])
+    with pytest.raises(DesignError, match=r"cannot be told apart .* found baseline:acute"):
+        make_long_design(settings(model), table, baseline=baseline)
+
+
+@pytest.mark.parametrize("constant", [0.0, 0.3])
+def test_a_session_without_error_is_found(constant, Y):
+    design = make_long_design(settings("clda"), parallel())
+    rows = Y[design.rows]
+    assert not sessions_without_error(design, rows).any()
+    rows[design.visits == 1] = constant
+    assert_array_equal(sessions_without_error(design, rows), [False, True, False])
+    repeated = Y[design.rows]
+    repeated[design.visits == 2] = repeated[design.visits == 1] + 1.0
+    assert_array_equal(sessions_without_error(design, repeated), [False, True, True])
+
+
+@pytest.mark.parametrize("constant", [0.1, 3.7, 12.9])
+def test_what_rounding_leaves_is_no_error(constant, Y):
+    """Of least squares with the other sessions, which vary, also where arms do not compare."""
+    design = make_long_design(settings("mixed"), parallel(lost={("03", "day"), ("07", "day")}))
+    rows = np.repeat(Y[design.rows] * 3.0 + 10.0, 2, axis=1)
+    rows[design.visits == 1, 0] = constant
+    found = fit_long_design(design, rows, errors="cr2")
+    assert_array_equal(found.status, [3, 0])
+    assert np.isnan(found.effect[0, 0])
+    with pytest.raises(DesignError, match=r"the same in every participant, or .* left of it"):
+        fit_long_design(design, rows[:, :1], errors="cr2")
 
 
 def test_images_have_no_number_to_look_at():

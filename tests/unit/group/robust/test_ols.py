@@ -105,6 +105,23 @@ def test_a_third_arm_of_one_participant_costs_no_answer():
     assert_allclose(joint.covariance, two.covariance, rtol=1e-10)
 
 
+def test_compared_arms_without_error_are_refused_by_hc3():
+    """What rounding leaves of two constants beside a third arm that varies is no error."""
+    X = np.repeat(np.eye(3), 6, axis=0)
+    Y = np.random.default_rng(2).normal(10, 3, (18, 3))
+    Y[:12, 0], Y[:6, 1], Y[6:12, 1] = 2.3, 5.3, 2.3
+    Y[:6, 2] = 0.1
+    contrast = np.array([[1.0, -1, 0]])
+    joint = fit_ols(Y, X, contrast, ("d",), errors="hc3")
+    assert_array_equal(joint.status, [3, 3, 0])
+    assert np.isnan(joint.effect[0, :2]).all()
+    assert_array_equal(fit_ols(Y, X, contrast, ("d",)).status, 0)
+    tiny = fit_ols(Y[:, 2:] * 1e-9, X, contrast, ("d",), errors="hc3")
+    assert_allclose(tiny.effect, joint.effect[:, 2:] * 1e-9)
+    with pytest.raises(DesignError, match="nothing is left of it as error"):
+        fit_ols(Y[:, :2], X, contrast, ("d",), errors="hc3")
+
+
 def test_a_participant_alone_in_an_arm_is_refused_by_hc3():
     Y, _ = data(2)
     X = np.column_stack([ARMS, np.zeros(16)])
