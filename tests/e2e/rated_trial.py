@@ -50,10 +50,10 @@ def rated_document(
 
 
 def write_series(bids: Path, subject: str, session: str, courses: np.ndarray) -> None:
-    """Write the courses of two regions, T x 2."""
+    """Write the courses of regions ``a``, ``b`` and so on, T x regions."""
     folder = bids / f"sub-{subject}" / f"ses-{session}" / "func"
     stem = f"sub-{subject}_ses-{session}_task-rest_timeseries"
-    write_table(folder / f"{stem}.tsv", {"a": courses[:, 0], "b": courses[:, 1]})
+    write_table(folder / f"{stem}.tsv", dict(zip("abcd", courses.T, strict=False)))
     write_json(folder / f"{stem}.json", {"RepetitionTime": 2.0})
 
 

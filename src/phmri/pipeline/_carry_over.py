@@ -13,11 +13,11 @@ from phmri.group import (
 from phmri.inference import format_interval, format_p
 from phmri.pipeline._asked import Asked, GroupInputs
 from phmri.pipeline._loading import LoadedOutcomes
+from phmri.pipeline._long_fit import rows_of
 from phmri.pipeline._long_model import (
     LongModel,
     long_table_of,
     period_baselines,
-    rows_of,
     settings_of,
 )
 from phmri.protocol import Crossover

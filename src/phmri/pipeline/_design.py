@@ -291,12 +291,15 @@ def _with_model(
     counts = Counter(dict(zip(design.subjects, design.groups, strict=True)).values())
     n_rows, n_columns = design.X.shape
     n_fitted = n_rows if design.present is None else int(design.present.sum())
+    n_own = int(design.voxelwise_baseline)
+    if n_own and design.estimator in REPEATED:
+        n_own = max(Counter(design.subjects).values())  # a slope in each session after baseline
     return replace(
         summary,
         n_per_group={group: counts[group] for group in groups if counts[group]},
         columns=design.columns,
-        voxelwise_baseline=design.voxelwise_baseline,
-        df=n_fitted - n_columns - design.voxelwise_baseline,
+        n_own_columns=n_own,
+        df=n_fitted - n_columns - n_own,
         n_rows=n_rows,
     )
 

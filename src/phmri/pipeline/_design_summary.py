@@ -39,8 +39,9 @@ class DesignSummary:
         Participants per arm or sequence.
     columns : tuple of str
         Of the model.
-    voxelwise_baseline : bool
-        Each participant's own baseline is a further column, per outcome.
+    n_own_columns : int
+        Columns that every outcome has of its own: the participants' baselines, with a slope each
+        in the sessions of a model of several.
     period_baseline : bool
         Periods of a crossover are adjusted for their own baselines.
     df : int
@@ -77,7 +78,7 @@ class DesignSummary:
     out_of_reach: str = ""
     n_per_group: dict[str, int] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
-    voxelwise_baseline: bool = False
+    n_own_columns: int = 0
     period_baseline: bool = False
     df: int = 0
     n_rows: int = 0
@@ -166,11 +167,13 @@ class DesignSummary:
         return f"{text}; {alpha} can be reached"
 
     def _model(self) -> str:
-        columns = (*self.columns, *(("own baseline",) if self.voxelwise_baseline else ()))
-        count = "1 column" if len(columns) == 1 else f"{len(columns)} columns"
+        n_columns, n_own = len(self.columns) + self.n_own_columns, self.n_own_columns
+        own = "own baseline" if n_own < 2 else f"own baseline in each of {n_own} sessions"  # noqa: PLR2004
+        columns = (*self.columns, *((own,) if n_own else ()))
+        count = "1 column" if n_columns == 1 else f"{n_columns} columns"
         if self.p_source:
             return f"{count} ({', '.join(columns)})"
         before = ", adjusted for the baseline of each period" if self.period_baseline else ""
-        own = ", fewer for the statistic v" if self.settings.statistic == "v" else ""
-        df = f"{self.df} residual degrees of freedom{own}"
+        fewer = ", fewer for the statistic v" if self.settings.statistic == "v" else ""
+        df = f"{self.df} residual degrees of freedom{fewer}"
         return f"{count} ({', '.join(columns)}){before}, {df}"

@@ -103,6 +103,8 @@ def _execute_on_cluster(
             processes=True,
             memory_limit=0,  # n_workers_that_fit has decided
             dashboard_address=None,
+            # Else it wants the port of every Dask on the computer, and warns where it is taken.
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             silence_logs=50,
         ) as cluster,
         Client(cluster) as client,

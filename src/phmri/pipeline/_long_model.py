@@ -1,6 +1,6 @@
-"""A question's model of all sessions or periods together: made, laid out, fitted."""
+"""A question's model of all sessions or periods together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar, cast
 
@@ -11,14 +11,12 @@ from phmri.dataset import REPEATED
 from phmri.exceptions import DesignError, Problem
 from phmri.group import (
     Exchangeability,
-    JointEstimate,
     LongDesign,
     LongSettings,
     LongTable,
     UnitDesign,
     UnitTable,
     check_covariance,
-    fit_long_design,
     make_long_design,
     make_long_table,
 )
@@ -26,11 +24,10 @@ from phmri.protocol import Parallel, Protocol, Question
 
 __all__ = [
     "LongModel",
-    "fit_long",
+    "Visit",
     "long_table_of",
     "make_long_model",
     "period_baselines",
-    "rows_of",
     "settings_of",
     "unit_design_of",
 ]
@@ -71,7 +68,7 @@ def settings_of(protocol: Protocol, question: Question, *, number: bool) -> Long
     Raises
     ------
     DesignError
-        Every voxel would need a model of its own.
+        Every voxel would need a model of its own in every period.
     """
     blocked = question.blockade
     references = None
@@ -80,16 +77,6 @@ def settings_of(protocol: Protocol, question: Question, *, number: bool) -> Long
     model: Model = "fixed_subject"
     if question.estimator in REPEATED:
         model = cast("Model", question.estimator)
-    if model == "mmrm" and not number:
-        raise DesignError(
-            Problem(
-                what="every voxel has a baseline of its own, and this model takes one as a column",
-                field="estimator",
-                found="mmrm",
-                expected="clda (the baseline is an outcome), or one number: where.mean_of or "
-                "where.at",
-            )
-        )
     if question.period_baseline and model != "fixed_subject" and not number:
         raise DesignError(
             Problem(
@@ -263,7 +250,7 @@ def unit_design_of(question: Question, model: LongModel) -> UnitDesign:
         X=design.X,
         columns=design.columns,
         contrast=design.contrasts[0],
-        voxelwise_baseline=False,
+        voxelwise_baseline=design.voxelwise_baseline,
         exchangeability=Exchangeability(
             kind="permute",
             levels=np.arange(len(rows), dtype=np.int64)[:, None],
@@ -326,62 +313,4 @@ def _error_words(question: Question) -> tuple[str, ...]:
         return ("Degrees of freedom are Satterthwaite's [doi:10.2307/3002019].",)
     return (
         "Standard errors and degrees of freedom are Kenward and Roger's [doi:10.2307/2533558].",
-    )
-
-
-def rows_of(
-    model: LongModel,
-    at_hand: Sequence[tuple[str, Visit]],
-    stack: Float[np.ndarray, "n_sources n_outcomes"],
-) -> Float[np.ndarray, "n_rows n_outcomes"]:
-    """Lay outcomes out as the rows of a model.
-
-    Parameters
-    ----------
-    model : LongModel
-    at_hand : sequence of (participant, visit)
-        Of every row of ``stack``.
-    stack : ndarray of shape (n_sources, n_outcomes)
-
-    Returns
-    -------
-    ndarray of shape (n_rows, n_outcomes)
-        float64.
-    """
-    places = {cell: row for row, cell in enumerate(at_hand)}
-    wanted = [
-        places[model.table.subjects[row], model.table.sessions[row]]
-        for row in model.design.rows.tolist()
-    ]
-    return stack[wanted].astype(np.float64)
-
-
-def fit_long(
-    question: Question,
-    model: LongModel,
-    Y: Float[np.ndarray, "n_rows n_outcomes"],
-    *,
-    n_threads: int,
-) -> JointEstimate:
-    """Fit a model of all sessions or periods.
-
-    Parameters
-    ----------
-    question : Question
-    model : LongModel
-    Y : ndarray of shape (n_rows, n_outcomes)
-        As `rows_of` gives it; NaN where a row has no data.
-    n_threads : int
-
-    Returns
-    -------
-    JointEstimate
-        The question's own contrast first.
-    """
-    return fit_long_design(
-        model.design,
-        Y,
-        errors="cr2" if question.errors == "cr2" else "model",
-        df_method=question.degrees_of_freedom,
-        n_threads=n_threads,
     )

@@ -8,7 +8,7 @@ are fitted together where a question is about a blockade or about persistence.
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from phmri.dataset import REPEATED
 from phmri.exceptions import DesignError, Problem
@@ -25,9 +25,17 @@ from phmri.group import (
 from phmri.pipeline._long_model import settings_of
 from phmri.protocol import Parallel, Protocol, Question
 
-__all__ = ["first_estimate", "fit_units", "needs_model", "refuse_thin_references"]
+__all__ = [
+    "first_estimate",
+    "fit_units",
+    "needs_model",
+    "refuse_thin_references",
+    "residual_sd",
+]
 
 NOT_CONVERGED = 2
+CHUNK = 4096
+"""Outcomes whose own columns are held at once."""
 LEAST = 2
 _OWN: tuple[str, ...] = ("difference",)
 
@@ -138,18 +146,15 @@ def fit_units(
 
 
 def first_estimate(
-    joint: JointEstimate,
-    Y: Float[np.ndarray, "n_rows n_outcomes"],
-    X: Float[np.ndarray, "n_rows n_columns"],
+    joint: JointEstimate, sd: Float[np.ndarray, " n_outcomes"]
 ) -> tuple[Estimate, Bool[np.ndarray, " n_outcomes"]]:
     r"""Give the first contrast as an estimate of its own.
 
     Parameters
     ----------
     joint : JointEstimate
-    Y : ndarray of shape (n_rows, n_outcomes)
-        NaN where a row has no data.
-    X : ndarray of shape (n_rows, n_columns)
+    sd : ndarray of shape (n_outcomes,)
+        As `residual_sd` gives it.
 
     Returns
     -------
@@ -164,34 +169,72 @@ def first_estimate(
     fitted &= np.isfinite(se) & (se > 0.0)
     effect = np.where(fitted, joint.effect[0], 0.0)
     se = np.where(fitted, se, 1.0)
-    sd = np.where(fitted, _residual_sd(Y, X), 1.0)
     return (
         Estimate(
             effect=effect,
             se=se,
             t=effect / se,
             df=np.where(fitted, joint.df[0], 1.0),
-            d=effect / np.where(sd > 0.0, sd, 1.0),
+            d=effect / np.where(fitted & (sd > 0.0), sd, 1.0),
         ),
         fitted,
     )
 
 
-def _residual_sd(
-    Y: Float[np.ndarray, "n_rows n_outcomes"], X: Float[np.ndarray, "n_rows n_columns"]
+def residual_sd(
+    Y: Float[np.ndarray, "n_rows n_outcomes"],
+    X: Float[np.ndarray, "n_rows n_columns"],
+    baseline: Float[np.ndarray, "n_rows n_outcomes"] | None = None,
+    visits: Int[np.ndarray, " n_rows"] | None = None,
 ) -> Float[np.ndarray, " n_outcomes"]:
-    """Give the residual standard deviation of least squares, with the rows that have data."""
+    """Give the residual standard deviation of least squares, with the rows that have data.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (n_rows, n_outcomes)
+        NaN where a row has no data.
+    X : ndarray of shape (n_rows, n_columns)
+    baseline : ndarray of shape (n_rows, n_outcomes), optional
+        A further column of every outcome.
+    visits : ndarray of int of shape (n_rows,), optional
+        The baseline has a slope in each of these; else one in all.
+
+    Returns
+    -------
+    ndarray of shape (n_outcomes,)
+        0 where no degree of freedom is left.
+    """
     has = np.isfinite(Y)
+    own = []
+    if baseline is not None:
+        every = np.zeros(len(Y)) if visits is None else visits
+        own = [(every == visit)[:, None] for visit in np.unique(every)]
     sd = np.zeros(Y.shape[1])
     patterns, member = np.unique(np.packbits(has, axis=0), axis=1, return_inverse=True)
     for number in range(patterns.shape[1]):
         columns = np.flatnonzero(member.ravel() == number)
         rows = has[:, columns[0]]
-        free = int(rows.sum()) - X.shape[1]
+        free = int(rows.sum()) - X.shape[1] - len(own)
         if free < 1:
             continue
         Q = np.linalg.qr(X[rows])[0]
-        left = Y[np.ix_(rows, columns)]
-        left = left - Q @ (Q.T @ left)
-        sd[columns] = np.sqrt((left**2).sum(axis=0) / free)
+        for start in range(0, len(columns), CHUNK):
+            chunk = columns[start : start + CHUNK]
+            cells = np.ix_(rows, chunk)
+            left = _without(Q, Y[cells])
+            if baseline is not None:
+                before = baseline[cells]
+                further = np.stack([_without(Q, before * at[rows]) for at in own])
+                U = np.linalg.qr(further.transpose(2, 1, 0))[0]
+                along = np.einsum("vij,iv->vj", U, left)
+                left -= np.einsum("vij,vj->iv", U, along)
+            sd[chunk] = np.sqrt((left**2).sum(axis=0) / free)
     return sd
+
+
+def _without(
+    Q: Float[np.ndarray, "n_held n_columns"], values: Float[np.ndarray, "n_held n_chunk"]
+) -> Float[np.ndarray, "n_held n_chunk"]:
+    """Take what the columns of a model hold out of some numbers."""
+    left: Float[np.ndarray, "n_held n_chunk"] = values - Q @ (Q.T @ values)
+    return left

@@ -26,8 +26,9 @@ from phmri.inference import (
 from phmri.pipeline._asked import Asked, GroupInputs
 from phmri.pipeline._left_out import leave_out_constant, refuse_same_baseline
 from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, load_outcomes
-from phmri.pipeline._long_model import LongModel, fit_long, make_long_model, rows_of
-from phmri.pipeline._models import first_estimate, fit_units, needs_model
+from phmri.pipeline._long_fit import fit_long, own_baselines, rows_of
+from phmri.pipeline._long_model import LongModel, make_long_model
+from phmri.pipeline._models import first_estimate, fit_units, needs_model, residual_sd
 from phmri.pipeline._ordered import P_OF_ORDER, in_deviations
 from phmri.pipeline._ratings import Rating, load_ratings
 from phmri.pipeline._shuffle import KeptState
@@ -181,16 +182,21 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
     if asked.long is not None:
         stack = outcomes.images["periods"]
         model = _with_numbers(inputs, asked, asked.long, outcomes)
-        Y, X = rows_of(model, asked.units.visits, stack), model.design.X
-        joint = fit_long(asked.question, model, Y, n_threads=inputs.n_threads)
+        Y = rows_of(model, asked.units.visits, stack)
+        baseline = own_baselines(asked.question, model, asked.units.visits, stack)
+        if baseline is not None:
+            Y[np.isnan(baseline)] = np.nan
+        joint = fit_long(asked.question, model, Y, baseline, n_threads=inputs.n_threads)
+        sd = residual_sd(Y, model.design.X, baseline, model.design.visits)
     else:
         Y, baseline = stack_outcomes(asked.design, outcomes)
-        X = asked.design.X
         joint = fit_units(inputs.protocol, asked.question, asked.design, Y, baseline)
+        ordered = asked.question.estimator in ORDERED
+        sd = residual_sd(Y, asked.design.X, None if ordered else baseline)
     problems = _unfitted(joint, Y, asked.long)
     if problems:
         raise DesignError(*problems)
-    estimate, fitted = first_estimate(joint, Y, X)
+    estimate, fitted = first_estimate(joint, sd)
     if asked.question.estimator in ORDERED:
         estimate = in_deviations(asked.design, estimate)
     result = judge_estimate(

@@ -110,14 +110,6 @@ def _check_outcome(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
     """Check what the question asks of within its measure or its scale."""
     asked, scale = asked_of(raw, question), scale_of(raw, question)
     kind = mapping(raw.get("design")).get("kind")
-    if question.get("estimator") == "mmrm" and asked not in {None, "one number"}:
-        yield Finding(
-            path=(*path, "estimator"),
-            what="this estimator adjusts for one baseline per participant, and the question "
-            f"asks of {asked}, which have a baseline each",
-            found="mmrm",
-            expected="clda, which takes the baseline as an outcome; or 'where: {mean_of: REGION}'",
-        )
     of_periods = kind == "crossover" and question.get("period_baseline") is True
     mixed = question.get("estimator") == "mixed"
     if of_periods and mixed and asked not in {None, "one number"}:

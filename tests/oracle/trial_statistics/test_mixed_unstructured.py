@@ -115,6 +115,47 @@ def test_mmrm(parallel, measure, method):
     compare(found, value[f"contrasts_{METHODS[method]}"], tolerance)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_mmrm_of_a_map(parallel, method):
+    """Both measures as two voxels of one map, each with its own baseline and missing scans."""
+    late_rows = parallel[parallel["place"] > 0]
+    start = parallel[parallel["place"] == 0].set_index("subject")
+    Y = late_rows[list(MEASURES)].to_numpy(dtype=float)
+    before = np.column_stack([late_rows["subject"].map(start[name]) for name in MEASURES])
+    Y[np.isnan(before)] = np.nan
+    cells = [(arm, place) for place in (1, 2) for arm in ("PLA", "KET", "LTGKET")]
+    X = np.column_stack(
+        [
+            *((late_rows["arm"] == a) & (late_rows["place"] == p) for a, p in cells),
+            late_rows["male"],
+        ]
+    ).astype(float)
+    rows = {
+        f"{session}_{one}_minus_{other}": np.eye(7)[cells.index((one, place))]
+        - np.eye(7)[cells.index((other, place))]
+        for place, session in ((1, "acute"), (2, "h24"))
+        for one, other in PAIRS
+    }
+    joint = fit_unstructured(
+        Y,
+        X,
+        pd.factorize(late_rows["subject"])[0],
+        late_rows["place"].to_numpy(dtype=int),
+        np.array(list(rows.values())),
+        tuple(rows),
+        baseline=before,
+        df_method=method,
+    ).contrasts
+    for v, measure in enumerate(MEASURES):
+        value, tolerance = expected(f"C_mmrm_clda_parallel:mmrm_un_post_{measure}")
+        assert np.isfinite(Y[:, v]).sum() == value["n_obs"]
+        for i, name in enumerate(rows):
+            want = value[f"contrasts_{METHODS[method]}"][name]
+            found = [joint.effect[i, v], np.sqrt(joint.covariance[v, i, i])]
+            assert_allclose(found, [want["estimate"], want["se"]], rtol=tolerance)
+            assert_allclose(joint.df[i, v], want["df"], rtol=DF)
+
+
 def clda(frame):
     columns = ["one"]
     frame = frame.assign(

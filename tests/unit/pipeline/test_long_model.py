@@ -5,14 +5,14 @@ import pytest
 
 from phmri.exceptions import DesignError
 from phmri.group import UnitTable
+from phmri.pipeline._long_fit import fit_long, own_baselines, rows_of
 from phmri.pipeline._long_model import (
     LongModel,
-    fit_long,
     make_long_model,
-    rows_of,
     settings_of,
     unit_design_of,
 )
+from phmri.pipeline._models import residual_sd
 from phmri.protocol import Protocol, Question
 from tests.unit.pipeline.measured_trial import PARALLEL, parallel
 
@@ -51,11 +51,51 @@ def test_baseline_of_a_map_is_an_outcome(
     assert settings.references is None
 
 
-def test_baseline_of_every_voxel_is_no_column() -> None:
-    protocol = protocol_of(estimator="mmrm", **ROOM)
-    assert settings_of(protocol, asked_of(protocol), number=True).model == "mmrm"
-    with pytest.raises(DesignError, match="every voxel has a baseline of its own"):
-        settings_of(protocol, asked_of(protocol), number=False)
+def test_every_voxel_has_its_own_baseline_beside_the_model() -> None:
+    protocol = protocol_of(estimator="mmrm")
+    model = model_of(protocol, number=False)
+    design = unit_design_of(asked_of(protocol), model)
+    assert design.voxelwise_baseline
+    assert not any(name.startswith("baseline") for name in design.columns)
+    at_hand = [
+        (subject, session)
+        for session in ("week", "before", "day")
+        for subject in reversed(SUBJECTS)
+        if (subject, session) != ("03", "day")
+    ]
+    numbers = {"before": 0, "day": 100, "week": 200}
+    stack = np.array([[numbers[session] + int(subject)] * 2 for subject, session in at_hand])
+    given = own_baselines(asked_of(protocol), model, at_hand, stack.astype(np.float32))
+    assert given is not None
+    assert given[:, 0].tolist() == [int(subject) for subject in design.subjects]
+    held = rows_of(model, at_hand, stack.astype(float))[:, 0] % 100
+    assert held.tolist() == given[:, 0].tolist()
+    region = model_of(protocol_of(estimator="mmrm", **ROOM))
+    assert own_baselines(asked_of(protocol), region, at_hand, stack.astype(float)) is None
+
+
+def test_mixed_has_no_baseline_of_every_voxel_and_period() -> None:
+    protocol = protocol_of(estimator="mixed", **ROOM)
+    asked = asked_of(protocol).model_copy(update={"period_baseline": True})
+    with pytest.raises(DesignError, match="a baseline of its own in every period"):
+        settings_of(protocol, asked, number=False)
+
+
+@pytest.mark.parametrize("slopes", [(), (0,), (0, 1)])
+def test_residual_spread_is_that_of_least_squares(slopes: tuple[int, ...]) -> None:
+    """Rows missing in two patterns; no baseline, one slope for all rows, one per visit."""
+    rng = np.random.default_rng(5)
+    X, visits = np.column_stack([np.ones(20), rng.normal(size=20)]), np.arange(20) % 2
+    Y, before = rng.normal(size=(20, 6)), 9 + rng.normal(size=(20, 6))
+    Y[3:5, ::2] = np.nan
+    given = before if slopes else None
+    found = residual_sd(Y, X, given, visits if len(slopes) > 1 else None)
+    for v in range(6):
+        own = [np.where((visits == k) | (len(slopes) == 1), before[:, v], 0.0) for k in slopes]
+        held = np.isfinite(Y[:, v])
+        Z = np.column_stack([X, *own])[held]
+        left = Y[held, v] - Z @ np.linalg.lstsq(Z, Y[held, v], rcond=None)[0]
+        assert found[v] == pytest.approx(np.sqrt(left @ left / (len(Z) - Z.shape[1])), rel=1e-9)
 
 
 def test_session_at_hand_is_a_row() -> None:

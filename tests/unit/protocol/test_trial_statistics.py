@@ -284,9 +284,8 @@ REFITTED = "expected an 'inference' of this question, in it as 'method' one of f
 ESTIMATORS = [
     Case(id="baseline of mmrm", old="    baseline: pre\n    estimator: mmrm", new="    estimator: mmrm", field="questions.score",
          says="the estimator 'mmrm' needs the key 'baseline'; expected 'baseline' with the label of a session"),
-    Case(id="mmrm of a map", old=CLDA, new="    estimator: mmrm #!\n" + HOLM, field="questions.second.estimator",
-         says="this estimator adjusts for one baseline per participant, and the question asks of voxels, which have a baseline each; found mmrm; "
-         "expected clda, which takes the baseline as an outcome; or 'where: {mean_of: REGION}'"),
+    Case(id="clustered mmrm", old=CLDA, new="    estimator: mmrm\n    errors: cr2 #!\n" + HOLM, field="questions.second.errors",
+         says="the estimator 'mmrm' has no such standard errors; found cr2; expected model, or as 'estimator' one of mixed, clda"),
     Case(id="mixed of one session", old="    measure: map\n    contrast: [ketamine, placebo]\n    session: day\n    baseline: pre\n    estimator: mixed\n    errors: cr2\n    where: {mean_of: place}\n    persistence: {early: infusion}\n",
          new="    measure: single\n    contrast: [ketamine, placebo]\n    session: infusion\n    estimator: mixed #!\n    where: {mean_of: place}\n", field="questions.third.estimator",
          says="this estimator needs two sessions or more, and there is one; found infusion; expected one of ancova, change, post"),

@@ -30,7 +30,8 @@ def make_long_design(
     baseline : ndarray of shape (n_rows,), optional
         Outcome before treatment, in the measure's unit: the participant's own in each of their
         rows (parallel), that of the period (crossover); NaN where there is none. Only where the
-        outcome is one number: images of a map each have a baseline of their own.
+        outcome is one number: images of a map each have a baseline of their own, which ``mmrm``
+        takes beside ``X`` (``voxelwise_baseline``).
 
     Returns
     -------

@@ -52,6 +52,7 @@ def check_covariance(design: LongDesign) -> None:
             held = rows[:, chosen]
             held = held[(held >= 0).all(axis=1)]
             n_columns = int(np.linalg.matrix_rank(design.X[held].sum(axis=1))) if held.size else 0
+            n_columns += design.voxelwise_baseline and len(held) > n_columns
             free = len(held) - n_columns
             if free < n_together and (free > 0 or n_together <= PAIR):
                 raise DesignError(_too_few(len(held), n_columns, n_together))
@@ -73,6 +74,7 @@ def fit_long_design(
     design: LongDesign,
     Y: Float[np.ndarray, "n_rows n_outcomes"],
     *,
+    baseline: Float[np.ndarray, "n_rows n_outcomes"] | None = None,
     errors: Literal["model", "cr2"] = "model",
     df_method: Literal["kenward_roger", "satterthwaite"] = "kenward_roger",
     n_threads: int = 1,
@@ -85,6 +87,9 @@ def fit_long_design(
         As `make_long_design` gives it.
     Y : ndarray of shape (n_rows, n_outcomes)
         Outcomes of ``design.rows``, in the measure's unit; NaN where a row has no data.
+    baseline : ndarray of shape (n_rows, n_outcomes), optional
+        The participant's own in each row, where ``design.voxelwise_baseline``, and only there.
+        Finite where the outcome is.
     errors : {"model", "cr2"}
         Of the covariance that the design takes, or of least squares clustered by participant.
     df_method : {"kenward_roger", "satterthwaite"}
@@ -100,8 +105,8 @@ def fit_long_design(
     Raises
     ------
     DesignError
-        When the outcomes have other rows than the design, or participants are too few for its
-        covariance.
+        When the outcomes have other rows than the design, baselines are lacking or not asked for,
+        or participants are too few for the design's covariance.
     """
     if len(Y) != len(design.X):
         raise DesignError(
@@ -110,6 +115,16 @@ def fit_long_design(
                 field="Y",
                 found=str(len(Y)),
                 expected=f"{len(design.X)}, those of design.rows",
+            )
+        )
+    given = baseline is not None
+    if design.voxelwise_baseline != given or (given and errors == "cr2"):
+        raise DesignError(
+            Problem(
+                what="only an unstructured model of maps takes a baseline per outcome",
+                field="baseline",
+                found="one per outcome" if given else "none",
+                expected="a design made without baseline numbers, and errors of the model",
             )
         )
     if errors == "cr2":
@@ -138,6 +153,7 @@ def fit_long_design(
                 design.visits,
                 design.contrasts,
                 design.names,
+                baseline=baseline,
                 df_method=df_method,
                 n_threads=n_threads,
             )

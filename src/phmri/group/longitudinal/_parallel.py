@@ -1,6 +1,7 @@
 """Parallel trials: all sessions of all arms in one model."""
 
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -35,6 +36,7 @@ COVARIANCE = {
     "mmrm": "an unstructured covariance of a participant's sessions",
     "clda": "an unstructured covariance of a participant's sessions",
 }
+SLOPE = "baseline:"
 LEAST_SQUARES = "no model of how a participant's sessions go together (least squares)"
 BASELINE: dict[BaselineAs | None, str] = {
     "common": "The baseline was an outcome with one mean of all arms, which were dealt after it "
@@ -44,6 +46,10 @@ BASELINE: dict[BaselineAs | None, str] = {
     "covariate": "Each participant's own baseline was a covariate with a slope per session.",
     None: "No baseline was used.",
 }
+VOXELWISE = (
+    "Each participant's own baseline was a covariate with a slope per session, fitted anew in "
+    "every outcome."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,9 @@ def make_parallel_model(
         from the baseline, unless that is the same in everyone.
     """
     refuse_sessions(settings, table, baseline)
+    voxelwise = settings.model == "mmrm" and baseline is None
+    if voxelwise:
+        baseline = _any_baseline(settings, table)
     told = _same_baseline(table, baseline)
     role = None if told else baseline_role(settings, table, baseline)
     if settings.model == "clda" and baseline is not None and _of_arms(table, baseline):
@@ -122,23 +131,45 @@ def make_parallel_model(
         for name in beside.names
         if name not in columns.names
     )
-    if role == "covariate" and not any(name.startswith("baseline:") for name in columns.names):
+    if role == "covariate" and not any(name.startswith(SLOPE) for name in columns.names):
         role = None
     if settings.model != "mixed":
         notes += _few(int(subjects.max()) + 1, columns.X.shape[1], len(sessions))
+    shared = [not (voxelwise and name.startswith(SLOPE)) for name in columns.names]
     return LongDesign(
         rows=rows,
-        X=columns.X,
-        columns=columns.names,
+        X=columns.X[:, shared],
+        columns=tuple(compress(columns.names, shared)),
         subjects=subjects.astype(np.int64),
         visits=visits,
-        contrasts=contrasts.matrix,
+        contrasts=contrasts.matrix[:, shared],
         names=contrasts.names,
         structure="random_intercept" if settings.model == "mixed" else "unstructured",
-        sentences=_sentences(settings, table, rows, role, adjustment.names),
+        sentences=_sentences(
+            settings,
+            table,
+            rows,
+            VOXELWISE if voxelwise else BASELINE[role],
+            adjustment.names,
+        ),
         notes=(*adjustment.notes, *notes),
         not_estimable=contrasts.refused,
+        voxelwise_baseline=voxelwise,
     )
+
+
+def _any_baseline(settings: LongSettings, table: LongTable) -> Float[np.ndarray, " n_rows"]:
+    """Draw numbers that no other column holds for those who have a baseline image."""
+    having = {
+        subject
+        for subject, session, here in zip(
+            table.subjects, session_labels(table), table.present, strict=True
+        )
+        if here and session == settings.baseline
+    }
+    people = {subject: k for k, subject in enumerate(dict.fromkeys(table.subjects))}
+    drawn = np.random.default_rng(0).standard_normal(len(people))
+    return np.array([drawn[people[s]] if s in having else np.nan for s in table.subjects])
 
 
 def _same_baseline(
@@ -190,7 +221,7 @@ def _add_baseline(
     slopes = [np.where(at == session, centred, 0.0) for session in sessions]
     return Columns(
         X=np.column_stack([beside.X, *slopes]),
-        names=(*beside.names, *(f"baseline:{session}" for session in sessions)),
+        names=(*beside.names, *(f"{SLOPE}{session}" for session in sessions)),
     )
 
 
@@ -254,7 +285,7 @@ def _sentences(
     settings: LongSettings,
     table: LongTable,
     rows: Int[np.ndarray, " n_used"],
-    role: BaselineAs | None,
+    baseline: str,
     adjusted: tuple[str, ...],
 ) -> tuple[str, ...]:
     sessions = used_sessions(table, rows)
@@ -267,7 +298,7 @@ def _sentences(
     lost = planned - len(rows)
     return (
         model,
-        BASELINE[role],
+        baseline,
         *((f"The model was adjusted for {', '.join(adjusted)}.",) if adjusted else ()),
         *(
             (

@@ -81,7 +81,8 @@ class LongSettings:
         What the baseline of a ``mixed`` model is: an outcome with one mean of all arms; an
         outcome with a mean per arm, so that contrasts are differences of changes; numbers that the
         other sessions are adjusted for. None: numbers where all participants have them, else
-        common. ``mmrm`` is covariate and ``clda`` common, whatever is said here.
+        common. ``mmrm`` is covariate, in maps with an image of every participant's own, and
+        ``clda`` common, whatever is said here.
     with_sequence : bool, default True
         Crossover, ``mixed``: sequences have means of their own.
     min_per_group : int, default 2
@@ -129,6 +130,8 @@ class LongDesign:
         Sentences that the claim must carry.
     not_estimable : dict of str to str
         Contrasts that were asked for beside the question's own and cannot be had: name -> reason.
+    voxelwise_baseline : bool, default False
+        Every outcome has its own baseline beside ``X``, with a slope per session.
     """
 
     rows: Int[np.ndarray, " n_rows"]
@@ -142,3 +145,4 @@ class LongDesign:
     sentences: tuple[str, ...]
     notes: tuple[str, ...]
     not_estimable: dict[str, str]
+    voxelwise_baseline: bool = False

@@ -123,15 +123,25 @@ def refuse_sessions(
         problems.append(
             Problem(what="baseline numbers of no session", field="baseline", found="none")
         )
-    if baseline is None and FIXED.get(settings.model, settings.baseline_as) == "covariate":
+    if baseline is None and settings.model == "mixed" and settings.baseline_as == "covariate":
         problems.append(
             Problem(
-                what=f"estimator {settings.model} adjusts for one baseline number per "
-                "participant, which the images of a map do not have",
+                what="estimator mixed adjusts for one baseline number per participant, which the "
+                "images of a map do not have",
                 field="estimator",
-                found=settings.model,
-                expected="numbers (a region, a scale), or clda, which takes the baseline as an "
-                "outcome",
+                found="mixed",
+                expected="numbers (a region, a scale), or mmrm, or clda, which takes the baseline "
+                "as an outcome",
+            )
+        )
+    if baseline is None and settings.model == "mmrm" and settings.least_squares:
+        problems.append(
+            Problem(
+                what="clustered errors take one model for all images, and with mmrm each has a "
+                "baseline of its own",
+                field="errors",
+                found="cr2",
+                expected="errors model, or estimator clda, or numbers (a region, a scale)",
             )
         )
     if problems:

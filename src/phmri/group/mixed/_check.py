@@ -7,7 +7,7 @@ from jaxtyping import Float
 
 from phmri.exceptions import Problem
 
-__all__ = ["find_problems", "find_visit_problems"]
+__all__ = ["find_baseline_problems", "find_problems", "find_visit_problems"]
 
 
 def find_problems(
@@ -80,6 +80,47 @@ def find_visit_problems(subjects: np.ndarray, visits: np.ndarray) -> list[Proble
             Problem(what="visits are counted from 0", field="visits", found=str(int(visits.min())))
         )
     return problems
+
+
+def find_baseline_problems(
+    Y: Float[np.ndarray, "..."], baseline: Float[np.ndarray, "..."] | None
+) -> list[Problem]:
+    """Say what is wrong with the numbers beside the outcomes.
+
+    Parameters
+    ----------
+    Y : ndarray of shape (n_rows, n_outcomes)
+        NaN where a row is missing.
+    baseline : ndarray of shape (n_rows, n_outcomes) or None
+        As `phmri.group.mixed.fit_unstructured` takes it.
+
+    Returns
+    -------
+    list of Problem
+        Another shape, or no number beside an outcome.
+    """
+    if baseline is None:
+        return []
+    if baseline.shape != Y.shape:
+        return [
+            Problem(
+                what="baselines of other rows or outcomes than these",
+                field="baseline",
+                found=str(baseline.shape),
+                expected=str(Y.shape),
+            )
+        ]
+    lacking = int((np.isfinite(Y) & ~np.isfinite(baseline)).sum())
+    if not lacking:
+        return []
+    return [
+        Problem(
+            what="outcomes without a baseline",
+            field="baseline",
+            found=f"{lacking} values",
+            expected="NaN in the outcome too",
+        )
+    ]
 
 
 def _wrong_shapes(

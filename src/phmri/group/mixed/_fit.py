@@ -7,7 +7,11 @@ from jaxtyping import Float, Int
 
 from phmri.exceptions import DesignError
 from phmri.group.mixed._basis import Basis
-from phmri.group.mixed._check import find_problems, find_visit_problems
+from phmri.group.mixed._check import (
+    find_baseline_problems,
+    find_problems,
+    find_visit_problems,
+)
 from phmri.group.mixed._freedom import DfMethod
 from phmri.group.mixed._intercept import Information, fit_intercept_block, make_intercept_design
 from phmri.group.mixed._marginal import fit_marginal_block
@@ -107,7 +111,7 @@ def fit_random_intercept(
     return fit_outcomes(task, Y, n_threads)
 
 
-def fit_unstructured(
+def fit_unstructured(  # noqa: PLR0913 - rows, model, contrasts, and the baseline beside them
     Y: Float[np.ndarray, "n_rows n_outcomes"],
     X: Float[np.ndarray, "n_rows n_coefficients"],
     subjects: Int[np.ndarray, " n_rows"],
@@ -115,13 +119,15 @@ def fit_unstructured(
     contrasts: Float[np.ndarray, "n_contrasts n_coefficients"],
     names: tuple[str, ...],
     *,
+    baseline: Float[np.ndarray, "n_rows n_outcomes"] | None = None,
     df_method: DfMethod = "kenward_roger",
     n_threads: int = 1,
 ) -> MixedFit:
     r"""Fit a model with any covariance between visits to every outcome.
 
-    With arm effects at every visit and the baseline among the columns this is an MMRM; with the
-    baseline among the visits and one mean there for all arms, a constrained longitudinal model.
+    With arm effects at every visit and the baseline among the columns, or beside each outcome,
+    this is an MMRM; with the baseline among the visits and one mean there for all arms, a
+    constrained longitudinal model.
 
     Parameters
     ----------
@@ -135,6 +141,9 @@ def fit_unstructured(
         Rows are contrasts of the coefficients.
     names : tuple of str
         What each contrast is.
+    baseline : ndarray of shape (n_rows, n_outcomes), optional
+        A number beside each outcome, as the participant's own image before treatment: it is a
+        column more per visit, with a slope there. Finite where the outcome is.
     df_method : {"kenward_roger", "satterthwaite"}
         Kenward and Roger enlarge the covariance too, without second derivatives of the
         covariance (which vanish in its entries), as SAS does.
@@ -145,7 +154,7 @@ def fit_unstructured(
     -------
     MixedFit
         ``theta`` holds the lower triangle of the covariance by rows: ``cov_1_1``, ``cov_2_1``,
-        ``cov_2_2`` and so on.
+        ``cov_2_2`` and so on. ``coefficients`` are those of ``X``, at a baseline of 0.
 
     Raises
     ------
@@ -156,7 +165,8 @@ def fit_unstructured(
     -----
     :math:`y_i\sim N(X_i\beta, \Sigma_i)` by REML, rows missing at random given the model;
     information on the covariance is the observed. Status 3 also where two visits were never seen
-    in one participant.
+    in one participant, and where the baseline follows from the columns of ``X``, as one that is
+    the same in everyone does.
 
     References
     ----------
@@ -165,9 +175,10 @@ def fit_unstructured(
     """
     problems = find_problems(Y, X, subjects, contrasts, names)
     problems += find_visit_problems(subjects, visits)
+    problems += find_baseline_problems(Y, baseline)
     if problems:
         raise DesignError(*problems)
-    task = _visit_task(X, subjects, visits, contrasts, names, "un", df_method)
+    task = _visit_task(X, subjects, visits, contrasts, names, "un", df_method, baseline)
     return fit_outcomes(task, Y, n_threads)
 
 
@@ -234,6 +245,7 @@ def _visit_task(
     names: tuple[str, ...],
     structure: StructureName,
     df_method: DfMethod,
+    baseline: Float[np.ndarray, "n_rows n_outcomes"] | None = None,
 ) -> Task:
     # Where time counts, a visit that nobody had still takes its place.
     counted = structure in {"slope", "ar1"}
@@ -242,7 +254,8 @@ def _visit_task(
     family = make_structure(structure, n_visits)
 
     def make_engine(basis: Basis, rows: np.ndarray) -> Engine | None:
-        return _visit_engine(basis, subjects[rows], place[rows], n_visits, family)
+        n_own = 0 if baseline is None else len(np.unique(place[rows]))
+        return _visit_engine(basis, subjects[rows], place[rows], n_visits, family, n_own)
 
     return Task(
         X=X,
@@ -251,11 +264,17 @@ def _visit_task(
         theta_names=family.names,
         df_method=df_method,
         make_engine=make_engine,
+        beside=baseline,
     )
 
 
 def _visit_engine(
-    basis: Basis, subjects: np.ndarray, visits: np.ndarray, n_visits: int, family: Structure
+    basis: Basis,
+    subjects: np.ndarray,
+    visits: np.ndarray,
+    n_visits: int,
+    family: Structure,
+    n_own: int,
 ) -> Engine | None:
     design = make_visit_design(basis, subjects, visits, n_visits)
     together = np.zeros((n_visits, n_visits))
@@ -263,9 +282,13 @@ def _visit_engine(
         together[np.ix_(seen, seen)] += n
     if family.name == "un" and not together.all():
         return None
-    rank = basis.Q.shape[1]
+    n_rows, rank = basis.Q.shape[0], basis.Q.shape[1] + n_own
+    if n_rows <= rank:
+        return None
     n_groups = len(design.rows)
     heavy = n_groups * n_visits**2 * rank + len(family.names) * rank**2 + n_groups * n_visits**4
+    if n_own:
+        heavy += n_groups * n_visits**2 * rank**2 + n_rows * rank
     return Engine(
         basis=basis,
         fit=partial(fit_marginal_block, design, structure=family),

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from phmri.group.mixed._moments import Moments, VisitDesign
+from phmri.group.mixed._products import trace, transform, weigh
 from phmri.group.mixed._sweep import invert, solve
 
 __all__ = ["Curvature", "Point", "curvature", "evaluate", "score", "unique_entries"]
@@ -98,7 +99,7 @@ def evaluate(
     Point
         At these covariances.
     """
-    n_groups, n_visits, _, rank, n_block = moments.crossed.shape
+    n_groups, n_visits, _, _, n_block = moments.crossed.shape
     precision = np.zeros((n_groups, n_visits, n_visits, n_block))
     value = np.zeros(n_block)
     allowed = invert(sigma)[2]
@@ -108,9 +109,7 @@ def evaluate(
         pair = np.ix_(seen, seen)
         precision[o][pair], log_determinant, _ = invert(sigma[pair])
         value += design.n_members[o] * log_determinant
-    C = design.products.reshape(-1, rank * rank)
-    A = (C.T @ precision.reshape(-1, n_block)).reshape(rank, rank, n_block)
-    phi, log_determinant, positive = invert(A)
+    phi, log_determinant, positive = invert(weigh(design.products, precision))
     b = np.einsum("oabv,oabrv->rv", precision, moments.crossed)
     shift = solve(phi, b)
     value += log_determinant - np.einsum("rv,rv->v", b, shift)
@@ -146,12 +145,11 @@ def score(
     S, d = point.precision, point.shift
     n_groups, n_visits, _, rank, n_block = moments.crossed.shape
     D = unique_entries(n_visits)
-    C = design.products.reshape(-1, rank)
-    left = moments.crossed - (C @ d).reshape(moments.crossed.shape)
+    left = moments.crossed - transform(design.products, d)
     # Residual products e'e - c'd - (X'r)'d, with r what the shift leaves.
     R = moments.squares - np.einsum("oabrv,rv->oabv", left, d)
     R -= np.einsum("obarv,rv->oabv", moments.crossed, d)
-    H = (C.reshape(-1, rank * rank) @ point.phi.reshape(-1, n_block)).reshape(S.shape)
+    H = trace(design.products, point.phi)
     inner = design.n_members @ S.reshape(n_groups, -1)
     SRS = _sandwich(S, R)
     gradient = inner.reshape(-1, n_block) - (SRS + _sandwich(S, H)).sum(0).reshape(-1, n_block)
@@ -179,14 +177,11 @@ def curvature(design: VisitDesign, point: Point) -> Curvature:
         There.
     """
     S = point.precision
-    n_visits, n_block = S.shape[1], S.shape[-1]
-    rank = len(point.phi)
+    n_visits = S.shape[1]
     D = unique_entries(n_visits)
-    C = design.products.reshape(-1, rank * rank)
     weights = np.einsum("oaiv,ojbv->ijoabv", S, S).reshape(n_visits**2, -1)
-    weights = (D.T @ weights).reshape(D.shape[1], -1, n_block)
-    slopes = np.matmul(C.T, weights).reshape(-1, rank, rank, n_block)
-    H = (C @ point.phi.reshape(-1, n_block)).reshape(S.shape)
+    slopes = weigh(design.products, (D.T @ weights).reshape(D.shape[1], *S.shape))
+    H = trace(design.products, point.phi)
     spread = np.einsum("rsv,kstv->krtv", point.phi, slopes)
     expected = _traces(S, design.n_members[:, None, None, None] * S - 2.0 * _sandwich(S, H), D)
     expected += np.einsum("krsv,lsrv->klv", spread, spread)

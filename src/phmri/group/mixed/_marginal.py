@@ -12,7 +12,7 @@ References
 .. [1] Gilmour, Thompson & Cullis (1995), Average information REML, doi:10.2307/2533274.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -20,6 +20,8 @@ from jaxtyping import Bool, Float
 from phmri.group._partition import VANISHING
 from phmri.group.mixed._likelihood import Point, curvature, evaluate, score, unique_entries
 from phmri.group.mixed._moments import Moments, VisitDesign, make_moments, starting_covariance
+from phmri.group.mixed._own import add_own_columns
+from phmri.group.mixed._products import SHARED, combine, weigh
 from phmri.group.mixed._records import BlockFit, Uncertainty
 from phmri.group.mixed._structures import Structure
 from phmri.group.mixed._sweep import invert, solve
@@ -48,7 +50,11 @@ class _Climb:
 
 
 def fit_marginal_block(
-    design: VisitDesign, Y: Float[np.ndarray, "n_rows n_block"], structure: Structure
+    design: VisitDesign,
+    Y: Float[np.ndarray, "n_rows n_block"],
+    baseline: Float[np.ndarray, "n_rows n_block"] | None = None,
+    *,
+    structure: Structure,
 ) -> BlockFit:
     """Fit a block of outcomes.
 
@@ -58,6 +64,8 @@ def fit_marginal_block(
         Of their rows.
     Y : ndarray of shape (n_rows, n_block)
         Outcomes.
+    baseline : ndarray of shape (n_rows, n_block), optional
+        A number beside each, which has a slope in every visit.
     structure : Structure
         Of the covariance.
 
@@ -67,30 +75,52 @@ def fit_marginal_block(
         Sampling covariance of ``theta`` from the observed information, or from the expected where
         the covariance is not linear in it.
     """
-    Q = design.basis.Q
-    along = Q.T @ Y
-    error = Y - Q @ along
+    own = None
+    if baseline is not None:
+        design, own = add_own_columns(design, baseline)
+    n_rows, rank = design.Q.shape[:2]
+    along, error = _least_squares(design.Q, Y)
     total = np.einsum("iv,iv->v", error, error)
     fitted = total > VANISHING * np.einsum("iv,iv->v", Y, Y)
     # Divided by its spread, an outcome is fitted the same in any unit. One that does not vary is
     # put aside by numbers that can be fitted.
-    spread = np.sqrt(np.where(fitted, total, 1.0) / (len(Q) - Q.shape[1]))
-    filling = np.cos(np.arange(1.0, len(Q) + 1.0) ** 2)[:, None]
-    error = np.where(fitted, error / spread, filling - Q @ (Q.T @ filling))
+    spread = np.sqrt(np.where(fitted, total, 1.0) / (n_rows - rank))
+    if not fitted.all():
+        filling = np.cos(np.arange(1.0, n_rows + 1.0) ** 2)[:, None]
+        stand_in = _least_squares(design.Q, np.broadcast_to(filling, Y.shape))[1]
+        error = np.where(fitted, error, stand_in)
+    error /= spread
     moments = make_moments(design, error)
     theta, converged = _climb(design, moments, structure)
     point, settled, uncertainty = _conclude(design, moments, structure, theta)
     power = np.array(structure.powers)[:, None]
-    constant = (len(Q) - Q.shape[1]) * np.log(2.0 * np.pi * spread**2)
+    value = point.value + (n_rows - rank) * np.log(2.0 * np.pi * spread**2)
+    coefficients = along + point.shift * spread
+    if own is not None:
+        shared = len(own.shift)
+        moved = np.einsum("rsv,sv->rv", own.shift, coefficients[shared:])
+        coefficients = coefficients[:shared] - moved
+        value, fitted = value + own.log_determinant, fitted & own.told
     return BlockFit(
-        coefficients=along + point.shift * spread,
+        coefficients=coefficients,
         theta=theta * spread**power,
-        reml_loglik_minus2=point.value + constant,
+        reml_loglik_minus2=value,
         uncertainty=_rescale(uncertainty, spread, power),
         boundary=np.zeros(len(spread), dtype=bool),
         converged=converged & settled,
         fitted=fitted,
     )
+
+
+def _least_squares(
+    Q: Float[np.ndarray, "n_rows rank *n_block"], Y: Float[np.ndarray, "n_rows n_block"]
+) -> tuple[Float[np.ndarray, "rank n_block"], Float[np.ndarray, "n_rows n_block"]]:
+    """Part outcomes into coordinates along the basis and residuals."""
+    if Q.ndim > Y.ndim:
+        along = np.einsum("irv,iv->rv", Q, Y)
+        return along, Y - np.einsum("irv,rv->iv", Q, along)
+    along = Q.T @ Y
+    return along, Y - Q @ along
 
 
 def _climb(
@@ -117,12 +147,20 @@ def _climb(
             break
         if 2 * done.sum() > len(done):
             active, keep = active[~done], ~done
-            moments = Moments(
-                crossed=moments.crossed[..., keep], squares=moments.squares[..., keep]
-            )
+            design, moments = _keep(design, moments, keep)
             for field in fields(now):
                 setattr(now, field.name, getattr(now, field.name)[..., keep])
     return best, converged
+
+
+def _keep(
+    design: VisitDesign, moments: Moments, keep: Bool[np.ndarray, " n_block"]
+) -> tuple[VisitDesign, Moments]:
+    """Go on with some outcomes of a block."""
+    if design.products.ndim > SHARED:
+        own = ("Q", "contrasts", "products")
+        design = replace(design, **{name: getattr(design, name)[..., keep] for name in own})
+    return design, Moments(crossed=moments.crossed[..., keep], squares=moments.squares[..., keep])
 
 
 def _advance(design: VisitDesign, moments: Moments, structure: Structure, now: _Climb) -> None:
@@ -190,8 +228,8 @@ def _conclude(
     expected = _chain(structure, entries, curved.expected)
     inverse, _, positive = invert(2.0 * average - expected if structure.linear else expected)
     W = 2.0 * inverse
-    L = design.basis.contrasts
-    U = np.tensordot(L, point.phi, 1).swapaxes(0, 1)
+    L = design.contrasts
+    U = combine(L, point.phi).swapaxes(0, 1)
     J = _reduce(entries)
     F = np.einsum("kev,ercv->krcv", J, np.einsum("krsv,scv->krcv", curved.slopes, U))
     weighted = np.einsum("klv,lrcv->krcv", W, F)
@@ -199,7 +237,7 @@ def _conclude(
     spread = np.einsum("kev,kfv->efv", J, np.einsum("klv,lfv->kfv", W, J))
     kept = np.einsum("rsv,sdv->rdv", _quadratic(design, point, spread), U)
     uncertainty = Uncertainty(
-        covariance=np.tensordot(L, U, 1),
+        covariance=combine(L, U),
         slopes=np.einsum("rcv,krdv->kcdv", U, F),
         theta_covariance=W,
         correction=2.0 * (np.einsum("rcv,rdv->cdv", U, kept) - lost),
@@ -214,16 +252,12 @@ def _quadratic(
     r"""Sum :math:`W_{kl}X^\top V^{-1}G_kV^{-1}G_lV^{-1}X` over the pairs of entries."""
     S = point.precision
     n_visits, n_block = S.shape[1], S.shape[-1]
-    rank = len(point.phi)
     D = unique_entries(n_visits)
     W = np.matmul(D, (D @ spread.reshape(len(spread), -1)).reshape(len(D), -1, n_block))
     W = W.reshape(n_visits, n_visits, n_visits, n_visits, n_block)
     inner = np.einsum("ijcdv,ojcv->oidv", W, S)
     inner = np.einsum("oaiv,oidv->oadv", S, inner)
-    inner = np.einsum("oadv,odbv->oabv", inner, S).reshape(-1, n_block)
-    C = design.products.reshape(-1, rank * rank)
-    total: Float[np.ndarray, "rank rank n_block"] = (C.T @ inner).reshape(rank, rank, n_block)
-    return total
+    return weigh(design.products, np.einsum("oadv,odbv->oabv", inner, S))
 
 
 def _rescale(uncertainty: Uncertainty, spread: np.ndarray, power: np.ndarray) -> Uncertainty:

@@ -26,23 +26,27 @@ class VisitDesign:
 
     Parameters
     ----------
-    basis : Basis
-        Fixed effects.
+    Q : ndarray of shape (n_rows, rank[, n_block])
+        Orthonormal basis of the fixed effects; with an axis of outcomes where these have columns
+        of their own.
+    contrasts : ndarray of shape (n_contrasts, rank[, n_block])
+        The contrasts in it.
     rows : tuple of ndarray of shape (n_members, n_seen)
         Rows of the participants of each group.
     seen : tuple of ndarray of shape (n_seen,)
         Visits that each group came to.
     n_members : ndarray of shape (n_groups,)
         Participants of each.
-    products : ndarray of shape (n_groups, n_visits, n_visits, rank, rank)
+    products : ndarray of shape (n_groups, n_visits, n_visits, rank, rank[, n_block])
         :math:`C`.
     """
 
-    basis: Basis
+    Q: Float[np.ndarray, "n_rows rank *n_block"]
+    contrasts: Float[np.ndarray, "n_contrasts rank *n_block"]
     rows: tuple[np.ndarray, ...]
     seen: tuple[np.ndarray, ...]
     n_members: Float[np.ndarray, " n_groups"]
-    products: Float[np.ndarray, "n_groups n_visits n_visits rank rank"]
+    products: Float[np.ndarray, "n_groups n_visits n_visits rank rank *n_block"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,8 @@ def make_visit_design(
         x = basis.Q[rows[o]]
         products[o][np.ix_(came, came)] = np.einsum("iar,ibs->abrs", x, x, optimize=True)
     return VisitDesign(
-        basis=basis,
+        Q=basis.Q,
+        contrasts=basis.contrasts,
         rows=tuple(rows),
         seen=tuple(seen),
         n_members=np.array([len(members) for members in rows], dtype=float),
@@ -116,16 +121,19 @@ def make_moments(design: VisitDesign, error: Float[np.ndarray, "n_rows n_block"]
     Moments
         Of the block.
     """
-    n_groups, n_visits, _, rank, _ = design.products.shape
+    n_groups, n_visits, _, rank = design.products.shape[:4]
     n_block = error.shape[1]
     crossed = np.zeros((n_groups, n_visits, n_visits, rank, n_block))
     squares = np.zeros((n_groups, n_visits, n_visits, n_block))
     for o, (rows, seen) in enumerate(zip(design.rows, design.seen, strict=True)):
-        x = design.basis.Q[rows].reshape(len(rows), -1)
-        e = error[rows]
-        sums = (x.T @ e.reshape(len(rows), -1)).reshape(len(seen), rank, len(seen), n_block)
+        x, e = design.Q[rows], error[rows]
         pair = np.ix_(seen, seen)
-        crossed[o][pair] = sums.swapaxes(1, 2)
+        if x.ndim > e.ndim:
+            crossed[o][pair] = np.einsum("iarv,ibv->abrv", x, e)
+        else:
+            sums = x.reshape(len(rows), -1).T @ e.reshape(len(rows), -1)
+            sums = sums.reshape(len(seen), rank, len(seen), n_block)
+            crossed[o][pair] = sums.swapaxes(1, 2)
         squares[o][pair] = np.einsum("iav,ibv->abv", e, e)
     return Moments(crossed=crossed, squares=squares)
 
@@ -152,7 +160,7 @@ def starting_covariance(
     for o, seen in enumerate(design.seen):
         came[o, seen] = 1.0
     pairs = np.maximum(np.einsum("o,oa,ob->ab", design.n_members, came, came), 1.0)
-    n_rows, rank = design.basis.Q.shape
+    n_rows, rank = design.Q.shape[:2]
     start: Float[np.ndarray, "n_visits n_visits n_block"] = (
         moments.squares.sum(axis=0) / pairs[..., None] * (n_rows / (n_rows - rank))
     )

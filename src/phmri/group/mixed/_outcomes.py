@@ -17,7 +17,7 @@ __all__ = ["Engine", "Task", "fit_outcomes"]
 
 JOB = 8192
 """Outcomes of one pattern whose design is made once."""
-Fitter = Callable[[np.ndarray], BlockFit]
+Fitter = Callable[..., BlockFit]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Engine:
     basis : Basis
         Of the fixed effects.
     fit : callable
-        From a block of outcomes to its fit.
+        From a block of outcomes, and the numbers beside them where the task has some, to its fit.
     n_block : int
         Outcomes that fit the near caches together.
     """
@@ -55,6 +55,8 @@ class Task:
         Whose standard errors and degrees of freedom.
     make_engine : callable
         From the basis and the rows at hand to their model; None where it cannot be fitted.
+    beside : ndarray of shape (n_rows, n_outcomes) or None
+        A number beside each outcome that the model takes; finite where the outcome is.
     """
 
     X: Float[np.ndarray, "n_rows n_coefficients"]
@@ -63,6 +65,7 @@ class Task:
     theta_names: tuple[str, ...]
     df_method: DfMethod
     make_engine: Callable[[Basis, np.ndarray], Engine | None]
+    beside: Float[np.ndarray, "n_rows n_outcomes"] | None = None
 
 
 def fit_outcomes(
@@ -144,8 +147,10 @@ def _fit_job(
         return
     for start in range(0, len(outcomes), engine.n_block):
         block = outcomes[start : start + engine.n_block]
-        values = Y[np.ix_(rows, block)].astype(np.float64, copy=False)
-        _store(task, engine.basis, engine.fit(values), block, kept, answer)
+        cells = np.ix_(rows, block)
+        given = [Y, *([] if task.beside is None else [task.beside])]
+        values = [numbers[cells].astype(np.float64, copy=False) for numbers in given]
+        _store(task, engine.basis, engine.fit(*values), block, kept, answer)
 
 
 def _store(

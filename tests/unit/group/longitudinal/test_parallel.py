@@ -1,9 +1,16 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from phmri.exceptions import DesignError
-from phmri.group.longitudinal import carryover_design, make_long_design
+from phmri.group.longitudinal import (
+    carryover_design,
+    check_covariance,
+    fit_long_design,
+    make_long_design,
+)
 from phmri.group.robust import fit_cluster_robust
 from tests.unit.group.longitudinal.long_trials import ARMS, parallel, settings
 
@@ -92,6 +99,44 @@ def test_numbers_at_baseline_are_a_covariate_with_a_slope_per_session():
     assert_allclose(effects(table, design, slope=0.7)["KET - PLA"], 3, atol=1e-4)
 
 
+def test_images_have_each_their_baseline_beside_the_model():
+    """The same numbers, as columns and as the baseline of one outcome, are one model."""
+    table = parallel(40, lost={("05", "day"), ("06", "pre"), ("07", "acute")})
+    numbers = baseline_of(table, {"06"})
+    with_numbers, own = (
+        make_long_design(settings("mmrm"), table, baseline=given) for given in (numbers, None)
+    )
+    assert own.voxelwise_baseline
+    assert not with_numbers.voxelwise_baseline
+    assert own.columns == with_numbers.columns[:6]
+    assert_array_equal(own.rows, with_numbers.rows)
+    assert own.notes == with_numbers.notes
+    assert "1 participants without a baseline were left out of the model: 06." in own.notes
+    assert any("fitted anew in every outcome" in s for s in own.sentences)
+    Y = outcomes(table, own, slope=0.7)
+    Y += np.random.default_rng(1).normal(size=Y.shape)
+    one = fit_long_design(with_numbers, Y)
+    other = fit_long_design(own, Y, baseline=numbers[own.rows, None])
+    assert_allclose(one.effect, other.effect, rtol=1e-8)
+    assert_allclose(one.covariance, other.covariance, rtol=1e-8)
+    assert_allclose(one.df, other.df, rtol=1e-8)
+    with pytest.raises(DesignError, match="only an unstructured model of maps takes a baseline"):
+        fit_long_design(own, Y)
+    with pytest.raises(DesignError, match="only an unstructured model of maps takes a baseline"):
+        fit_long_design(with_numbers, Y, baseline=numbers[own.rows, None])
+
+
+def test_too_few_for_a_covariance_counts_the_baseline_of_images():
+    """Nine people, six means and two slopes in two sessions: as with numbers."""
+    for k, refused in ((5, True), (6, False)):
+        lost = {(f"{n:02d}", s) for n in range(k, 18) for s in ("pre", "acute", "day")}
+        table = parallel(lost=lost)
+        for given in (baseline_of(table), None):
+            design = make_long_design(settings("mmrm"), table, baseline=given)
+            with pytest.raises(DesignError, match="too few") if refused else nullcontext():
+                check_covariance(design)
+
+
 @pytest.mark.parametrize(
     ("missing", "role"), [((), "covariate"), (("04",), "common"), (None, "common")]
 )
@@ -167,7 +212,8 @@ NEVER_BOTH = {(f"{k:02d}", "day" if k < 9 else "acute") for k in range(18)}
         ("mixed", {"session": "night"}, (), "no participant has a row of this session"),
         ("mixed", {"session": "pre", "baseline": "pre"}, (), "needs a session after the baseline"),
         ("clda", {"session": "acute"}, (), "estimator clda needs a baseline session"),
-        ("mmrm", {}, (), "adjusts for one baseline number per participant, which the images"),
+        ("mixed", {"baseline_as": "covariate"}, (), "adjusts for one baseline number per partic"),
+        ("mmrm", {"least_squares": True}, (), "with mmrm each has a baseline of its own"),
         ("fixed_subject", {"session": "acute"}, (), "leaves nothing to compare"),
     ],
 )

@@ -66,7 +66,7 @@ def test_the_likelihood_is_that_of_plain_algebra(pieces):
     design, moments, sigma, values, subjects, visits = pieces
     found = evaluate(design, moments, sigma)
     for v in range(3):
-        want = dense_likelihood(design.basis.Q, values[:, v], sigma[..., v], subjects, visits)
+        want = dense_likelihood(design.Q, values[:, v], sigma[..., v], subjects, visits)
         assert_allclose(found.value[v], want, rtol=1e-12)
 
 
