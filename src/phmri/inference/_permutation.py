@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
-from threadpoolctl import threadpool_limits
 
 from phmri.exceptions import InferenceError, Problem
 from phmri.group import UnitDesign
@@ -24,6 +23,7 @@ from phmri.inference.shuffling._source import ShufflingSource, make_source
 from phmri.inference.statistics._statistics import TILE, StatisticModel, make_statistic
 from phmri.inference.tails._sequential import stop_index
 from phmri.protocol import Inference
+from phmri.threads import one_blas_thread
 
 __all__ = ["permute"]
 
@@ -119,7 +119,7 @@ def permute(  # noqa: PLR0913 - what is asked, and four about how the work is cu
     )
     key = _state_key(design, Y, baseline, settings, alternative, space)
     run = _Run(source=source, model=model, enhancer=enhancer, alternative=alternative, key=key)
-    with threadpool_limits(1):
+    with one_blas_thread():
         state = run.go(resume, settings, n_threads=n_threads, batch=batch, on_batch=on_batch)
     return make_result(
         design,

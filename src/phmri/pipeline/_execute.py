@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from phmri.exceptions import PhmriError, Problem
+from phmri.threads import one_blas_thread
 
 __all__ = ["execute", "n_workers_that_fit"]
 
@@ -75,7 +74,7 @@ def execute(
 
 def _with_one_thread(function: Callable[[Job], Outcome], job: Job) -> Outcome:
     """Keep BLAS from spinning on cores that other workers use."""
-    with threadpool_limits(1):
+    with one_blas_thread():
         return function(job)
 
 

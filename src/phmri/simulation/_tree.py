@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 from scipy import ndimage
-from threadpoolctl import threadpool_limits
 
 from phmri.dataset import sidecar_path, write_json, write_text
 from phmri.simulation._confounds import ConfoundTable, make_confounds
@@ -25,6 +24,7 @@ from phmri.simulation._plan import PlannedRun, TrialPlan
 from phmri.simulation._real_runs import RealRun, real_noise
 from phmri.simulation._scene import Scene
 from phmri.simulation._truth import Coupling, Movement, Physiology
+from phmri.threads import one_blas_thread
 
 __all__ = ["DERIVATIVES", "OnRun", "write_tree"]
 
@@ -71,7 +71,7 @@ def write_tree(
     """
     _write_descriptions(root, plan)
     write_people(root, plan)
-    with threadpool_limits(limits=1), ThreadPoolExecutor(max(1, n_workers)) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(max(1, n_workers)) as pool:
         waiting = {pool.submit(_write_run, root, scene, plan, run): run for run in plan.runs}
         try:
             for done, future in enumerate(as_completed(waiting), start=1):

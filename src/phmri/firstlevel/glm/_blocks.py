@@ -7,9 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float, Int
-from threadpoolctl import threadpool_limits
 
 from phmri.firstlevel.glm._design import Design
+from phmri.threads import one_blas_thread
 
 __all__ = ["Block", "Blocks", "for_each"]
 
@@ -111,5 +111,5 @@ def for_each(
         What `work` gave, in order.
     """
     parts = [voxels[start : start + size] for start in range(0, voxels.size, size)]
-    with threadpool_limits(limits=1), ThreadPoolExecutor(n_threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
         return list(pool.map(work, parts))

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
-from threadpoolctl import threadpool_limits
 
 from phmri.group._records import JointEstimate
 from phmri.group.mixed._basis import Basis, independent_rows, make_basis
 from phmri.group.mixed._freedom import DfMethod, degrees_of_freedom, joint_test
 from phmri.group.mixed._records import BlockFit, JointTest, MixedFit
+from phmri.threads import one_blas_thread
 
 __all__ = ["Engine", "Task", "fit_outcomes"]
 
@@ -112,7 +112,7 @@ def fit_outcomes(
     def work(job: tuple[np.ndarray, np.ndarray]) -> None:
         _fit_job(task, Y, *job, kept, answer)
 
-    with threadpool_limits(limits=1), ThreadPoolExecutor(n_threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
         list(pool.map(work, _jobs(Y)))
     return answer
 

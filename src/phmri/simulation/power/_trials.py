@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 from scipy import stats
-from threadpoolctl import threadpool_limits
 
 from phmri.exceptions import Problem, SimulationError
+from phmri.threads import one_blas_thread
 
 __all__ = ["Effort", "SimulatedPower", "count_findings"]
 
@@ -127,7 +127,7 @@ def count_findings(
 
     found = np.zeros(0, dtype=np.int64)
     # One limit around all threads: each would otherwise set and restore that of the process.
-    with threadpool_limits(1), ThreadPoolExecutor(effort.n_workers) as threads:
+    with one_blas_thread(), ThreadPoolExecutor(effort.n_workers) as threads:
         for number, counted in enumerate(threads.map(work, range(len(sizes)))):
             found = counted if not number else found + counted
             if on_block is not None:
