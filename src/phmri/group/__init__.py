@@ -34,6 +34,7 @@ from phmri.group._exchangeability import exchange_repeated, exchange_within, ove
 from phmri.group._fit import fit_contrast
 from phmri.group._intervals import confidence_interval, effect_size_interval
 from phmri.group._outcome import make_baseline, make_outcome
+from phmri.group._parallel import without_baseline
 from phmri.group._partition import adjust_outcomes, partition_contrast
 from phmri.group._period_baseline import SAME_BASELINE, leave_out_same_baseline
 from phmri.group._records import (
@@ -165,4 +166,5 @@ __all__ = [
     "sessions_without_error",
     "standardised",
     "wilcoxon_mann_whitney",
+    "without_baseline",
 ]

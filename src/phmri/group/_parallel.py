@@ -22,7 +22,14 @@ from phmri.group._records import UnitDesign, UnitTable
 from phmri.group.ranks import ORDERED
 from phmri.protocol import Parallel, Question
 
-__all__ = ["join_words", "make_parallel_design", "same_baseline_words"]
+__all__ = [
+    "join_words",
+    "make_parallel_design",
+    "same_baseline_words",
+    "without_baseline",
+]
+
+_LEFT_OUT = "and was left out of the model."
 
 SENTENCES: dict[str, str] = {
     "ancova": "The arms were compared by analysis of covariance with each participant's own "
@@ -210,7 +217,7 @@ def _idle_baseline(
     usable = _has_baseline_column(question) and bool(np.isfinite(before).all())
     if not usable or not follows_from(before, X, contrast):
         return ()
-    return ("The baseline follows from the other columns, and was left out of the model.",)
+    return (f"The baseline follows from the other columns, {_LEFT_OUT}",)
 
 
 def same_baseline_words(value: float) -> str:
@@ -227,9 +234,25 @@ def same_baseline_words(value: float) -> str:
         A sentence.
     """
     return (
-        f"The baseline is {value:g} in everyone compared: it says nothing of the outcome, and was "
-        "left out of the model."
+        f"The baseline is {value:g} in everyone compared: it says nothing of the outcome, "
+        f"{_LEFT_OUT}"
     )
+
+
+def without_baseline(notes: Sequence[str]) -> bool:
+    """Tell whether notes on a model say that it does not take the baseline asked for.
+
+    Parameters
+    ----------
+    notes : sequence of str
+        Of a design or a claim.
+
+    Returns
+    -------
+    bool
+        Of a parallel trial.
+    """
+    return any(note.startswith("The baseline ") and note.endswith(_LEFT_OUT) for note in notes)
 
 
 def _blocks(free: Sequence[str], table: UnitTable) -> Int[np.ndarray, " n_units"]:

@@ -216,6 +216,11 @@ def data_uri(figure: Figure, kind: Literal["svg", "png"], *, dpi: int = 150) -> 
     buffer = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
     with mpl.rc_context(STYLE):
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            # Else `savefig` draws the whole figure once more, unseen, for this alone.
+            engine.execute(figure)
+            figure.set_layout_engine("none")
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
     mime = "image/svg+xml" if kind == "svg" else "image/png"
     return f"data:{mime};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

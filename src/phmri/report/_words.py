@@ -1,5 +1,6 @@
 """Sentences that the report adds to those of the claims."""
 
+from phmri.group import SAME_BASELINE, without_baseline
 from phmri.inference import Claim
 from phmri.protocol import (
     Crossover,
@@ -73,7 +74,8 @@ def estimand_lines(protocol: Protocol, claim: Claim) -> tuple[tuple[str, str], .
         ]
         if question.session is not None:
             lines.append(("Session", question.session))
-        lines.append(("Adjusted for", ", ".join(_adjusted(protocol, question)) or "nothing"))
+        terms = _adjusted(protocol, question, claim.notes)
+        lines.append(("Adjusted for", ", ".join(terms) or "nothing"))
         one = question.where == Where() and claim.outcome == "scalar"
         lines.append(("Where", "one number per participant" if one else _where(question.where)))
     estimator = _ESTIMATORS.get(claim.estimator, claim.estimator)
@@ -160,11 +162,13 @@ def region_sentences(content: ReportContent) -> tuple[str, ...]:
     return (sentence,)
 
 
-def _adjusted(protocol: Protocol, question: Question) -> list[str]:
+def _adjusted(protocol: Protocol, question: Question, notes: tuple[str, ...]) -> list[str]:
     """List what the model holds constant; periods, sequences and strata are in it unasked."""
     design = protocol.design
     terms = _periods(design, question) if isinstance(design, Crossover) else []
-    if question.baseline:
+    if question.period_baseline and SAME_BASELINE not in notes:
+        terms.append("baseline of each period")
+    if question.baseline and not without_baseline(notes):
         how = _BASELINE.get(question.estimator, "")
         terms.append(f"baseline ({question.baseline}{how})")
     if isinstance(design, Parallel) or design.order == "recorded":
@@ -188,7 +192,6 @@ def _periods(design: Crossover, question: Question) -> list[str]:
     return [
         "period of each experiment" if len(experiments) > 1 else "period",
         *(["sequence"] if mixed else []),
-        *(["baseline of each period"] if question.period_baseline else []),
     ]
 
 

@@ -1,10 +1,13 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from markupsafe import Markup
 from scipy import stats
 
+from phmri.group import SAME_BASELINE, without_baseline
+from phmri.group._parallel import same_baseline_words
 from phmri.protocol import Protocol
 from phmri.report._anatomy import make_volume
 from phmri.report._participants import mean_interval
@@ -27,12 +30,14 @@ ORDERS = {
 }
 
 
-def adjusted(make_claim, estimator, *, order="recorded", **changes):
+def adjusted(make_claim, estimator, *, order="recorded", notes=(), **changes):
     sessions = {
         name: {"phase": "acute", "period": period} if order == "recorded" else
         {"phase": "acute", "treatment": treatment}
         for name, period, treatment in (("one", 1, "drug"), ("two", 2, "placebo"))
     }  # fmt: skip
+    if changes.get("period_baseline"):
+        sessions |= {f"b{k}": {"phase": "baseline", "period": k} for k in (1, 2)}
     question = {
         "text": "Is it?", "role": "primary", "measure": "mean", "contrast": ["drug", "placebo"],
         "estimator": estimator, **changes,
@@ -57,7 +62,7 @@ def adjusted(make_claim, estimator, *, order="recorded", **changes):
             "questions": {"it": question},
         }
     )  # fmt: skip
-    claim = make_claim("it", outcome="scalar", estimator=estimator)
+    claim = replace(make_claim("it", outcome="scalar", estimator=estimator), notes=notes)
     return dict(estimand_lines(protocol, claim))["Adjusted for"]
 
 
@@ -65,6 +70,14 @@ def test_what_a_crossover_is_adjusted_for(make_claim):
     assert adjusted(make_claim, "crossover") == "period"
     assert adjusted(make_claim, "mixed", errors="cr2") == "period of each experiment, sequence"
     assert adjusted(make_claim, "crossover", order="unknown") == "nothing"
+
+
+def test_baselines_that_the_model_left_out_are_not_listed(make_claim):
+    own = {"period_baseline": True}
+    assert adjusted(make_claim, "crossover", **own) == "period, baseline of each period"
+    assert adjusted(make_claim, "crossover", notes=(SAME_BASELINE,), **own) == "period"
+    assert without_baseline([same_baseline_words(0.0)])
+    assert not without_baseline(["Covariate age is constant, and was left out of the model."])
 
 
 @pytest.mark.parametrize(
