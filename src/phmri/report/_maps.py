@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import matplotlib as mpl
@@ -9,8 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
+from matplotlib.collections import PathCollection
+from matplotlib.colors import Normalize, to_rgba
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 
 from phmri.exceptions import OutputError, Problem
 from phmri.inference import Claim
@@ -223,11 +226,10 @@ def _draw_glass(
     axis = AXES[direction]
     axes.set_axis_off()
     if mni:
-        from nilearn.plotting.glass_brain import (  # noqa: PLC0415 - takes seconds to import
-            plot_brain_schematics,
+        paths, faces = _schematics(direction)
+        axes.add_collection(
+            PathCollection(paths, facecolors=faces, edgecolors="#9aa5b1", linewidths=0.5)
         )
-
-        plot_brain_schematics(axes, direction, edgecolor="#9aa5b1", linewidth=0.5)
     else:
         inside = np.isfinite(statistic.data).any(axis=axis).T.astype(float)
         axes.imshow(
@@ -248,6 +250,22 @@ def _draw_glass(
     )
     left, right, bottom, top = bounds(background, direction)
     axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
+
+
+@cache
+def _schematics(direction: str) -> tuple[list[Path], list[tuple[float, ...]]]:
+    """Give the outlines of a brain in mm with their colours, drawn together and read once."""
+    from nilearn.plotting.glass_brain import (  # noqa: PLC0415 - takes seconds to import
+        plot_brain_schematics,
+    )
+
+    axes = Figure().add_subplot()
+    plot_brain_schematics(axes, direction)
+    to_mm = [patch.get_transform() - axes.transData for patch in axes.patches]
+    paths = [
+        patch.get_path().transformed(move) for patch, move in zip(axes.patches, to_mm, strict=True)
+    ]
+    return paths, [to_rgba(patch.get_facecolor()) for patch in axes.patches]
 
 
 def _glass_title(drawn: _Drawn) -> str:

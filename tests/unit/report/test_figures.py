@@ -213,7 +213,10 @@ def test_map_on_the_template(parallel):
     content = dataclasses.replace(parallel, protocol=protocol)
     figure = plot_statistic_map(content, by_name(content, "whole"))
     assert figure.axes[0].images[0].get_array().shape == (189, 233)
-    assert len(figure.axes[3].patches) > 10
+    (outlines,) = figure.axes[3].collections
+    corners = [path.get_extents() for path in outlines.get_paths()]
+    assert len(corners) > 10
+    assert max(box.x1 for box in corners) == pytest.approx(75, abs=15)  # mm, in front
 
 
 def test_no_map_is_refused(parallel):
