@@ -183,7 +183,7 @@ def test_a_faulty_table_is_not_read_rather_than_missing(tmp_path: Path) -> None:
     assert "6 broken: phenotype/score.tsv" in shown
     assert "missing" not in shown
     assert shown.count("the value is out of range") == 1
-    told = "found phenotype/score.tsv was not read, see its problems"
+    told = "found broken: phenotype/score.tsv was not read, see its problems"
     protocol, index = read_protocol(path), index_dataset(tmp_path / "bids", ())
     plan = look_ahead(path, index, check_dataset(protocol, index))
     (item,) = plan.foreseen.questions

@@ -225,6 +225,11 @@ def test_persistence(answered: Path) -> None:
     assert found["early"] == pytest.approx(r["acute_KET_minus_PLA"]["estimate"], rel=1e-5)
     assert found["late"] == pytest.approx(r["h24_KET_minus_PLA"]["estimate"], rel=1e-5)
     assert found["ratio"]["estimate"] == pytest.approx(found["late"] / found["early"], rel=1e-9)
+    waned = expected("C_mmrm_clda_parallel.json", "clda_un_roi_complete")
+    waned = waned["contrasts_kenward_roger_linear"]["acute_minus_h24_KET_minus_PLA"]
+    assert found["waning"]["effect"] == pytest.approx(waned["estimate"], rel=1e-5)
+    assert found["waning"]["df"] == pytest.approx(waned["df"], rel=1e-4)
+    assert found["waning"]["pvalue"] == pytest.approx(waned["p_two_sided"], rel=1e-3)
 
 
 def test_populations_side_by_side(answered: Path) -> None:

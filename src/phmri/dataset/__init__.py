@@ -31,7 +31,8 @@ from phmri.dataset._questions import (
 from phmri.dataset._read_events import read_events
 from phmri.dataset._read_files import file_sha256, read_json
 from phmri.dataset._read_images import read_image, read_mask
-from phmri.dataset._read_tables import read_confounds, read_series, read_table
+from phmri.dataset._read_series import read_series, scan_series, series_names
+from phmri.dataset._read_tables import read_confounds, read_table
 from phmri.dataset._records import (
     AssociationCheck,
     Cell,
@@ -104,6 +105,8 @@ __all__ = [
     "read_series",
     "read_table",
     "scan_dosing",
+    "scan_series",
+    "series_names",
     "sidecar_path",
     "source_of",
     "unit_groups",

@@ -43,6 +43,7 @@ def read_participants(root: Path) -> tuple[pd.DataFrame, list[Problem]]:
         return empty, [_no_column(path, "participant_id", names)]
     column = names.index("participant_id")
     kept: dict[str, list[str]] = {}
+    first: dict[str, int] = {}
     problems = []
     for line, row in enumerate(rows, start=2):
         subject = row[column] = row[column].removeprefix("sub-")
@@ -50,10 +51,18 @@ def read_participants(root: Path) -> tuple[pd.DataFrame, list[Problem]]:
             what = "a row without participant"
             problems.append(Problem(what=what, file=str(path), line=line))
         elif subject in kept:
-            what = "the participant stands in the table twice"
-            problems.append(Problem(what=what, file=str(path), line=line, subject=subject))
+            problems.append(
+                Problem(
+                    what="the participant stands in the table twice",
+                    file=str(path),
+                    line=line,
+                    subject=subject,
+                    found=f"a row in line {first[subject]} already",
+                    expected="one row per participant",
+                )
+            )
         else:
-            kept[subject] = row
+            kept[subject], first[subject] = row, line
     table = make_frame(names, list(kept.values()), ("participant_id",))
     return table.set_index("participant_id"), problems
 

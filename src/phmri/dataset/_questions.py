@@ -367,7 +367,7 @@ def _baseline_before(protocol: Protocol, session: str | None) -> str | None:
 def _excluded(cells: Iterable[Cell]) -> str:
     """Name what took runs out, such as an intercurrent event."""
     why = sorted({cell.reason for cell in cells if cell.status == "excluded" and cell.reason})
-    return f": {', '.join(why)}" if why else ""
+    return f" (excluded: {', '.join(why)})" if why else ""
 
 
 def _session_under(

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from phmri.dataset._read_files import read_json, read_text, unreadable
-from phmri.dataset._records import Confounds, Series
+from phmri.dataset._read_files import read_json, read_text
+from phmri.dataset._records import Confounds
 from phmri.dataset._write import sidecar_path
 from phmri.exceptions import DatasetError, Problem
 
@@ -22,12 +22,12 @@ __all__ = [
     "MAX_PROBLEMS",
     "MISSING",
     "as_numbers",
+    "fields_of",
     "is_number",
-    "lacks_names",
+    "lines_of",
     "loose_rows",
     "make_frame",
     "read_confounds",
-    "read_series",
     "read_table",
     "table_rows",
 ]
@@ -148,16 +148,16 @@ def loose_rows(
     DatasetError
         Missing or empty.
     """
-    lines = _lines(path)
+    lines = lines_of(path)
     if not lines:
         raise DatasetError(Problem(what="the table is empty", file=str(path)))
-    names = tuple(_fields(lines[0]))
+    names = tuple(fields_of(lines[0]))
     problems = [
         Problem(what="two columns have the same name", file=str(path), line=1, field=name or "''")
         for name, count in Counter(names).items()
         if count > 1
     ]
-    rows = [(number, _fields(line)) for number, line in enumerate(lines[1:], start=2)]
+    rows = [(number, fields_of(line)) for number, line in enumerate(lines[1:], start=2)]
     problems += [
         Problem(
             what="another number of fields than names",
@@ -172,16 +172,37 @@ def loose_rows(
     return names, [(number, row) for number, row in rows if len(row) == len(names)], problems
 
 
-def _lines(path: Path) -> list[str]:
-    """Split text at line ends only, not at the separators that a cell of text may hold."""
+def lines_of(path: Path) -> list[str]:
+    """Split text at line ends only, not at the separators that a cell of text may hold.
+
+    Parameters
+    ----------
+    path : Path
+        File.
+
+    Returns
+    -------
+    list of str
+        Without empty lines at the end.
+    """
     lines = read_text(path).split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
     return lines
 
 
-def _fields(line: str) -> list[str]:
-    """Split a line at its tabs; a field in double quotes is what stands between them."""
+def fields_of(line: str) -> list[str]:
+    """Split a line at its tabs; a field in double quotes is what stands between them.
+
+    Parameters
+    ----------
+    line : str
+
+    Returns
+    -------
+    list of str
+        Without blanks around them.
+    """
     if '"' in line:
         try:
             (fields,) = csv.reader([line], delimiter="\t", strict=True)
@@ -303,89 +324,3 @@ def _without_notes(
     if len(kept) == len(names):
         return names, rows
     return tuple(names[i] for i in kept), [[row[i] for i in kept] for row in rows]
-
-
-def read_series(path: Path) -> Series:
-    """Read tabular time series.
-
-    Parameters
-    ----------
-    path : Path
-        ``_timeseries.tsv``. A table whose first line holds numbers with decimals has no names
-        (as HALFpipe writes them); its columns are then called ``1``, ``2``, ...
-
-    Returns
-    -------
-    Series
-
-    Raises
-    ------
-    DatasetError
-        Missing, damaged, or a field that is not a finite number.
-    """
-    path = Path(path)
-    names, rows = table_rows(path) if not lacks_names(path) else _nameless_rows(path)
-    first_line = 1 if lacks_names(path) else 2
-    values = as_numbers(path, names, rows, first_line=first_line)
-    if not rows:
-        raise DatasetError(Problem(what="the table has no rows", file=str(path)))
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        raise DatasetError(
-            *(
-                Problem(
-                    what="the time series is not finite",
-                    file=str(path),
-                    line=int(row) + first_line,
-                    field=names[column],
-                    found=rows[row][column] or "nothing",
-                )
-                for row, column in bad[:MAX_PROBLEMS]
-            )
-        )
-    return Series(names=names, values=values)
-
-
-def lacks_names(path: Path) -> bool:
-    """Tell whether a table of time series starts with data instead of column names.
-
-    Parameters
-    ----------
-    path : Path
-        File.
-
-    Returns
-    -------
-    bool
-        All fields of the first line are numbers and not all of them whole.
-
-    Raises
-    ------
-    DatasetError
-        The file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            fields = file.readline().decode("utf-8-sig", errors="replace").split("\t")
-    except OSError as error:
-        raise DatasetError(unreadable(path, error)) from error
-    fields = [field.strip() for field in fields]
-    return all(is_number(f) for f in fields) and not all(f.isdigit() for f in fields)
-
-
-def _nameless_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:
-    rows = [line.split("\t") for line in _lines(path) if line.strip()]
-    problems = [
-        Problem(
-            what="another number of fields than in the first line",
-            file=str(path),
-            line=number,
-            found=str(len(row)),
-            expected=str(len(rows[0])),
-        )
-        for number, row in enumerate(rows, start=1)
-        if len(row) != len(rows[0])
-    ]
-    if problems:
-        raise DatasetError(*problems[:MAX_PROBLEMS])
-    return tuple(str(i + 1) for i in range(len(rows[0]))), rows

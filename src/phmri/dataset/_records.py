@@ -304,10 +304,13 @@ class Series:
         Parcels.
     values : ndarray of shape (n_volumes, n_parcels)
         One column per parcel.
+    path : str
+        File, for messages.
     """
 
     names: tuple[str, ...]
     values: Float[np.ndarray, "n_volumes n_parcels"]
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from phmri.dataset._names import FileName, acquired
 from phmri.dataset._physio import find_physio
 from phmri.dataset._read_events import read_events
 from phmri.dataset._read_files import unreadable
-from phmri.dataset._read_tables import lacks_names
+from phmri.dataset._read_series import lacks_names
 from phmri.dataset._records import Run
 from phmri.dataset._tree import Tree
 from phmri.exceptions import DatasetError, Problem

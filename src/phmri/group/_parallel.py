@@ -23,6 +23,7 @@ from phmri.group.ranks import ORDERED
 from phmri.protocol import Parallel, Question
 
 __all__ = [
+    "BASELINE_UNUSED",
     "join_words",
     "make_parallel_design",
     "same_baseline_words",
@@ -30,6 +31,10 @@ __all__ = [
 ]
 
 _LEFT_OUT = "and was left out of the model."
+BASELINE_UNUSED = (
+    "The baseline is one more session of least squares, which compares the arms as they are and "
+    "does not adjust for it."
+)
 
 SENTENCES: dict[str, str] = {
     "ancova": "The arms were compared by analysis of covariance with each participant's own "
@@ -124,7 +129,7 @@ def make_parallel_design(
         notes=(*adjustment.notes, *told, *unmixed, *_together(free), *_aside(question, arms)),
         sentences=_sentences(
             question,
-            tuple(arm for arm in design.arms if arm in arms),
+            {arm: arm in arms for arm in design.arms},
             adjustment.names,
             with_baseline=voxelwise,
         ),
@@ -240,7 +245,7 @@ def same_baseline_words(value: float) -> str:
 
 
 def without_baseline(notes: Sequence[str]) -> bool:
-    """Tell whether notes on a model say that it does not take the baseline asked for.
+    """Tell whether notes on a model say that it does not adjust for the baseline asked for.
 
     Parameters
     ----------
@@ -252,7 +257,9 @@ def without_baseline(notes: Sequence[str]) -> bool:
     bool
         Of a parallel trial.
     """
-    return any(note.startswith("The baseline ") and note.endswith(_LEFT_OUT) for note in notes)
+    return BASELINE_UNUSED in notes or any(
+        note.startswith("The baseline ") and note.endswith(_LEFT_OUT) for note in notes
+    )
 
 
 def _blocks(free: Sequence[str], table: UnitTable) -> Int[np.ndarray, " n_units"]:
@@ -297,10 +304,11 @@ def join_words(names: Sequence[str]) -> str:
 
 
 def _sentences(
-    question: Question, arms: tuple[str, ...], names: tuple[str, ...], *, with_baseline: bool
+    question: Question, arms: dict[str, bool], names: tuple[str, ...], *, with_baseline: bool
 ) -> tuple[str, ...]:
     estimator = _estimator(question)
-    model = f"The model held all arms ({', '.join(arms)})"
+    held = ", ".join(arm for arm, here in arms.items() if here)
+    model = f"The model held {'all arms' if all(arms.values()) else 'the arms with data'} ({held})"
     if estimator == "rank":
         model = f"Participants of {join_words(question.contrast)} were compared"
     if estimator in ORDERED and with_baseline:

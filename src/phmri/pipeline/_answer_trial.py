@@ -3,7 +3,9 @@
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
+from phmri.exceptions import Problem
 from phmri.inference import Claim
 from phmri.pipeline._analysis_table import write_analysis_table
 from phmri.pipeline._answer_record import store_settled
@@ -36,6 +38,15 @@ from phmri.report import (
 __all__ = ["Answered", "answer_trial"]
 
 
+class _Settled(Protocol):
+    """What an answer of any kind says of itself."""
+
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def sentence(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """What the group level of a trial left.
@@ -49,12 +60,15 @@ class Answered:
     blockades : dict of str to str
         Question -> verdict on its blockade, of questions that ask for one.
     report_path : Path or None
+    refused : tuple of Problem
+        All that was not answered, by its place in the protocol, and why.
     """
 
     claims: tuple[Claim, ...] = ()
     associations: tuple[AssociationContent, ...] = ()
     blockades: dict[str, str] = field(default_factory=dict)
     report_path: Path | None = None
+    refused: tuple[Problem, ...] = ()
 
 
 def answer_trial(trial: Trial, *, n_threads: int, command: str) -> Answered:
@@ -104,7 +118,33 @@ def answer_trial(trial: Trial, *, n_threads: int, command: str) -> Answered:
             if result.content.beside.blockade is not None
         },
         report_path=report_path,
+        refused=_refused(results, associations, reliabilities, with_maps),
     )
+
+
+def _refused(
+    results: list[QuestionAnswer],
+    associations: list[AssociationContent],
+    reliabilities: list[ReliabilityContent],
+    with_maps: list[MapAssociationContent],
+) -> tuple[Problem, ...]:
+    """List what was not answered, each with the reason that its sentence gives."""
+    told: list[tuple[str, _Settled]] = [
+        (f"questions.{one.claim.question}", one.claim) for one in results
+    ]
+    told += [(f"associations.{one.name}", one) for one in associations]
+    told += [(f"reliability.{one.result.name}", one.result) for one in reliabilities]
+    told += [(f"map_associations.{one.result.name}", one.result) for one in with_maps]
+    return tuple(
+        Problem(what=_reason(item.sentence), field=field)
+        for field, item in told
+        if item.verdict == "refused"
+    )
+
+
+def _reason(sentence: str) -> str:
+    """Take the reason out of a sentence such as ``This was not answered: REASON``."""
+    return sentence.partition(" was not ")[2].partition(": ")[2].rstrip(".")
 
 
 def _group_inputs(trial: Trial, *, n_threads: int) -> GroupInputs:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -150,7 +151,8 @@ def write_answer(
     write_table(outputs[-1], units_table(answer), {**sidecar, "Description": label})
     outputs.append(folder / f"{stem}_peaks.tsv")
     chosen = {"Description": "The strongest outcomes, chosen for their height."}
-    write_table(outputs[-1], peaks_table(claim), {**sidecar, **chosen})
+    df = [float(answer.result.df[peak.index]) for peak in claim.peaks]
+    write_table(outputs[-1], peaks_table(claim).assign(df=df), {**sidecar, **chosen})
     if answer.outcomes.kind in HAVE_CLUSTERS:
         outputs.append(folder / f"{stem}_clusters.tsv")
         write_table(outputs[-1], clusters_table(claim), {**sidecar, **CLUSTERS})
@@ -269,9 +271,9 @@ def read_answer(folder: Path, key: str, paths: Sequence[Path]) -> QuestionAnswer
 def _read(folder: Path, *, kept: bool) -> QuestionAnswer:
     record = read_record(folder)
     claim = claim_from_dict(record.alone or record.claim)
-    units = read_table(folder / f"{folder.name}_units.tsv", text_columns=("session",))
+    units = read_table(folder / f"{folder.name}_units.tsv", text_columns=("session", "used"))
     subjects = units["participant_id"].str.removeprefix("sub-")
-    keys = zip(subjects, units["session"], strict=True)
+    keys = list(zip(subjects, units["session"], strict=True))
     values = dict(zip(keys, units["value"].to_numpy(np.float64).tolist(), strict=True))
     t_map = p_map = affine = None
     t_values: tuple[float, ...] = ()
@@ -299,8 +301,17 @@ def _read(folder: Path, *, kept: bool) -> QuestionAnswer:
         p_values=p_values,
         names=names,
         beside=record.beside,
+        used=frozenset(compress(keys, units["used"] == "True")),
+        peak_df=_peak_df(folder),
     )
     return QuestionAnswer(claim=claim, content=content, kept=kept)
+
+
+def _peak_df(folder: Path) -> tuple[float, ...]:
+    table = read_table(folder / f"{folder.name}_peaks.tsv", text_columns=("name",))
+    if "df" not in table:  # written by an earlier version, and kept
+        return ()
+    return tuple(table["df"].to_numpy(np.float64).tolist())
 
 
 def refuse_question(

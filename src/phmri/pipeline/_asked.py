@@ -1,7 +1,7 @@
 """What is asked: a question with who can answer it, the model that does, and its words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -234,9 +234,20 @@ def ask(inputs: GroupInputs, name: str, population: str | None = None) -> Asked:
         before = None if scores is None else np.array([scores[person] for person in people])
         design = model_question(protocol, name, units.table, present=units.present, before=before)
         design = adjust_for_scores(question, units, design)
+    design = replace(design, notes=(*design.notes, *_absent_arms(protocol, units.table)))
     return Asked(
         name=name, question=question, settings=settings, units=units, design=design, long=long
     )
+
+
+def _absent_arms(protocol: Protocol, table: UnitTable) -> tuple[str, ...]:
+    """Say which arms nobody takes part of."""
+    if not isinstance(protocol.design, Parallel):
+        return ()
+    absent = [arm for arm in protocol.design.arms if arm not in table.groups]
+    if not absent:
+        return ()
+    return (f"Nobody of {', '.join(absent)} has the data that this question needs.",)
 
 
 def long_model(

@@ -1,7 +1,7 @@
 """What cannot be computed of a run, told by its design alone, before any computing starts.
 
 Protocol, header, events, recordings of pulse and breathing and the images of networks are looked
-at, and as many volumes as show that every seed changes; not the confounds.
+at, tables of time series, and as many volumes as show that every seed changes; not the confounds.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -28,6 +28,7 @@ from phmri.pipeline._model_measures import (
     make_trial_design,
 )
 from phmri.pipeline._run_data import RunData
+from phmri.pipeline._series_faults import find_odd_tables
 from phmri.pipeline._still_regions import find_still_regions, is_measured
 from phmri.protocol import (
     Association,
@@ -109,7 +110,7 @@ def foresee(
                 found.append((job, _of_run(problem, job)))
                 problems[found[-1][1]] = None
     new = [job for job in jobs if not (resuming and is_measured(job))]
-    still = find_still_regions(new, on_progress)
+    still = [*find_odd_tables(jobs), *find_still_regions(new, on_progress)]
     broken: dict[tuple[str, str, str], str] = {}
     for job, problem in (*found, *still):
         if not problem.what.startswith(_NO_SUCH_BIN):

@@ -366,7 +366,7 @@ def describe_persistence(
     if question.persistence is None or joint is None or not set(_SESSIONS) <= set(joint.names):
         return None
     place = int(np.flatnonzero(tested.result.tested)[index])
-    both = _pick(_at(joint, place), _SESSIONS)
+    both = _pick(_at(joint, place), (*_SESSIONS, "difference"))
     found = persistence(both, asked.settings.confidence)
     first, second = (_label(inputs.protocol, name) for name in question.contrast)
     return PersistenceContent(

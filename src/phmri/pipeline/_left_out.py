@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
 from phmri.exceptions import SAME_OUTCOME, DesignError, Problem
 from phmri.inference import InferenceResult
@@ -13,15 +13,18 @@ __all__ = ["leave_out_constant", "leave_out_untested", "refuse_same_baseline"]
 
 
 def leave_out_constant(
-    outcomes: LoadedOutcomes, before: Bool[np.ndarray, " n_rows"] | None = None
+    outcomes: LoadedOutcomes,
+    before: Bool[np.ndarray, " n_rows"] | None = None,
+    asked: Bool[np.ndarray, " n_rows"] | None = None,
 ) -> LoadedOutcomes:
     """Leave out what is the same in every participant, such as a seed's own parcel.
 
     Parameters
     ----------
     outcomes : LoadedOutcomes
-    before : ndarray of bool of shape (n_rows,), optional
-        Rows of the role ``periods`` that are the baseline of a model of all sessions.
+    before, asked : ndarray of bool of shape (n_rows,), optional
+        Rows of the role ``periods`` that are the baseline of a model of all sessions, and those of
+        the session asked about.
 
     Returns
     -------
@@ -31,20 +34,44 @@ def leave_out_constant(
     Raises
     ------
     DesignError
-        Nothing varies, in any session: no estimator could tell anything.
+        Nothing varies, in any session: no estimator could tell anything. Or no baseline does, of
+        several outcomes that are adjusted for it.
     """
-    spread = [
-        np.nanmax(stack, axis=0) > np.nanmin(stack, axis=0) for stack in outcomes.images.values()
-    ]
-    if not np.any(spread):
+    varies = {role: _varies(stack) for role, stack in outcomes.images.items()}
+    if not np.any(list(varies.values())):
         raise DesignError(f"{SAME_OUTCOME} and session")
-    if before is not None:
-        first = outcomes.images["periods"][before]
-        spread.append(np.fmax.reduce(first) != np.fmin.reduce(first))  # NaN: nobody has it
-    varies = np.logical_and.reduce(spread)
-    if outcomes.kind == "scalar" or not varies.any():
+    if outcomes.kind == "scalar":
         return outcomes
-    return _keep(outcomes, varies, _constant_words(outcomes, ~varies))
+    later = [found for role, found in varies.items() if "baseline" not in role]
+    first = [found for role, found in varies.items() if "baseline" in role]
+    if asked is not None:
+        later.append(_varies(outcomes.images["periods"][asked]))
+    if before is not None:
+        given = outcomes.images["periods"][before]
+        first.append(_varies(given) | np.isnan(given).all(axis=0))  # a model may do without
+    same = ~np.logical_and.reduce(later)
+    alike = ~same & ~np.logical_and.reduce([~same, *first])
+    if same.all():
+        return outcomes
+    if not (~same & ~alike).any():
+        raise DesignError(
+            Problem(
+                what="the baseline is the same in every participant",
+                field="baseline",
+                found=f"in all {int(alike.sum())} outcomes that vary",
+                expected="measured numbers that vary, or estimator post",
+            )
+        )
+    words = (
+        _constant_words(outcomes, same),
+        _constant_words(outcomes, alike, "having the same baseline in every participant"),
+    )
+    return _keep(outcomes, ~same & ~alike, " ".join(filter(None, words)))
+
+
+def _varies(stack: Float[np.ndarray, "n_rows n_outcomes"]) -> Bool[np.ndarray, " n_outcomes"]:
+    varies: Bool[np.ndarray, " n_outcomes"] = np.fmax.reduce(stack) > np.fmin.reduce(stack)
+    return varies
 
 
 def refuse_same_baseline(
@@ -136,10 +163,12 @@ def _keep(
     )
 
 
-def _constant_words(outcomes: LoadedOutcomes, flat: Bool[np.ndarray, " n_outcomes"]) -> str:
-    if not flat.any():
-        return ""
-    return f"Left out, being the same in every participant: {_named(outcomes, flat)}."
+def _constant_words(
+    outcomes: LoadedOutcomes,
+    flat: Bool[np.ndarray, " n_outcomes"],
+    why: str = "being the same in every participant",
+) -> str:
+    return f"Left out, {why}: {_named(outcomes, flat)}." if flat.any() else ""
 
 
 def _named(outcomes: LoadedOutcomes, chosen: Bool[np.ndarray, " n_outcomes"]) -> str:

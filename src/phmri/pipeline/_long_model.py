@@ -278,11 +278,7 @@ def _doubts(question: Question) -> tuple[str, ...]:
             ),
         )
     if question.estimator == "mixed":
-        remedy = (
-            "`errors: cr2` allows"
-            if question.session is None
-            else "`clda` and `errors: cr2` allow"
-        )
+        remedy = "`errors: cr2` allows" if question.session is None else "`clda` allows"
         return (
             (
                 "The random intercept takes sessions or periods to vary alike. Where they do not, "

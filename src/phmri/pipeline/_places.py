@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from phmri.dataset import AtlasStore, Run, read_series
+from phmri.dataset import AtlasStore, Run, series_names
 from phmri.exceptions import PhmriError, Problem, RegionError
 from phmri.pipeline._job import RunJob, grid_of, parcel_key
 from phmri.protocol import Measure, Protocol, SeriesRegion
@@ -198,7 +198,7 @@ def _series_columns(
     protocol: Protocol, measures: dict[str, Measure], run: Run
 ) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     # Each column is a parcel of its own.
-    available = read_series(run.path).names
+    available = series_names(run.path)
     series: dict[str, tuple[str, ...]] = {}
     parcels: dict[str, tuple[str, ...]] = {}
     problems: list[Problem] = []
@@ -221,17 +221,6 @@ def _series_columns(
                 )
             )
             continue
-        missing = sorted(set(region.columns) - set(available))
-        if missing:
-            problems.append(
-                Problem(
-                    what="the table lacks columns of a region",
-                    file=str(run.path),
-                    field=f"regions.{name}",
-                    found=f"no column {', '.join(missing)}",
-                    expected=f"columns such as {', '.join(available[:3])}",
-                )
-            )
         series[name] = region.columns
     if problems:
         raise RegionError(*problems)

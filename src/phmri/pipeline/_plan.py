@@ -40,8 +40,7 @@ class Plan:
     problems : tuple of Problem
         At which a run stops: doses, weights, designs, regions, files, seeds.
     tolerated : tuple of Problem
-        Of single runs, which the protocol leaves out; tables of scales that are not there; for a
-        run also what will not be answered.
+        Of single runs, which the protocol leaves out; tables of scales that are not there.
     broken : dict of (str, str, str) to str
         Participant, session and scan of the runs that are left out -> why.
     check : DatasetCheck
@@ -62,6 +61,12 @@ class Plan:
     foreseen: DatasetCheck
     designs: tuple[DesignSummary, ...]
     reliabilities: dict[str, str]
+
+    @property
+    def refused(self) -> tuple[Problem, ...]:  # numpydoc ignore=RT01
+        """Questions, associations and reliabilities that will not be answered, and why."""
+        lost = [Problem(what=v, field=f"reliability.{k}") for k, v in self.reliabilities.items()]
+        return (*refusals(self.foreseen), *lost)
 
 
 def make_plan(
@@ -114,15 +119,7 @@ def make_plan(
     )
     if plan.problems:
         raise DatasetError(*plan.problems)
-    if {cell.subject for cell in check.cells} < {run.subject for run in index.runs}:
-        return plan  # some participants alone are measured: nothing is asked of them
-    refused, told = refusals(plan.foreseen), {item.field for item in refusals(plan.check)}
-    known = [problem for problem in refused if problem.field not in told]
-    if known:
-        n_asked = len(plan.foreseen.questions) + len(plan.foreseen.associations)
-        on_progress("Can be answered", n_asked - len(refused), n_asked)
-    known += [Problem(what=v, field=f"reliability.{k}") for k, v in plan.reliabilities.items()]
-    return replace(plan, tolerated=(*plan.tolerated, *known))
+    return plan
 
 
 def plan_jobs(

@@ -83,7 +83,9 @@ def write_trial_report(  # noqa: PLR0913 - a report is of all these things
         check=check,
         groups=_groups(protocol, index),
         runs=tuple(
-            _run_content(cell, runs) for cell in check.cells if cell.status != "not planned"
+            _run_content(protocol, cell, runs)
+            for cell in check.cells
+            if cell.status != "not planned"
         ),
         regions=_region_contents(protocol, regions, grid),
         questions=tuple(result.content for result in results),
@@ -129,11 +131,14 @@ def _groups(protocol: Protocol, index: DatasetIndex) -> dict[str, str]:
     return {str(subject): str(value) for subject, value in values.items()}
 
 
-def _run_content(cell: Cell, runs: Mapping[RunKey, MeasuredRun]) -> RunContent:
+def _run_content(protocol: Protocol, cell: Cell, runs: Mapping[RunKey, MeasuredRun]) -> RunContent:
     measured = runs.get((cell.subject, cell.session, cell.scan))
     manifest = measured.manifest if measured else None
-    cleanings = manifest.cleaning.values() if manifest else ()
-    strictest = min(cleanings, key=lambda item: item.df, default=None)
+    answering = {item.denoising for item in protocol.measures.values() if item.scan == cell.scan}
+    cleanings = manifest.cleaning.items() if manifest else ()
+    # Denoisings that are only shown beside an answer say nothing of what the answer rests on.
+    own = (item for name, item in cleanings if name in answering)
+    strictest = min(own, key=lambda item: item.df, default=None)
     reason = cell.reason or ("not measured" if cell.status == "ok" else cell.status)
     return RunContent(
         subject=cell.subject,

@@ -46,7 +46,8 @@ class RunSummary:
     n_done, n_kept, n_excluded, n_failed : int
         Steps run now; steps kept from before; runs excluded by rule; runs broken and left out.
     problems : tuple of Problem
-        Everything found wrong that the protocol's rules allowed to go on with.
+        Everything found wrong that the protocol's rules allowed to go on with, and all that was
+        not answered, with the reason.
     """
 
     claims: tuple[Claim, ...]
@@ -142,6 +143,8 @@ def run(  # noqa: PLR0913 - the command line has as many options
     if level != "participant":
         answered = answer_trial(trial, n_threads=n_workers, command=command)
     tally = trial.tally
+    told = {problem.field for problem in tally.problems}
+    tally.problems += [problem for problem in answered.refused if problem.field not in told]
     return RunSummary(
         claims=answered.claims,
         associations=answered.associations,
@@ -188,15 +191,18 @@ def _open_trial(
         )
     except DatasetError as error:  # what is wrong with files and with designs is told at once
         raise DatasetError(*dict.fromkeys((*stopping, *error.problems))) from error
-    tally = Tally(failed=len(plan.broken), problems=[*plan.tolerated, *check.remarks])
+    refused = plan.refused if participants is None else ()  # who names some has to do with them
+    told = dict.fromkeys((*refused, *plan.tolerated, *check.remarks))
+    tally = Tally(failed=len(plan.broken), problems=[*told])
     _stop_if_broken(protocol, check.problems, tally)
-    unanswerable = _unanswerable(plan.check)
-    if level != "participant" and unanswerable:  # with what was left out, which may be why
-        raise DesignError(*unanswerable, *tally.problems)
-    if participants is None:  # who names some has to do with them alone
-        if not plan.jobs:
-            raise DesignError("there is no run to measure", *unanswerable, *tally.problems)
-        tally.problems += unanswerable
+    if level != "participant" and _primary_is_lost(plan.check):
+        raise DesignError(*tally.problems)  # with what was left out, which may be why
+    if participants is None and not plan.jobs:
+        raise DesignError("there is no run to measure", *tally.problems)
+    if refused:
+        n_asked = len(plan.foreseen.questions) + len(plan.foreseen.associations)
+        n_refused = len(refused) - len(plan.reliabilities)
+        on_progress("Can be answered", n_asked - n_refused, n_asked)
     _make_directory(out_dir)
     write_json(
         out_dir / "dataset_description.json",
@@ -235,12 +241,8 @@ def _stop_if_broken(protocol: Protocol, problems: tuple[Problem, ...], tally: Ta
     tally.problems.extend(problems)
 
 
-def _unanswerable(check: DatasetCheck) -> list[Problem]:
-    return [
-        Problem(what=item.reason, field=f"questions.{item.question}")
-        for item in check.questions
-        if item.role == "primary" and not item.answerable
-    ]
+def _primary_is_lost(check: DatasetCheck) -> bool:
+    return any(item.role == "primary" and not item.answerable for item in check.questions)
 
 
 def _measure_runs(trial: Trial, *, n_workers: int) -> None:

@@ -2,7 +2,8 @@
 
 A run is read until every region has changed, which takes two volumes of a sound run.
 Only a region that does not change costs the whole run. A region without signal is left to the
-protocol's rule of coverage, which excludes the run.
+protocol's rule of coverage, which excludes the run. Tables are read whole, and everything that
+is wrong with one is told.
 """
 
 import os
@@ -13,10 +14,11 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Int
 
-from phmri.dataset import open_volumes, read_mask, read_series
+from phmri.dataset import open_volumes, read_mask
 from phmri.exceptions import DatasetError, PhmriError, Problem
 from phmri.pipeline._job import RunJob, manifest_path
 from phmri.pipeline._manifest import read_manifest
+from phmri.pipeline._series_faults import series_faults
 
 __all__ = ["find_still_regions", "is_measured"]
 
@@ -27,7 +29,7 @@ _MANY_THREADS = 8
 def find_still_regions(
     jobs: Iterable[RunJob], on_progress: Callable[[str, int, int], None]
 ) -> list[tuple[RunJob, Problem]]:
-    """Find regions that measures need and that have one value in a whole run.
+    """Find regions that measures need and that have one value in a whole run, and wrong tables.
 
     Parameters
     ----------
@@ -38,9 +40,9 @@ def find_still_regions(
     Returns
     -------
     list of (RunJob, Problem)
-        One per run and region, and what is wrong with files that cannot be read.
+        One per run and region, and what is wrong with tables and with files that cannot be read.
     """
-    todo = [job for job in jobs if _wanted(job)]
+    todo = [job for job in jobs if job.series or _wanted(job)]
     if not todo:
         return []
     problems: list[tuple[RunJob, Problem]] = []
@@ -54,7 +56,7 @@ def find_still_regions(
 
 def _wanted(job: RunJob) -> dict[str, list[str]]:
     """Give the regions whose series measures need, and who needs them."""
-    there = {region.name for region in job.regions} | job.series.keys()
+    there = {region.name for region in job.regions}
     wanted: dict[str, list[str]] = {}
     for name, measure in job.measures.items():
         for region in measure.used_regions:
@@ -95,7 +97,9 @@ def is_measured(job: RunJob) -> bool:
 def _look(job: RunJob) -> list[Problem]:
     wanted = _wanted(job)
     try:
-        still = _still_series(job, wanted) if job.run.kind == "series" else _still(job, wanted)
+        if job.run.kind == "series":
+            return series_faults(job)
+        still = _still(job, wanted)
     except PhmriError as error:
         return [
             replace(problem, subject=job.run.subject, session=job.session)
@@ -113,17 +117,6 @@ def _look(job: RunJob) -> list[Problem]:
         )
         for region, value in still.items()
     ]
-
-
-def _still_series(job: RunJob, wanted: Iterable[str]) -> dict[str, float]:
-    table = read_series(job.run.path)
-    still = {}
-    for region in wanted:
-        columns = [table.names.index(name) for name in job.series[region]]
-        mean = table.values[:, columns].mean(axis=1)
-        if (mean == mean[0]).all():
-            still[region] = float(mean[0])
-    return still
 
 
 def _still(job: RunJob, wanted: Iterable[str]) -> dict[str, float]:

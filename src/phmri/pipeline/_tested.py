@@ -33,7 +33,7 @@ from phmri.pipeline._ordered import P_OF_ORDER, in_deviations
 from phmri.pipeline._ratings import Rating, load_ratings
 from phmri.pipeline._shuffle import KeptState
 from phmri.pipeline._stack import stack_outcomes
-from phmri.protocol import Inference, Parallel
+from phmri.protocol import Inference, Parallel, Question
 
 __all__ = ["Tested", "load_asked", "space_of", "test_model", "test_question"]
 
@@ -151,13 +151,14 @@ def load_asked(inputs: GroupInputs, asked: Asked, *, whole: bool = False) -> Loa
         else inputs.regions.get(question.where.mean_of or question.where.within or ""),
         min_coverage=asked.settings.min_coverage,
     )
-    before = None
+    before = at = None
     if asked.long is not None and isinstance(inputs.protocol.design, Parallel):
+        at = np.array([visit == question.session for _, visit in asked.units.visits])
         before = np.array([visit == question.baseline for _, visit in asked.units.visits])
         before = before if before.any() else None
     if before is not None or asked.design.voxelwise_baseline:
         refuse_same_baseline(outcomes, before)
-    return leave_out_constant(outcomes, before)
+    return leave_out_constant(outcomes, before, at)
 
 
 def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
@@ -175,7 +176,7 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
     Raises
     ------
     DesignError
-        The model can be fitted to no outcome.
+        The model can be fitted to no outcome, or nobody differs in the session asked about.
     """
     outcomes = load_asked(inputs, asked)
     baseline = None
@@ -186,6 +187,7 @@ def test_model(inputs: GroupInputs, asked: Asked) -> Tested:
         baseline = own_baselines(asked.question, model, asked.units.visits, stack)
         if baseline is not None:
             Y[np.isnan(baseline)] = np.nan
+        _refuse_same_session(asked.question, model, Y)
         joint = fit_long(asked.question, model, Y, baseline, n_threads=inputs.n_threads)
         sd = residual_sd(Y, model.design.X, baseline, model.design.visits)
     else:
@@ -230,14 +232,7 @@ def _unfitted(
         return ()
     still = () if long is None else _still_sessions(long, Y)
     if still:
-        return (
-            Problem(
-                what=f"{SAME_OUTCOME}, or nothing is left of it as error",
-                field="session",
-                found=", ".join(still),
-                expected="an outcome that varies between participants of an arm",
-            ),
-        )
+        return (_same_in(", ".join(still)),)
     searched = int((joint.status == NOT_CONVERGED).sum())
     return (
         Problem(
@@ -248,6 +243,31 @@ def _unfitted(
             "estimable",
             expected="more data, fewer covariates, or an estimator with fewer variances",
         ),
+    )
+
+
+def _refuse_same_session(
+    question: Question, long: LongModel, Y: Float[np.ndarray, "n_rows n_outcomes"]
+) -> None:
+    """Refuse a session that nobody differs in: others would lend it their variance unasked.
+
+    Raises
+    ------
+    DesignError
+        That session.
+    """
+    at = [long.table.sessions[row] == question.session for row in long.design.rows.tolist()]
+    asked = Y[at]
+    if asked.size and not (np.fmax.reduce(asked) > np.fmin.reduce(asked)).any():
+        raise DesignError(_same_in(str(question.session)))
+
+
+def _same_in(sessions: str) -> Problem:
+    return Problem(
+        what=f"{SAME_OUTCOME}, or nothing is left of it as error",
+        field="session",
+        found=sessions,
+        expected="an outcome that varies between participants of an arm",
     )
 
 

@@ -125,7 +125,6 @@ def find_units(
         raise DesignError(
             Problem(
                 what="no participant has all that the question needs",
-                field=f"questions.{question_name}",
                 found=few(reasons, joint="; ") or None,
             )
         )
@@ -187,7 +186,8 @@ def _why_nobody(
 ) -> list[str]:
     reasons = [f"sub-{name}: {why}" for name, why in left_out.items()]
     if question.measure in protocol.scales:
-        reasons += sorted({c.reason for c in counted.check.ratings if c.scan == question.measure})
+        ratings = (c for c in counted.check.ratings if c.scan == question.measure and c.reason)
+        reasons += sorted({f"{c.status}: {c.reason}" for c in ratings})
     return list(filter(None, reasons))
 
 

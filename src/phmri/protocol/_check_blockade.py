@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from phmri.protocol._check_when import check_session
 from phmri.protocol._finding import Finding, Path, shown
+from phmri.protocol._questions import Blockade
 from phmri.protocol._raw import Raw, entries, listed, mapping, number, text, unknown
 
 __all__ = ["check_blockade", "check_persistence"]
@@ -31,6 +32,15 @@ def check_blockade(raw: Raw, path: Path, question: Raw) -> Iterator[Finding]:
     blockade = mapping(question.get("blockade"))
     if not blockade:
         return
+    # A record written out by Python names every key; a person's empty one is a forgotten number.
+    by_hand = not set(Blockade.model_fields) <= set(blockade)
+    if by_hand and "margin" in blockade and blockade["margin"] is None:
+        yield Finding(
+            path=(*path, "blockade", "margin"),
+            what="the margin has no number",
+            found=shown(None),
+            expected="a number above 0, or no key 'margin'",
+        )
     design = mapping(raw.get("design"))
     parallel = design.get("kind") == "parallel"
     known = mapping(design.get("arms")) if parallel else mapping(raw.get("treatments"))

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from phmri.inference import Claim, Peak
+from phmri.report._records import QuestionContent
 from phmri.report._text import format_df, format_number
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "is_single",
     "least_pvalue",
     "method_words",
+    "own_df",
     "passes",
     "pvalue_word",
     "statistic_axis",
@@ -109,20 +111,23 @@ def statistic_word(claim: Claim) -> str:
     return "t of ranks" if claim.statistic == "rank" else statistic_symbol(claim)
 
 
-def statistic_axis(claim: Claim) -> str:
+def statistic_axis(claim: Claim, *, one_df: bool = True) -> str:
     """Label an axis of the statistic.
 
     Parameters
     ----------
     claim : Claim
+    one_df : bool, default True
+        All outcomes have the degrees of freedom of the claim.
 
     Returns
     -------
     str
-        With its degrees of freedom, where known.
+        With its degrees of freedom, where known and the same for all.
     """
     word = statistic_word(claim)
-    return f"{word} (df = {format_df(claim.df)})" if math.isfinite(claim.df) else word
+    known = one_df and math.isfinite(claim.df)
+    return f"{word} (df = {format_df(claim.df)})" if known else word
 
 
 def passes(
@@ -238,12 +243,14 @@ def statistic_symbol(claim: Claim) -> str:
     return "z" if math.isinf(claim.df) else "t"
 
 
-def statistic_of_df(claim: Claim) -> str:
+def statistic_of_df(claim: Claim, df: str = "") -> str:
     """Give the symbol of the statistic with its degrees of freedom.
 
     Parameters
     ----------
     claim : Claim
+    df : str, optional
+        Of one outcome, where outcomes have their own.
 
     Returns
     -------
@@ -251,7 +258,25 @@ def statistic_of_df(claim: Claim) -> str:
         ``z`` has none.
     """
     symbol = statistic_symbol(claim)
-    return symbol if symbol == "z" else f"{symbol}({format_df(claim.df)})"
+    return symbol if symbol == "z" else f"{symbol}({df or format_df(claim.df)})"
+
+
+def own_df(question: QuestionContent) -> dict[int, str]:
+    """Give the degrees of freedom of every listed outcome, where they differ.
+
+    Parameters
+    ----------
+    question : QuestionContent
+
+    Returns
+    -------
+    dict of int to str
+        By the outcome's index; empty where all are those of the claim.
+    """
+    words = [format_df(df) for df in question.peak_df]
+    if len(set(words)) <= 1:
+        return {}
+    return {peak.index: df for peak, df in zip(question.claim.peaks, words, strict=True)}
 
 
 def verdict_pvalue(claim: Claim) -> str | None:

@@ -11,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from phmri.report._beside_records import CourseContent
-from phmri.report._participants import mean_interval
 from phmri.report._records import ExposureContent, QuestionContent, ReportContent
 from phmri.report._style import (
     INK,
@@ -24,6 +23,7 @@ from phmri.report._style import (
     panel_title,
 )
 from phmri.report._trial import group_order
+from phmri.report._values import mean_interval
 
 __all__ = ["plot_course", "plot_exposures"]
 

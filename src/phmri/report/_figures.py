@@ -16,11 +16,12 @@ from phmri.report._effects import plot_blockade, plot_persistence
 from phmri.report._flow import flow_texts, plot_completeness, plot_flow
 from phmri.report._maps import plot_statistic_map
 from phmri.report._outcomes import plot_outcomes
-from phmri.report._participants import floor_of, plot_participants
+from phmri.report._participants import plot_participants
 from phmri.report._quality import covered_regions, plot_coverage, plot_quality
 from phmri.report._records import QuestionContent, ReportContent
 from phmri.report._style import data_uri
 from phmri.report._trial import final_cells, group_word
+from phmri.report._values import floor_of, unused_values
 
 __all__ = ["Picture", "Pictures"]
 
@@ -354,11 +355,14 @@ class Pictures:
         )
         floor = floor_of(question)
         at_floor = "" if floor is None else f" Below: how many are at the least value, {floor:g}."
+        hollow = (
+            " Hollow: left out by the model, and not averaged." if unused_values(question) else ""
+        )
         return self._make(
             plot_participants(self._content, question),
             "svg",
             title=f"{claim.question}: every participant.",
-            caption=f"{question.values_label}. {drawn}{chosen}{at_floor}",
+            caption=f"{question.values_label}. {drawn}{chosen}{hollow}{at_floor}",
             alternative=f"{question.values_label}, every participant. {claim.sentence}",
         )
 

@@ -27,7 +27,7 @@ from phmri.report._anatomy import (
     place_volume,
     section_title,
 )
-from phmri.report._correction import beyond_words, passes, statistic_axis, threshold_marks
+from phmri.report._correction import beyond_words, own_df, passes, statistic_axis, threshold_marks
 from phmri.report._records import QuestionContent, ReportContent
 from phmri.report._style import DIVERGING, INK, MUTED, STYLE, finish, new_figure, panel_title
 from phmri.report._text import plural
@@ -95,7 +95,7 @@ def plot_statistic_map(content: ReportContent, question: QuestionContent) -> Fig
     strip = lower.subplots(1, len(cuts))
     for panel, cut in zip(np.atleast_1d(strip), cuts, strict=True):
         _draw_section(panel, "z", cut, drawn, background)
-    _draw_scale(figure, list(np.atleast_1d(strip)), question.claim, drawn.limit)
+    _draw_scale(figure, list(np.atleast_1d(strip)), question, drawn.limit)
     return finish(figure, simulated=content.simulated)
 
 
@@ -273,21 +273,25 @@ def _glass_title(drawn: _Drawn) -> str:
     return f"Found: {plural(count, 'voxel')}" if count else "Found: no voxel"
 
 
-def _draw_scale(figure: Figure, panels: list[Axes], claim: Claim, limit: float) -> None:
+def _draw_scale(
+    figure: Figure, panels: list[Axes], question: QuestionContent, limit: float
+) -> None:
     scale = ScalarMappable(Normalize(-limit, limit), cmap=DIVERGING)
     parent = panels[0].get_figure()
     bar = (parent or figure).colorbar(
         scale, ax=panels, location="bottom", shrink=0.32, aspect=40, pad=0.09
     )
     bar.outline.set_visible(False)
-    bar.set_label(_scale_label(claim))
-    for mark in threshold_marks(claim):
+    bar.set_label(_scale_label(question))
+    for mark in threshold_marks(question.claim):
         bar.ax.axvline(mark, color="black", linewidth=1.2)
     bar.ax.tick_params(color=MUTED, labelcolor=INK)
 
 
-def _scale_label(claim: Claim) -> str:
+def _scale_label(question: QuestionContent) -> str:
+    claim = question.claim
+    axis = statistic_axis(claim, one_df=not own_df(question))
     mark = "outline and black mark" if threshold_marks(claim) else "outline"
     if math.isfinite(claim.threshold):
-        return f"{statistic_axis(claim)}; {mark}: {beyond_words(claim)}"
-    return f"{statistic_axis(claim)}; no threshold"
+        return f"{axis}; {mark}: {beyond_words(claim)}"
+    return f"{axis}; no threshold"

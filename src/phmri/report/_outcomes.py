@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from phmri.exceptions import OutputError, Problem
 from phmri.inference import Claim
-from phmri.report._correction import passes, statistic_axis, threshold_marks
+from phmri.report._correction import own_df, passes, statistic_axis, threshold_marks
 from phmri.report._records import QuestionContent, ReportContent
 from phmri.report._style import DIVERGING, FAINT, INK, MUTED, STYLE, finish, new_figure
 
@@ -116,7 +116,7 @@ def _plot_lines(question: QuestionContent, values: Float[np.ndarray, " n_outcome
     _draw_limits(axes, claim, vertical=True)
     axes.set_yticks(places, [name.replace("~", " – ") for name in question.names])
     axes.set(ylim=(len(values) - 0.4, -0.6), xlim=(-1.12 * limit, 1.12 * limit))
-    axes.set_xlabel(statistic_axis(claim))
+    axes.set_xlabel(statistic_axis(claim, one_df=not own_df(question)))
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", color=FAINT, linewidth=0.5)
     return figure
@@ -159,7 +159,7 @@ def _plot_dots(question: QuestionContent, values: Float[np.ndarray, " n_outcomes
             )
     axes.set(xlim=(0, len(values) + 1), ylim=(-1.2 * limit, 1.2 * limit))
     axes.set_xlabel("Outcome, in the order of the parcellation")
-    axes.set_ylabel(statistic_axis(claim))
+    axes.set_ylabel(statistic_axis(claim, one_df=not own_df(question)))
     return figure
 
 
@@ -197,7 +197,7 @@ def _plot_matrix(
     axes.set(xlim=(0, len(nodes) - 1), ylim=(len(nodes), 1), aspect="equal")
     axes.spines[:].set_visible(False)
     bar = figure.colorbar(mesh, ax=axes, shrink=0.5, aspect=28, pad=0.02, anchor=(0, 1))
-    bar.set_label(statistic_axis(claim))
+    bar.set_label(statistic_axis(claim, one_df=not own_df(question)))
     for mark in threshold_marks(claim):
         bar.ax.axhline(mark, color="black", linewidth=1.2)
     return figure

@@ -21,9 +21,11 @@ from phmri.report._correction import (
     is_single,
     least_pvalue,
     method_words,
+    own_df,
     passes,
     pvalue_word,
     statistic_of_df,
+    statistic_symbol,
 )
 from phmri.report._figures import Picture, Pictures
 from phmri.report._made import (
@@ -88,6 +90,8 @@ class _Block:
     pvalue_word: str
     method: str
     symbol: str
+    head: str
+    df: dict[int, str]
     single: bool
     sided: str
     blockade: str
@@ -251,17 +255,20 @@ def _make_block(
         clusters = replace(clusters, caption=bibliography.cite(clusters.caption))
     notes = tuple(note for note in claim.notes if not is_warning(note))
     listed, further, cut = _choose_peaks(claim)
+    shown, df = headline(claim), own_df(question)
     return _Block(
         anchor=question_anchor(claim.question),
         content=question,
         claim=claim,
         verdict=_VERDICTS[claim.verdict],
         selected=claim.outcome != "scalar",
-        headline=headline(claim),
+        headline=shown,
         pvalue=least_pvalue(claim),
         pvalue_word=pvalue_word(claim),
         method=method_words(claim),
-        symbol=statistic_of_df(claim),
+        symbol=statistic_of_df(claim, df.get(shown.index, "") if shown else ""),
+        head=statistic_symbol(claim) if df else statistic_of_df(claim),
+        df=df,
         single=is_single(claim),
         sided="" if claim.alternative == "two-sided" else "one-sided, ",
         blockade=blockade_badge(question, members),

@@ -1,13 +1,12 @@
 """Every participant of a question, by arm and session or by treatment, and the estimate beside."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from phmri.inference import Claim
 from phmri.protocol import Parallel
@@ -31,54 +30,18 @@ from phmri.report._trial import (
     treatment_names,
     treatments_by_session,
 )
+from phmri.report._values import (
+    Values,
+    counted_values,
+    floor_of,
+    mean_interval,
+    unused_values,
+)
 
-__all__ = ["floor_of", "mean_interval", "plot_participants"]
+__all__ = ["plot_participants"]
 
 _HEIGHT = 3.1
 _LABEL = 44
-_FLOOR_SHARE, _FLOOR_COUNT = 0.1, 3
-"""Of all values: how many must be the least one before it is called a floor."""
-
-
-def mean_interval(values: list[float], confidence: float) -> tuple[float, float, float]:
-    """Compute a mean and its Student interval.
-
-    Parameters
-    ----------
-    values : list of float
-    confidence : float
-
-    Returns
-    -------
-    mean, low, high : float
-        The interval is NaN for fewer than two values, the mean for none.
-    """
-    if not values:
-        return math.nan, math.nan, math.nan
-    mean = float(np.mean(values))
-    if len(values) == 1:
-        return mean, math.nan, math.nan
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    half = float(stats.t.ppf(0.5 + confidence / 2, len(values) - 1)) * error
-    return mean, mean - half, mean + half
-
-
-def floor_of(question: QuestionContent) -> float | None:
-    """Find the least value, where so many have it that a scale seems to end there.
-
-    Parameters
-    ----------
-    question : QuestionContent
-
-    Returns
-    -------
-    float or None
-        None where few have it.
-    """
-    values = list(_finite_values(question).values())
-    least = min(values, default=math.nan)
-    count = values.count(least)
-    return least if count >= max(_FLOOR_COUNT, _FLOOR_SHARE * len(values)) else None
 
 
 def _count_at(floor: float | None, values: list[float]) -> str:
@@ -103,7 +66,8 @@ def plot_participants(content: ReportContent, question: QuestionContent) -> Figu
     Figure
         Parallel: one panel per arm, sessions joined by a line per participant, then the means
         of all arms together. Crossover: the two treatments, joined; then the differences. The
-        last panel holds the claim's estimate. All panels of the outcome share one scale.
+        last panel holds the claim's estimate. All panels of the outcome share one scale. Values
+        that the model leaves out are hollow, and neither counted nor averaged.
     """
     if isinstance(content.protocol.design, Parallel):
         figure = _plot_parallel(content, question)
@@ -112,16 +76,13 @@ def plot_participants(content: ReportContent, question: QuestionContent) -> Figu
     return finish(figure, simulated=content.simulated)
 
 
-def _finite_values(question: QuestionContent) -> dict[tuple[str, str], float]:
-    return {key: value for key, value in question.values.items() if math.isfinite(value)}
-
-
 def _plot_parallel(content: ReportContent, question: QuestionContent) -> Figure:
-    values = _finite_values(question)
-    sessions = [name for name in session_order(content) if any(name == s for _, s in values)]
+    values, unused = counted_values(question), unused_values(question)
+    known = values | unused
+    sessions = [name for name in session_order(content) if any(name == s for _, s in known)]
     looks, _ = make_looks(content.protocol, group_order(content))
     own = {
-        group: [s for s in sorted({s for s, _ in values}) if _group(content, s) == group]
+        group: [s for s in sorted({s for s, _ in known}) if _group(content, s) == group]
         for group in looks
     }
     own = {group: subjects for group, subjects in own.items() if subjects}
@@ -137,11 +98,13 @@ def _plot_parallel(content: ReportContent, question: QuestionContent) -> Figure:
             values,
             subjects,
             sessions,
+            unused=unused,
             look=looks[group],
             confidence=question.claim.confidence,
         )
         _mark_floor(axes, floor_of(question), values, subjects, sessions)
-        panel_title(axes, f"{group}\nn = {len(subjects)}", colour=looks[group].colour)
+        n = len({subject for subject, _ in values} & set(subjects))
+        panel_title(axes, f"{group}\nn = {n}", colour=looks[group].colour)
     axes = figure.add_subplot(grid[len(own)], sharey=first)
     _draw_means(axes, values, own, sessions, looks=looks, confidence=question.claim.confidence)
     panel_title(axes, f"Arm means\n± {100 * question.claim.confidence:g} % CI")
@@ -180,20 +143,42 @@ def _draw_arm(
     subjects: list[str],
     sessions: list[str],
     *,
+    unused: Values,
     look: Look,
     confidence: float,
 ) -> None:
     _prepare(axes, sessions)
     for subject, shift in zip(subjects, spread(len(subjects)), strict=True):
-        points = [
-            (place + 0.22 * shift, values[subject, session])
-            for place, session in enumerate(sessions)
-            if (subject, session) in values
-        ]
-        xs, ys = zip(*points, strict=True)
-        axes.plot(xs, ys, color=look.colour, linewidth=0.6, alpha=0.3)
-        axes.scatter(xs, ys, s=8, color=look.colour, alpha=0.55, linewidth=0, marker=look.marker)
+        for drawn, hollow in ((values, False), (unused, True)):
+            points = [
+                (place + 0.22 * shift, drawn[subject, session])
+                for place, session in enumerate(sessions)
+                if (subject, session) in drawn
+            ]
+            if not points:
+                continue
+            xs, ys = zip(*points, strict=True)
+            style = ":" if hollow else "-"
+            axes.plot(xs, ys, color=look.colour, linewidth=0.6, alpha=0.3, linestyle=style)
+            _draw_values(axes, xs, ys, look.colour, look.marker, size=8.0, hollow=hollow)
     _draw_group(axes, values, subjects, sessions, look=look, confidence=confidence)
+
+
+def _draw_values(
+    axes: Axes,
+    xs: Sequence[float],
+    ys: Sequence[float],
+    colour: str,
+    marker: str,
+    *,
+    size: float,
+    hollow: bool,
+) -> None:
+    axes.scatter(
+        xs, ys, s=2 * size if hollow else size, marker=marker, alpha=0.9 if hollow else 0.6,
+        facecolor="none" if hollow else colour, edgecolor=colour if hollow else "none",
+        linewidth=0.8,
+    )  # fmt: skip
 
 
 def _mark_floor(
@@ -263,13 +248,9 @@ def _draw_means(
 
 
 def _plot_crossover(content: ReportContent, question: QuestionContent) -> Figure:
-    values = _finite_values(question)
     _, looks = make_looks(content.protocol, group_order(content))
-    received = treatments_by_session(content)
-    by_treatment: dict[str, dict[str, float]] = {}
-    for (subject, session), value in sorted(values.items()):
-        treatment = received.get((subject, session), session)
-        by_treatment.setdefault(treatment, {})[subject] = value
+    by_treatment = _by_treatment(content, counted_values(question))
+    unused = _by_treatment(content, unused_values(question))
     pair = _pair(content, question, by_treatment)
     figure = new_figure(10.0, _HEIGHT)
     grid = figure.add_gridspec(1, 3, width_ratios=[1.5, 1.0, 0.6])
@@ -285,7 +266,9 @@ def _plot_crossover(content: ReportContent, question: QuestionContent) -> Figure
             for t in ordered
         ],
     )
-    everyone = sorted({subject for values_ in by_treatment.values() for subject in values_})
+    everyone = sorted(
+        {subject for of in (by_treatment, unused) for own in of.values() for subject in own}
+    )
     shifts = dict(zip(everyone, spread(len(everyone)), strict=True))
     for before, after in pairwise(range(len(ordered))):
         for subject in sorted(
@@ -298,7 +281,7 @@ def _plot_crossover(content: ReportContent, question: QuestionContent) -> Figure
             )  # fmt: skip
     for place, treatment in enumerate(ordered):
         _draw_column(
-            left, place, by_treatment[treatment], shifts,
+            left, place, by_treatment[treatment], shifts, unused=unused.get(treatment, {}),
             look=looks.get(treatment), confidence=question.claim.confidence,
         )  # fmt: skip
     panel_title(left, "Every participant under each treatment")
@@ -306,6 +289,15 @@ def _plot_crossover(content: ReportContent, question: QuestionContent) -> Figure
     _draw_differences(figure.add_subplot(grid[1]), by_treatment, pair, names, claim=question.claim)
     _draw_estimate(figure.add_subplot(grid[2]), question.claim)
     return figure
+
+
+def _by_treatment(content: ReportContent, values: Values) -> dict[str, dict[str, float]]:
+    """Sort values by the treatment they were measured under."""
+    received = treatments_by_session(content)
+    found: dict[str, dict[str, float]] = {}
+    for (subject, session), value in sorted(values.items()):
+        found.setdefault(received.get((subject, session), session), {})[subject] = value
+    return found
 
 
 def _pair(
@@ -323,14 +315,14 @@ def _draw_column(
     values: dict[str, float],
     shifts: dict[str, float],
     *,
+    unused: dict[str, float],
     look: Look | None,
     confidence: float,
 ) -> None:
     colour, marker = (look.colour, look.marker) if look else (INK, "o")
-    xs = [place + 0.16 * shifts[subject] for subject in values]
-    axes.scatter(
-        xs, list(values.values()), s=14, color=colour, marker=marker, alpha=0.7, linewidth=0
-    )
+    for drawn, hollow in ((values, False), (unused, True)):
+        xs = [place + 0.16 * shifts[subject] for subject in drawn]
+        _draw_values(axes, xs, list(drawn.values()), colour, marker, size=14.0, hollow=hollow)
     mean, low, high = mean_interval(list(values.values()), confidence)
     side = place - 0.2 if place == 0 else place + 0.2
     axes.plot([side, side], [low, high], color=INK, linewidth=1.4)

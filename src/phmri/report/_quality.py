@@ -40,8 +40,8 @@ class QualityRow:
     Parameters
     ----------
     scan, session, group : str
-    n_used, n_left_out : int
-        Runs with a measurement.
+    n_used, n_left_out, n_missing : int
+        Runs that are used, runs that exist and are not, and runs that do not exist.
     mean_fd_mm, sd_fd_mm, mean_std_dvars, mean_tsnr, mean_df, mean_censored : float
         Over used runs, NaN where unknown; the last in percent of the run's volumes.
     """
@@ -51,6 +51,7 @@ class QualityRow:
     group: str
     n_used: int
     n_left_out: int
+    n_missing: int
     mean_fd_mm: float
     sd_fd_mm: float
     mean_std_dvars: float
@@ -87,6 +88,11 @@ def quality_rows(content: ReportContent) -> tuple[QualityRow, ...]:
     tuple of QualityRow
     """
     rows = []
+    lacking = {
+        (cell.subject, cell.session, cell.scan)
+        for cell in content.check.cells
+        if cell.status == "missing"
+    }
     for scan, session, group in _combinations(content):
         runs = [
             run
@@ -96,6 +102,7 @@ def quality_rows(content: ReportContent) -> tuple[QualityRow, ...]:
         used = [run for run in runs if run.used]
         if not runs:
             continue
+        n_missing = sum((run.subject, run.session, run.scan) in lacking for run in runs)
         displacement = _finite([run.mean_fd_mm for run in used])
         rows.append(
             QualityRow(
@@ -103,7 +110,8 @@ def quality_rows(content: ReportContent) -> tuple[QualityRow, ...]:
                 session=session,
                 group=group,
                 n_used=len(used),
-                n_left_out=len(runs) - len(used),
+                n_left_out=len(runs) - len(used) - n_missing,
+                n_missing=n_missing,
                 mean_fd_mm=_mean(displacement),
                 sd_fd_mm=float(np.std(displacement, ddof=1))
                 if len(displacement) > 1

@@ -141,6 +141,10 @@ class QuestionContent:
         For parcels and edges: statistic and corrected p per outcome, and their names.
     beside : BesideContent
         Other denoisings, and motion and physiology by the same model.
+    used : frozenset of (subject, session) or None
+        Which of ``values`` the model uses; None: all of them.
+    peak_df : tuple of float
+        Degrees of freedom of the claim's peaks, in their order; empty: those of the claim.
     """
 
     claim: Claim
@@ -153,6 +157,8 @@ class QuestionContent:
     p_values: tuple[float, ...] = ()
     names: tuple[str, ...] = ()
     beside: BesideContent = field(default_factory=BesideContent)
+    used: frozenset[tuple[str, str]] | None = None
+    peak_df: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from phmri.signals._records import (
     RunSignals,
 )
 from phmri.signals._regions import place_parcels, place_region
-from phmri.signals._series import extract_series
+from phmri.signals._series import extract_series, find_series_faults
 from phmri.signals._strategies import Strategy, list_strategies
 from phmri.signals._tissues import place_tissues
 from phmri.signals.physiology import (
@@ -67,6 +67,7 @@ __all__ = [
     "extract_signals",
     "find_beats",
     "find_breaths",
+    "find_series_faults",
     "heart_rate",
     "list_strategies",
     "make_cleaning",

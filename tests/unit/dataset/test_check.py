@@ -171,7 +171,7 @@ def test_a_question_names_what_left_participants_out(trial, parallel) -> None:
     }
     document = {**parallel, "exclusions": gone, "questions": {"acute": mixed}}
     (question,) = _check(trial, Protocol.model_validate(document)).questions
-    assert "2 without any session: claustrophobia" in question.reason
+    assert "2 without any session (excluded: claustrophobia)" in question.reason
 
 
 def test_no_arm_is_written_as_the_table_writes_it(trial, protocol) -> None:

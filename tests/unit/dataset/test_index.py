@@ -389,6 +389,7 @@ def test_people(trial) -> None:
         ("the participant has a folder but no row in the table", "03", None),
         ("the participant has a folder but no row in the table", "04", None),
     ]
+    assert index.problems[0].found == "a row in line 2 already"
     assert list(index.participants.index) == ["01", "02", "09"]
     assert index.participants.loc["01", "arm"] == "ketamine"
 

@@ -46,6 +46,8 @@ def test_public_names() -> None:
         "read_series",
         "read_table",
         "scan_dosing",
+        "scan_series",
+        "series_names",
         "sidecar_path",
         "source_of",
         "unit_groups",

@@ -13,6 +13,8 @@ from phmri.dataset import (
     read_mask,
     read_series,
     read_table,
+    scan_series,
+    series_names,
     write_image,
     write_json,
 )
@@ -105,6 +107,25 @@ def test_series_with_and_without_names(tmp_path: Path) -> None:
 def test_series_refuses_what_is_not_finite(tmp_path: Path, field: str) -> None:
     with pytest.raises(DatasetError, match=r":3, b"):
         read_series(_file(tmp_path, f"a\tb\n1\t2\n3\t{field}\n"))
+
+
+def test_all_faults_of_a_series_are_told_and_the_rest_is_read(tmp_path: Path) -> None:
+    series, problems = scan_series(_file(tmp_path, "a\tb\n1\t2\n3\n\nx\tinf\n5\t\n7\t8\n"))
+    assert [(p.line, p.field, p.what, p.found) for p in problems] == [
+        (3, None, "another number of fields than names", "1"),
+        (4, None, "another number of fields than names", "1"),
+        (5, "a", "not a number", "'x'"),
+        (5, "b", "the time series is not finite", "'inf'"),
+        (6, "b", "the time series is not finite", "nothing"),
+    ]
+    nan = np.nan
+    assert_array_equal(series.values, [[1.0, 2.0], [nan, nan], [5.0, nan], [7.0, 8.0]])
+
+
+@pytest.mark.parametrize("text", ["a\tb\n1\t2\n", '"a"\tb\r\n1\t2\r\n', "0.5\t1\n0.2\t3\n"])
+def test_names_of_a_series_need_its_first_line_alone(tmp_path: Path, text: str) -> None:
+    path = _file(tmp_path, text)
+    assert series_names(path) == read_series(path).names
 
 
 def test_json(tmp_path: Path) -> None:

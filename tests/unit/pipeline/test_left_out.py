@@ -35,9 +35,29 @@ def test_a_flat_baseline_leaves_an_outcome_out_as_a_row_and_as_a_role() -> None:
     of_people = leave_out_constant(loaded(outcome=stack[~BEFORE], baseline=stack[BEFORE]))
     for found in (of_sessions, of_people):
         assert found.names == ("a", "c")
-        assert found.note == "Left out, being the same in every participant: b."
+        assert found.note == "Left out, having the same baseline in every participant: b."
     assert_array_equal(of_sessions.images["periods"], stack[:, [0, 2]])
     assert leave_out_constant(loaded(periods=stack)).names == ("a", "b", "c")
+
+
+def test_an_outcome_that_is_flat_where_it_is_asked_about_is_left_out() -> None:
+    stack = drawn(3)
+    stack[~BEFORE, 0] = 0.3
+    found = leave_out_constant(loaded(periods=stack), BEFORE, ~BEFORE)
+    assert found.names == ("b", "c")
+    assert found.note == "Left out, being the same in every participant: a."
+
+
+def test_several_outcomes_without_a_baseline_that_varies_are_refused_for_that() -> None:
+    stack = drawn(3)
+    stack[BEFORE] = 0.3
+    stack[:, 2] = 0.5
+    for images, before in (
+        ({"periods": stack}, BEFORE),
+        ({"outcome": stack[~BEFORE], "baseline": stack[BEFORE]}, None),
+    ):
+        with pytest.raises(DesignError, match=r"baseline is the same in .*found in all 2 outcome"):
+            leave_out_constant(loaded(**images), before)
 
 
 def test_an_outcome_whose_baseline_nobody_has_is_not_constant() -> None:

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from phmri.exceptions import DesignError
 from phmri.group import JointEstimate, make_long_design
+from phmri.group.longitudinal._records import Model
 from phmri.pipeline._long_model import LongModel
-from phmri.pipeline._tested import _unfitted
+from phmri.pipeline._tested import _refuse_same_session, _unfitted
+from phmri.protocol import Question
 from tests.unit.group.longitudinal.long_trials import parallel, settings
 
 
@@ -46,3 +49,20 @@ def test_sessions_in_which_nothing_is_left_are_named() -> None:
     (problem,) = _unfitted(joint(2), Y, model)
     assert problem.what.startswith("the outcome is the same in every participant")
     assert (problem.field, problem.found) == ("session", "acute")
+
+
+@pytest.mark.parametrize("model", ["mixed", "clda"])
+def test_a_session_that_nobody_differs_in_is_refused_if_it_is_the_one_asked_about(
+    model: Model,
+) -> None:
+    """A random intercept would lend it the variance of the other sessions."""
+    table = parallel()
+    long = LongModel(table=table, design=make_long_design(settings(model), table))
+    Y = np.random.default_rng(0).normal(size=(len(long.design.rows), 1))
+    at = np.array(table.sessions)[long.design.rows]
+    question = Question.model_construct(session="acute")
+    Y[at == "day"] = 5.0
+    _refuse_same_session(question, long, Y)
+    Y[at == "acute"] = 5.0
+    with pytest.raises(DesignError, match=r"same in every participant.*found acute"):
+        _refuse_same_session(question, long, Y)

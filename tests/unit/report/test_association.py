@@ -20,8 +20,8 @@ from phmri.report import (
     write_report,
 )
 from phmri.report._association import association_lines, circular_lines
-from phmri.report._participants import floor_of
 from phmri.report._style import make_looks
+from phmri.report._values import floor_of
 from phmri.report._words import across_sentence
 
 EVIL = "<script>alert('x')</script>"

@@ -133,6 +133,42 @@ def test_participants_share_a_scale_and_label_it(parallel):
     assert "control\nn = 5" in texts(figure)
 
 
+def hollow(axes):
+    return [c for c in axes.collections if len(c.get_offsets()) and not len(c.get_facecolor())]
+
+
+def test_participants_that_the_model_leaves_out_are_hollow_and_not_counted(parallel):
+    question = by_name(parallel, "whole")
+    used = frozenset(key for key in question.values if key[0] != "04" and key != ("05", "acute"))
+    figure = plot_participants(parallel, dataclasses.replace(question, used=used))
+    assert {"control\nn = 4", "treated\nn = 5"} <= set(texts(figure))
+    left_out = sorted(value for key, value in question.values.items() if key not in used)
+    drawn = np.sort(np.concatenate([c.get_offsets()[:, 1] for c in hollow(figure.axes[0])]))
+    np.testing.assert_allclose(drawn, left_out)
+    assert not hollow(figure.axes[1])
+    means = figure.axes[0].lines[-1].get_ydata()
+    people = {"before": ["01", "02", "03", "05"], "acute": ["01", "02", "03"]}
+    expected = [np.mean([question.values[s, v] for s in own]) for v, own in people.items()]
+    np.testing.assert_allclose(means, expected)
+
+
+def test_a_session_that_the_model_does_not_look_at_is_drawn_of_its_participants(parallel):
+    question = by_name(parallel, "whole")
+    used = frozenset((s, v) for s, v in question.values if v == "acute" and s != "04")
+    figure = plot_participants(parallel, dataclasses.replace(question, used=used))
+    assert "control\nn = 4" in texts(figure)
+    assert np.isfinite(figure.axes[0].lines[-1].get_ydata()).all()
+    assert sum(len(c.get_offsets()) for c in hollow(figure.axes[0])) == 2
+
+
+def test_crossover_counts_who_is_in_the_model(crossover):
+    question = crossover.questions[0]
+    used = frozenset(key for key in question.values if key[0] != "03")
+    figure = plot_participants(crossover, dataclasses.replace(question, used=used))
+    assert {"Placebo\n(n = 7)", "Within-person differences (n = 7)"} <= set(texts(figure))
+    assert [len(c.get_offsets()) for c in hollow(figure.axes[0])] == [1, 1]
+
+
 def test_participants_without_a_peak_or_a_value(parallel):
     question = by_name(parallel, "refused")
     figure = plot_participants(
@@ -259,6 +295,15 @@ def test_parcels_become_lines_or_dots(parallel, count, axis):
     label = figure.axes[0].get_xlabel() if axis == "x" else figure.axes[0].get_ylabel()
     assert label == "t (df = 5)"
     assert "parcel 0" in texts(figure)
+
+
+def test_axis_names_no_df_where_outcomes_have_their_own(parallel):
+    question = by_name(parallel, "network")
+    own = (19.1, *[16.7] * (len(question.claim.peaks) - 1))
+    named = [text for text in texts(plot_outcomes(parallel, question)) if "df" in text]
+    several = dataclasses.replace(question, peak_df=own)
+    assert named == ["t (df = 5)"]
+    assert not [text for text in texts(plot_outcomes(parallel, several)) if "df" in text]
 
 
 def test_outcomes_without_names_are_refused(parallel):

@@ -246,3 +246,53 @@ def test_of_nothing_found_few_outcomes_are_listed(parallel, make_claim, tmp_path
     assert block.count("<td>cingulate</td>") == 10
     assert "5 further outcomes, of larger p: see question-whole_peaks.tsv." in block
     assert "further row" not in block
+
+
+def table_of(written, caption):
+    (table,) = [t for t in re.findall(r"<table.*?</table>", written, re.DOTALL) if caption in t]
+    heads = re.findall(r"<th[^>]*>(.*?)</th>", table, re.DOTALL)
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", table.partition("<tbody>")[2], re.DOTALL)
+    return heads, [re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL) for row in rows]
+
+
+def answered(parallel, tmp_path, peak_df):
+    questions = tuple(
+        dataclasses.replace(q, peak_df=peak_df) if q.claim.question == "whole" else q
+        for q in parallel.questions
+    )
+    content = dataclasses.replace(parallel, questions=questions)
+    return write_report(content, tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+def test_every_outcome_has_its_own_df(parallel, tmp_path):
+    written = answered(parallel, tmp_path, (19.11, 16.7))
+    heads, rows = table_of(written, "Peaks of whole.")
+    assert heads[2:4] == ["t", "df"]
+    assert [row[2:4] for row in rows] == [["6.50", "19.1"], ["6.50", "16.7"]]
+    assert "t(19.1) = 6.50" in written
+
+
+@pytest.mark.parametrize("peak_df", [(5.0, 5.0), ()])
+def test_one_df_stands_in_the_head(parallel, tmp_path, peak_df):
+    heads, rows = table_of(answered(parallel, tmp_path, peak_df), "Peaks of whole.")
+    assert heads[2] == "t(5)"
+    assert heads[3].startswith("Effect")
+    assert {len(row) for row in rows} == {len(heads)}
+
+
+def test_missing_runs_are_not_left_out(parallel, tmp_path):
+    cells = {(cell.subject, cell.session): cell for cell in parallel.check.cells}
+    lost = dataclasses.replace(
+        parallel.runs[0], subject="02", session="acute", used=False, reason="no run found",
+        n_volumes=0,
+    )  # fmt: skip
+    assert cells["02", "acute"].status == "missing"
+    content = dataclasses.replace(parallel, runs=(*parallel.runs, lost))
+    heads, rows = table_of(write_report(content, tmp_path / "index.html").read_text(), "Table 2.")
+    assert heads[3:6] == ["Runs used", "Left out", "Missing"]
+    assert [row[1:6] for row in rows] == [
+        ["before", "control", "5", "0", "0"],
+        ["before", "treated", "3", "2", "0"],
+        ["acute", "control", "4", "0", "1"],
+        ["acute", "treated", "3", "2", "0"],
+    ]

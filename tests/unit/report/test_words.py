@@ -10,7 +10,6 @@ from phmri.group import SAME_BASELINE, without_baseline
 from phmri.group._parallel import same_baseline_words
 from phmri.protocol import Protocol
 from phmri.report._anatomy import make_volume
-from phmri.report._participants import mean_interval
 from phmri.report._quality import spread
 from phmri.report._text import (
     Bibliography,
@@ -20,6 +19,7 @@ from phmri.report._text import (
     plural,
     relate_pvalue,
 )
+from phmri.report._values import mean_interval
 from phmri.report._words import estimand_lines
 
 ORDERS = {

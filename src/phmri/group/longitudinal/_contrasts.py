@@ -1,6 +1,7 @@
 """Contrasts by name, as weights of arms or treatments."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
@@ -27,7 +28,8 @@ def ask_contrasts(settings: LongSettings) -> dict[str, dict[Cell, float]]:
     -------
     dict of str to dict
         Name -> weight of each cell's mean. With one reference the question's own is
-        ``difference``; with two the difference is an interaction and stands beside it.
+        ``difference``; with two the difference is an interaction and stands beside it. With an
+        early session and no reference it is early minus late.
     """
     first, second = settings.contrast
     at = settings.session
@@ -49,7 +51,9 @@ def ask_contrasts(settings: LongSettings) -> dict[str, dict[Cell, float]]:
         if settings.references[0] != settings.references[1]:  # the difference is an interaction
             asked = {f"{first} - {second}": _at(_add({}, first, second), at)} | asked
     if settings.early is not None:
-        asked |= {"early": _at(own, settings.early), "late": _at(own, at)}
+        early, late = _at(own, settings.early), _at(own, at)
+        waned = early | {cell: -weight for cell, weight in late.items()}
+        asked |= {"early": early, "late": late, "difference": asked.get("difference", waned)}
     return asked
 
 
@@ -158,11 +162,7 @@ def make_unit_contrasts(
     )
     if problems:
         raise DesignError(*problems)
-    asked = {
-        name: weights
-        for name, weights in ask_contrasts(settings).items()
-        if name not in {"early", "late"}
-    }
+    asked = ask_contrasts(replace(settings, early=None))
     contrasts = np.zeros((len(asked), design.X.shape[1]))
     for row, weights in zip(contrasts, asked.values(), strict=True):
         for (label, _), weight in weights.items():

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from phmri.exceptions import Problem
 from phmri.group._columns import is_constant
-from phmri.group._parallel import join_words, same_baseline_words
+from phmri.group._parallel import BASELINE_UNUSED, join_words, same_baseline_words
 from phmri.group.longitudinal._assemble import (
     Columns,
     adjust_rows,
@@ -97,6 +97,9 @@ def make_parallel_model(
         labels = np.array(session_labels(table))
         rows = rows[labels[rows] != settings.baseline]
     notes += told
+    unused = settings.least_squares and role == "common"
+    if unused:
+        notes += (BASELINE_UNUSED,)
     refuse_cells(settings, table, rows, role)
     at = np.array(pick(session_labels(table), rows))
     sessions = used_sessions(table, rows)
@@ -149,7 +152,7 @@ def make_parallel_model(
             settings,
             table,
             rows,
-            VOXELWISE if voxelwise else BASELINE[role],
+            VOXELWISE if voxelwise else BASELINE_UNUSED if unused else BASELINE[role],
             adjustment.names,
         ),
         notes=(*adjustment.notes, *notes),
@@ -296,6 +299,7 @@ def _sentences(
     )
     planned = len({*pick(table.subjects, rows)}) * len(sessions)
     lost = planned - len(rows)
+    depends = "arm, session and covariates" if settings.least_squares else "observed outcomes"
     return (
         model,
         baseline,
@@ -304,7 +308,7 @@ def _sentences(
             (
                 (
                     f"{lost} of {planned} outcomes were missing; participants kept those they "
-                    "had, which is unbiased if what is missing depends on observed outcomes only."
+                    f"had, which is unbiased if what is missing depends on {depends} only."
                 ),
             )
             if lost

@@ -30,6 +30,9 @@ __all__ = ["fit_marginal_block"]
 
 MOST_STEPS = 80
 """Evaluations of the likelihood before an outcome is given up."""
+SLOW = 20
+"""Evaluations after which Newton's steps are tried from afar too: along a ridge that is nearly
+flat the average information is far from the Hessian, and its steps are short."""
 CLOSE = 1e-5
 """Squared length of a step, in standard errors, from which Newton's steps are safe."""
 LAST, LAST_NEWTON = 1e-18, 1e-10
@@ -138,8 +141,8 @@ def _climb(
         length=np.full(n_block, np.inf),
         done=np.zeros(n_block, dtype=bool),
     )
-    for _ in range(MOST_STEPS):
-        _advance(design, moments, structure, now)
+    for turn in range(MOST_STEPS):
+        _advance(design, moments, structure, now, slow=turn >= SLOW)
         done = now.done
         best[:, active] = now.theta + np.where(done, now.step, 0.0)
         converged[active[done]] = True
@@ -163,7 +166,9 @@ def _keep(
     return design, Moments(crossed=moments.crossed[..., keep], squares=moments.squares[..., keep])
 
 
-def _advance(design: VisitDesign, moments: Moments, structure: Structure, now: _Climb) -> None:
+def _advance(
+    design: VisitDesign, moments: Moments, structure: Structure, now: _Climb, *, slow: bool
+) -> None:
     """Take the step of every outcome where the likelihood rises, and choose the next."""
     trial = now.theta + now.step
     sigma, slopes = structure.entries(trial)
@@ -176,9 +181,9 @@ def _advance(design: VisitDesign, moments: Moments, structure: Structure, now: _
     step = np.where(regular, solve(inverse, gradient), 0.0)
     length = np.where(regular, np.einsum("kv,kv->v", step, gradient), np.inf)
     last = np.full(len(length), LAST)
-    near = rises & (length < CLOSE) & ~now.done
+    near = rises & ((length < CLOSE) | slow) & ~now.done
     # The Hessian costs as much as all else, and is not asked for the sake of a few.
-    if structure.linear and 2 * near.sum() > (~now.done).sum():
+    if structure.linear and (slow or 2 * near.sum() > (~now.done).sum()):
         expected = _chain(structure, slopes, curvature(design, point).expected)
         inverse, _, positive = invert(2.0 * average - expected)
         newton = solve(inverse, gradient)

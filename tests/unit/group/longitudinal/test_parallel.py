@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from phmri.exceptions import DesignError
+from phmri.group import without_baseline
 from phmri.group.longitudinal import (
     carryover_design,
     check_covariance,
@@ -78,7 +79,9 @@ def test_changes_are_compared_when_the_baseline_is_an_outcome():
     design = make_long_design(settings("mixed", baseline_as="outcome", early="day"), table)
     assert design.structure == "random_intercept"
     assert design.X.shape == (54, 9)
-    assert design.names == ("KET - PLA", "early", "late")
+    assert design.names == ("KET - PLA", "early", "late", "difference")
+    early, late, waned = design.contrasts[1:]
+    assert_array_equal(waned, early - late)
     found = effects(table, design)
     # A noisy person at baseline alone moves every change of that person.
     own = baseline_of(table)[design.rows]
@@ -155,6 +158,26 @@ def test_participants_without_a_baseline_leave_a_model_that_needs_it():
     assert "2 participants without a baseline were left out of the model: 04, 11." in design.notes
 
 
+@pytest.mark.parametrize(
+    ("model", "numbers", "adjusts"),
+    [("clda", False, False), ("mixed", False, False), ("mixed", True, True)],
+)
+def test_least_squares_says_where_it_does_not_adjust(model, numbers, adjusts):
+    """A baseline that is an outcome tells least squares nothing of the later sessions."""
+    table = parallel(lost={("03", "day")})
+    given = baseline_of(table) if numbers else None
+    design = make_long_design(settings(model, least_squares=True), table, baseline=given)
+    assert without_baseline(design.notes) != adjusts
+    assert any("does not adjust for it" in s for s in design.sentences) != adjusts
+    assert any("depends on arm, session and covariates only" in s for s in design.sentences)
+    arms, sessions = (np.array(x)[design.rows] for x in (table.groups, table.sessions))
+    y = outcomes(table, design, slope=0.7)
+    raw = [y[(arms == arm) & (sessions == "acute"), 0].mean() for arm in ("KET", "PLA")]
+    assert (
+        abs(effects(table, design, slope=0.7)["KET - PLA"] - raw[0] + raw[1]) < 1e-9
+    ) != adjusts
+
+
 def test_without_a_baseline_arms_are_compared_as_they_are():
     design = make_long_design(settings("mixed", session="acute"), parallel())
     assert design.X.shape == (54, 9)
@@ -176,7 +199,8 @@ def test_what_another_session_cannot_tell_is_named():
     lost = {(f"{k:02d}", "day") for k in range(18) if k % 3 == 1}
     design = make_long_design(settings("mixed", early="day"), parallel(lost=lost))
     assert design.names == ("KET - PLA", "late")
-    assert design.not_estimable == {"early": "no participant has data of KET at day"}
+    lost_words = "no participant has data of KET at day"
+    assert design.not_estimable == {"early": lost_words, "difference": lost_words}
 
 
 def test_covariates_that_say_nothing_new_are_noted():

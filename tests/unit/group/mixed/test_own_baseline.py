@@ -4,9 +4,10 @@ import jaxtyping
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import minimize
 
 from phmri.exceptions import DesignError
-from phmri.group.mixed import fit_unstructured
+from phmri.group.mixed import _marginal, fit_unstructured
 
 NAMES = ("drug", "pretreated")
 METHODS = ("kenward_roger", "satterthwaite")
@@ -72,6 +73,39 @@ def test_maps_equal_scalars(method, n_visits):
             (found.reml_loglik_minus2[v], one.reml_loglik_minus2[0]),
         ):
             assert_allclose(whole, single, rtol=1e-8)
+
+
+def test_a_ridge_that_is_nearly_flat_is_climbed_to_its_top(monkeypatch):
+    """A few of many small trials, whose sessions go together nearly wholly."""
+    Y, X, subjects, visits, baseline, L = maps(12, 4000, seed=1)
+    given = (X, subjects, visits, L, NAMES)
+    found = fit_unstructured(Y, *given, baseline=baseline)
+    assert (found.contrasts.status == 0).all()
+    monkeypatch.setattr(_marginal, "SLOW", _marginal.MOST_STEPS)
+    short = fit_unstructured(Y, *given, baseline=baseline).contrasts.status == 2
+    assert 1 <= short.sum() < 10
+    for v in np.flatnonzero(short):
+        slopes = [np.where(visits == k, baseline[:, v], 0.0) for k in range(2)]
+        rows = np.isfinite(Y[:, v])
+        Z, y = np.column_stack([X, *slopes])[rows], Y[rows, v]
+
+        def deviance(theta, Z=Z, y=y, rows=rows):
+            root = np.array([[np.exp(theta[0]), 0.0], [theta[2], np.exp(theta[1])]])
+            same = subjects[rows][:, None] == subjects[rows]
+            V = np.where(same, (root @ root.T)[visits[rows][:, None], visits[rows]], 0.0)
+            precision = np.linalg.inv(V)
+            A = Z.T @ precision @ Z
+            left = y - Z @ np.linalg.solve(A, Z.T @ precision @ y)
+            return (
+                np.linalg.slogdet(V)[1] + np.linalg.slogdet(A)[1] + left @ precision @ left
+                + (len(y) - Z.shape[1]) * np.log(2 * np.pi)
+            )  # fmt: skip
+
+        best = min(
+            minimize(deviance, start, method="Nelder-Mead", options={"maxiter": 4000}).fun
+            for start in ([0.0, 0.0, 0.0], [0.5, -1.0, 1.0], [0.5, -1.0, -1.0])
+        )
+        assert found.reml_loglik_minus2[v] == pytest.approx(best, abs=1e-4)
 
 
 def test_threads_change_no_byte():
