@@ -50,6 +50,11 @@ QUESTIONS = {
         f"lastingalone{k}": asked(**LASTING, blockade=None, where={"at": edge})
         for k, edge in enumerate(EDGES)
     },
+    "clustered": asked(errors="cr2"),
+    **{
+        f"clusteredalone{k}": asked(errors="cr2", where={"at": edge})
+        for k, edge in enumerate(EDGES)
+    },
 }
 
 
@@ -96,7 +101,10 @@ def edges_of(out: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / f"{folder.name}_stats.tsv", sep="\t")
 
 
-@pytest.mark.parametrize(("several", "one"), [("map", "alone"), ("lasting", "lastingalone")])
+@pytest.mark.parametrize(
+    ("several", "one"),
+    [("map", "alone"), ("lasting", "lastingalone"), ("clustered", "clusteredalone")],
+)
 def test_every_edge_is_as_if_asked_alone(
     trial: tuple[Path, dict[str, Any]], several: str, one: str
 ) -> None:

@@ -18,7 +18,7 @@ _OF_DESIGN = {
     "crossover": ("crossover", "mixed"),
     "crossover of unknown order": ("crossover",),
 }
-_WITH_ERRORS = {"hc3": _LINEAR, "cr2": ("mixed", "clda")}
+_WITH_ERRORS = {"hc3": _LINEAR, "cr2": _MIXED}
 """Standard errors other than the model's -> estimators that have them."""
 
 

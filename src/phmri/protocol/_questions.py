@@ -107,8 +107,8 @@ class Question(Record):
     ratio of a higher score, the same at every cut."""
     errors: Literal["model", "hc3", "cr2"] = "model"
     """Standard errors: of the model; ``hc3``, right also where variances differ (``ancova``,
-    ``change``, ``post``); ``cr2``, the mean model of ``mixed`` or ``clda`` by least squares with
-    errors clustered by participant."""
+    ``change``, ``post``); ``cr2``, the mean model of ``mixed``, ``mmrm`` or ``clda`` by least
+    squares with errors clustered by participant."""
     degrees_of_freedom: Literal["kenward_roger", "satterthwaite"] = "kenward_roger"
     """Of ``mixed``, ``mmrm`` and ``clda``."""
     covariates: tuple[str, ...] = ()

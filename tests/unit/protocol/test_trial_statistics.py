@@ -284,15 +284,13 @@ REFITTED = "expected an 'inference' of this question, in it as 'method' one of f
 ESTIMATORS = [
     Case(id="baseline of mmrm", old="    baseline: pre\n    estimator: mmrm", new="    estimator: mmrm", field="questions.score",
          says="the estimator 'mmrm' needs the key 'baseline'; expected 'baseline' with the label of a session"),
-    Case(id="clustered mmrm", old=CLDA, new="    estimator: mmrm\n    errors: cr2 #!\n" + HOLM, field="questions.second.errors",
-         says="the estimator 'mmrm' has no such standard errors; found cr2; expected model, or as 'estimator' one of mixed, clda"),
     Case(id="mixed of one session", old="    measure: map\n    contrast: [ketamine, placebo]\n    session: day\n    baseline: pre\n    estimator: mixed\n    errors: cr2\n    where: {mean_of: place}\n    persistence: {early: infusion}\n",
          new="    measure: single\n    contrast: [ketamine, placebo]\n    session: infusion\n    estimator: mixed #!\n    where: {mean_of: place}\n", field="questions.third.estimator",
          says="this estimator needs two sessions or more, and there is one; found infusion; expected one of ancova, change, post"),
     Case(id="sandwich of a mixed model", old="errors: cr2", new="errors: hc3 #!", field="questions.third.errors",
          says="the estimator 'mixed' has no such standard errors; found hc3; expected model, or as 'estimator' one of ancova, change, post"),
     Case(id="clusters of one row", old="errors: hc3", new="errors: cr2 #!", field="questions.part.errors",
-         says="the estimator 'post' has no such standard errors; found cr2; expected model, or as 'estimator' one of mixed, clda"),
+         says="the estimator 'post' has no such standard errors; found cr2; expected model, or as 'estimator' one of mixed, mmrm, clda"),
     Case(id="degrees of freedom of ancova", old=FIRST, new=FIRST + "    degrees_of_freedom: satterthwaite #!\n", field="questions.first.degrees_of_freedom",
          says="this has no effect with the estimator 'ancova'; found satterthwaite; "
          "expected no key 'degrees_of_freedom', or as 'estimator' one of mixed, mmrm, clda with the errors of the model"),

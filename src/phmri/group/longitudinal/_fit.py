@@ -118,18 +118,25 @@ def fit_long_design(
             )
         )
     given = baseline is not None
-    if design.voxelwise_baseline != given or (given and errors == "cr2"):
+    if design.voxelwise_baseline != given:
         raise DesignError(
             Problem(
-                what="only an unstructured model of maps takes a baseline per outcome",
+                what="only an MMRM of maps takes a baseline per outcome",
                 field="baseline",
                 found="one per outcome" if given else "none",
-                expected="a design made without baseline numbers, and errors of the model",
+                expected="a design made without baseline numbers",
             )
         )
     if errors == "cr2":
         return fit_cluster_robust(
-            Y, design.X, design.subjects, design.contrasts, design.names, correction="cr2"
+            Y,
+            design.X,
+            design.subjects,
+            design.contrasts,
+            design.names,
+            correction="cr2",
+            own=None if baseline is None else (baseline, design.visits),
+            n_threads=n_threads,
         )
     match design.structure:
         case "independent":

@@ -136,7 +136,7 @@ def make_parallel_model(
     )
     if role == "covariate" and not any(name.startswith(SLOPE) for name in columns.names):
         role = None
-    if settings.model != "mixed":
+    if settings.model != "mixed" and not settings.least_squares:
         notes += _few(int(subjects.max()) + 1, columns.X.shape[1], len(sessions))
     shared = [not (voxelwise and name.startswith(SLOPE)) for name in columns.names]
     return LongDesign(

@@ -134,16 +134,6 @@ def refuse_sessions(
                 "as an outcome",
             )
         )
-    if baseline is None and settings.model == "mmrm" and settings.least_squares:
-        problems.append(
-            Problem(
-                what="clustered errors take one model for all images, and with mmrm each has a "
-                "baseline of its own",
-                field="errors",
-                found="cr2",
-                expected="errors model, or estimator clda, or numbers (a region, a scale)",
-            )
-        )
     if problems:
         raise DesignError(*problems)
 
@@ -275,7 +265,7 @@ def _unpaired(
     rows: Int[np.ndarray, " n_used"],
 ) -> list[Problem]:
     """Name pairs of sessions whose covariance nobody tells."""
-    if settings.model == "mixed":
+    if settings.model == "mixed" or settings.least_squares:
         return []
     held: dict[str, set[str]] = {}
     for subject, session in zip(

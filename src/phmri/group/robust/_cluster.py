@@ -7,7 +7,8 @@ over participants i, with :math:`A_i = I` (cr0, cr1), :math:`(I - H_{ii})^{-1/2}
 adjustments and degrees of freedom; an outcome adds its residuals only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,7 @@ from scipy import sparse
 from phmri.exceptions import DesignError, Problem
 from phmri.group._records import JointEstimate
 from phmri.group.robust._model import (
+    SINGULAR,
     LinearModel,
     check_model,
     finish,
@@ -27,14 +29,16 @@ from phmri.group.robust._model import (
     make_linear_model,
     not_estimated,
 )
+from phmri.group.robust._own_cluster import fit_own_clusters
+from phmri.threads import one_blas_thread
 
 __all__ = ["ClusterModel", "Correction", "fit_cluster_robust", "make_cluster_model"]
 
 Correction = Literal["cr0", "cr1", "cr2", "cr3"]
 POWERS = {"cr0": 0.0, "cr1": 0.0, "cr2": -0.5, "cr3": -1.0}
 LEAST_CLUSTERS = 2
-SINGULAR = 1e-10
-"""Eigenvalue of I - H that counts as zero: participants with a column of their own have one."""
+CHUNK = 256
+"""Outcomes with columns of their own that are held at once, each with a weight for every row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +68,8 @@ def fit_cluster_robust(
     names: Sequence[str],
     *,
     correction: Correction = "cr2",
+    own: tuple[Float[np.ndarray, "n_rows n_outcomes"], Int[np.ndarray, " n_rows"]] | None = None,
+    n_threads: int = 1,
 ) -> JointEstimate:
     r"""Estimate contrasts by least squares, with errors free of any within-person covariance.
 
@@ -81,6 +87,12 @@ def fit_cluster_robust(
         What each contrast is.
     correction : {"cr0", "cr1", "cr2", "cr3"}, default "cr2"
         For the leverage of participants; cr1 is cr0 times m/(m - 1) with m participants.
+    own : tuple of ndarray, optional
+        A number beside each outcome (n_rows, n_outcomes), as the participant's own image before
+        treatment, finite where the outcome is; and the visit of each row (n_rows,). It is a
+        column more per visit. With ``cr2`` alone.
+    n_threads : int, default 1
+        Where outcomes have columns of their own; changes no number.
 
     Returns
     -------
@@ -102,6 +114,9 @@ def fit_cluster_robust(
     """
     check_model(Y, X, contrasts, names)
     refuse_few(subjects)
+    if own is not None:
+        _refuse_other_corrections(correction)
+        return _fit_own(Y, X, subjects, contrasts, names, own=own, n_threads=n_threads)
     found = not_estimated(names, Y.shape[1])
     failed = np.ones(Y.shape[1], dtype=bool)
     held: np.ndarray | None = None
@@ -121,6 +136,61 @@ def fit_cluster_robust(
         found.df[:, columns] = df[:, None]
         failed[columns] = has_no_error(residual, outcome) | ~np.isfinite(df).all()
         failed[columns] |= is_rounding(covariance, model.linear.weights, outcome)
+    return finish(found, failed)
+
+
+def _refuse_other_corrections(correction: Correction) -> None:
+    if correction != "cr2":
+        raise DesignError(
+            Problem(
+                what="only one correction is known with a baseline per outcome",
+                field="correction",
+                found=correction,
+                expected="cr2",
+            )
+        )
+
+
+def _fit_own(
+    Y: Float[np.ndarray, "n_rows n_outcomes"],
+    X: Float[np.ndarray, "n_rows n_columns"],
+    subjects: Int[np.ndarray, " n_rows"],
+    contrasts: Float[np.ndarray, "n_contrasts n_columns"],
+    names: Sequence[str],
+    *,
+    own: tuple[Float[np.ndarray, "n_rows n_outcomes"], Int[np.ndarray, " n_rows"]],
+    n_threads: int,
+) -> JointEstimate:
+    baseline, visits = own
+    found = not_estimated(names, Y.shape[1])
+    failed = np.ones(Y.shape[1], dtype=bool)
+
+    def work(job: tuple[LinearModel, np.ndarray, np.ndarray]) -> None:
+        linear, rows, columns = job
+        cells = np.ix_(rows, columns)
+        at = fit_own_clusters(
+            linear,
+            subjects[rows],
+            visits[rows],
+            Y[cells].astype(np.float64),
+            baseline[cells].astype(np.float64),
+        )
+        found.effect[:, columns], found.covariance[columns] = at[0], at[1]
+        found.df[:, columns], failed[columns] = at[2], at[3]
+
+    def jobs() -> Iterator[tuple[LinearModel, np.ndarray, np.ndarray]]:
+        held, linear = None, None
+        for rows, columns in iterate_patterns(~np.isnan(Y)):
+            if linear is None or held is None or (rows != held).any():
+                linear, held = make_linear_model(X[rows], contrasts), rows
+            n_own, n_people = len(np.unique(visits[rows])), len(np.unique(subjects[rows]))
+            enough = linear.df > n_own and n_people >= LEAST_CLUSTERS
+            if linear.estimable.all() and enough:
+                for start in range(0, len(columns), CHUNK):
+                    yield linear, rows, columns[start : start + CHUNK]
+
+    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+        list(pool.map(work, jobs()))
     return finish(found, failed)
 
 

@@ -14,6 +14,7 @@ from phmri.group._records import JointEstimate
 __all__ = [
     "BLOCK",
     "NOT_ESTIMABLE",
+    "SINGULAR",
     "LinearModel",
     "check_model",
     "finish",
@@ -29,6 +30,8 @@ BLOCK = 4096
 NOT_ESTIMABLE = 3
 """Status of an outcome that the rows at hand cannot answer for."""
 TOLERANCE = 1e-8
+SINGULAR = 1e-10
+"""Eigenvalue of I - H that counts as zero: participants with a column of their own have one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
