@@ -71,5 +71,6 @@ def test_public_names():
         "sessions_without_error",
         "standardised",
         "wilcoxon_mann_whitney",
+        "without_baseline",
     ]
     assert all(hasattr(phmri.group, name) for name in phmri.group.__all__)
