@@ -19,7 +19,7 @@ SUMMARY = DesignSummary(
     settings=Inference(stop_after=20),
     n_per_group={"drug": 15, "placebo": 15, "held": 12},
     columns=("arm:drug", "arm:placebo", "arm:held"),
-    voxelwise_baseline=True,
+    n_own_columns=1,
     df=38,
     n_rows=42,
     n_moving=30,
