@@ -34,9 +34,10 @@ check: $(READY)  ## Style, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell src docs tests examples benchmarks README.md CONTRIBUTING.md
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-cache
-	$(BIN)/numpydoc lint $$(git ls-files 'src/phmri/*.py')
+	@# The two slow ones side by side.
+	$(BIN)/mypy & types=$$!; \
+	$(BIN)/lint-imports --no-cache && $(BIN)/numpydoc lint $$(git ls-files 'src/phmri/*.py'); \
+	style=$$?; wait $$types && exit $$style
 
 bench: $(READY)  ## Time against named peers: all, or one by `make bench B=seed_connectivity`
 	$(BIN)/python benchmarks/run.py $(B)

@@ -26,7 +26,7 @@ from phmri.group import (
 from phmri.inference import Volume, permute
 from phmri.protocol import Crossover, Inference, Parallel, Question
 
-N_TRIALS = int(os.environ.get("PHMRI_TRIALS", "200"))
+N_TRIALS = int(os.environ.get("PHMRI_TRIALS", "120"))
 ALPHA = 0.05
 SETTINGS = Inference(method="tfce", cluster_p=0.02, n_permutations=100, alpha=ALPHA)
 METHODS = ("voxel", "cluster_mass", "tfce")

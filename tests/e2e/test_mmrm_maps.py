@@ -46,15 +46,9 @@ QUESTIONS = {
     "map": asked(role="primary"),
     **{f"alone{k}": asked(where={"at": edge}) for k, edge in enumerate(EDGES)},
     "lasting": asked(**LASTING, blockade=None),
-    **{
-        f"lastingalone{k}": asked(**LASTING, blockade=None, where={"at": edge})
-        for k, edge in enumerate(EDGES)
-    },
+    "lastingalone0": asked(**LASTING, blockade=None, where={"at": EDGES[0]}),
     "clustered": asked(errors="cr2"),
-    **{
-        f"clusteredalone{k}": asked(errors="cr2", where={"at": edge})
-        for k, edge in enumerate(EDGES)
-    },
+    "clusteredalone0": asked(errors="cr2", where={"at": EDGES[0]}),
 }
 
 
@@ -102,16 +96,16 @@ def edges_of(out: Path, name: str) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("several", "one"),
-    [("map", "alone"), ("lasting", "lastingalone"), ("clustered", "clusteredalone")],
+    ("several", "one", "n"),
+    [("map", "alone", 3), ("lasting", "lastingalone", 1), ("clustered", "clusteredalone", 1)],
 )
 def test_every_edge_is_as_if_asked_alone(
-    trial: tuple[Path, dict[str, Any]], several: str, one: str
+    trial: tuple[Path, dict[str, Any]], several: str, one: str, n: int
 ) -> None:
     out = trial[0] / "out"
     table = edges_of(out, several)
     assert len(table) == len(EDGES)
-    for k in range(len(EDGES)):
+    for k in range(n):
         alone = row_of(out, f"{one}{k}")
         for column in ("effect", "se", "df", "d", "puncorrected"):
             assert table[column][k] == pytest.approx(alone[column], rel=1e-7), column
