@@ -2,14 +2,17 @@
 
 import csv
 import json
+import subprocess
 from pathlib import Path
 
+import bids_validator_deno
 import pytest
+from deno import find_deno_bin
 
 from phmri.cli import main
 from phmri.pipeline import run
 from phmri.report import write_recovered_page
-from phmri.simulation import compare, make_small_tree, write_recovered
+from phmri.simulation import compare, make_small_tree, simulate, write_recovered
 from phmri.simulation._demo import demo_text
 
 TRUTH = """
@@ -23,6 +26,15 @@ effects:
   link: {kind: coupling, scan: rest, treatments: {ketamine: 1}, seed: pgACC, target: left_insula,
     gain: 1.0, own_map: 0.5}
 """
+
+
+def bids_errors(folder: Path) -> list[dict[str, str]]:
+    """Ask the BIDS validator, which may read but not reach out."""
+    bundle = Path(bids_validator_deno.__file__).with_name("bids-validator.js")
+    command = [find_deno_bin(), "--allow-read", "--allow-env", bundle, folder, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    told = json.loads(done.stdout)["issues"]["issues"]
+    return [issue for issue in told if issue["severity"] == "error"]
 
 
 @pytest.fixture
@@ -51,6 +63,16 @@ def test_simulate_writes_a_tree_that_check_reads(
     stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*_bold.nii.gz")}
     assert main([*words, "--seed", "7"]) == 0
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+
+
+def test_two_participants_pass_the_bids_validator(protocol: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "planted.yaml"
+    truth.write_text(f"{TRUTH}participants: {{placebo: 1, ketamine: 1}}", encoding="utf-8")
+    tree = simulate(protocol, tmp_path / "sim", truth_path=truth, seed=7)
+    assert len(list(tree.bids_dir.glob("sub-*"))) == 2
+    assert bids_errors(tree.bids_dir) == bids_errors(tree.derivatives) == []
+    (tree.bids_dir / "sub-01" / "notes.txt").write_text("not BIDS", encoding="utf-8")
+    assert [error["code"] for error in bids_errors(tree.bids_dir)] == ["NOT_INCLUDED"]
 
 
 def test_a_wrong_truth_is_one_clear_error_and_nothing_is_written(

@@ -114,8 +114,7 @@ class ArmaAverage:
         weight = np.exp(found - found.max(axis=0))
         prior = np.full(len(processes), 1.0 / len(processes))
         for _ in range(_STEPS):
-            share = weight * (prior[:, None] / (prior @ weight))
-            prior = share.sum(axis=1) + _EVEN_VOXELS / prior.size
+            prior = prior * (weight @ (1.0 / (prior @ weight))) + _EVEN_VOXELS / prior.size
             prior /= prior.sum()
         return prior
 
