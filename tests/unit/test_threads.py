@@ -1,9 +1,12 @@
-"""Linear algebra on one thread, for a while."""
+"""Linear algebra on one thread, for a while; work shared out among threads."""
+
+import threading
 
 import numpy as np
+import pytest
 from threadpoolctl import threadpool_info
 
-from phmri.threads import one_blas_thread
+from phmri.threads import map_threads, one_blas_thread
 
 
 def threads() -> list[int]:
@@ -23,3 +26,15 @@ def test_all_libraries_are_limited_and_set_free_again() -> None:
             assert threads() == within
         assert set(within) == {1}
         assert threads() == before
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_work_is_done_in_order_by_as_many_threads_as_asked(n_threads: int) -> None:
+    def work(number: int) -> tuple[int, str, set[int]]:
+        return number**2, threading.current_thread().name, set(threads())
+
+    squares, names, within = zip(*map_threads(work, iter(range(20)), n_threads), strict=True)
+    assert squares == tuple(number**2 for number in range(20))
+    assert (set(names) == {threading.current_thread().name}) == (n_threads == 1)
+    assert set.union(*within) == {1}
+    assert map_threads(work, (), n_threads) == []

@@ -1,7 +1,9 @@
 """Volumes of a run one after the other, decompressed ahead of the consumer in bounded memory.
 
 A thread decompresses (ISA-L releases the interpreter lock) while the consumer computes; a queue
-of a few volumes stands between them. The scaled value of a voxel is ``raw * slope + inter``.
+of two portions stands between them. A portion is one volume, or as many small ones as fill a
+megabyte: handing over costs more than reading a small one. The scaled value of a voxel is
+``raw * slope + inter``.
 """
 
 import queue
@@ -20,7 +22,7 @@ __all__ = ["VolumeReader", "open_volumes"]
 
 _AHEAD = 2
 _N_AXES = 4
-_CHUNK_BYTES = 1 << 20
+_PORTION_BYTES = 1 << 20
 _WAIT_S = 0.05
 
 
@@ -29,7 +31,7 @@ class VolumeReader:
 
     Iterate inside a ``with`` block; each ``for`` starts at the first volume again. A volume is an
     array of shape (z, y, x) in C order, so x runs fastest in memory as it does in the file, in the
-    file's type and native byte order, and belongs to the caller. Two volumes are held ahead.
+    file's type and native byte order, and belongs to the caller. Two portions are held ahead.
 
     Parameters
     ----------
@@ -96,7 +98,7 @@ class _ReadAhead:  # numpydoc ignore=PR01
 
     def __init__(self, header: ImageHeader) -> None:
         self._header = header
-        self._queue: queue.Queue[np.ndarray | DatasetError | None] = queue.Queue(_AHEAD)
+        self._queue: queue.Queue[list[np.ndarray] | DatasetError | None] = queue.Queue(_AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(
             target=self._read, name=f"read {header.path.name}", daemon=True
@@ -118,19 +120,25 @@ class _ReadAhead:  # numpydoc ignore=PR01
             except queue.Empty:
                 if alive:
                     continue
-                what = "reading was stopped before the last volume"
-                raise DatasetError(Problem(what=what, file=str(self._header.path))) from None
+                raise DatasetError(self._cut_short()) from None
             if item is None:
                 return
             if isinstance(item, DatasetError):
                 raise item
-            yield item
+            for volume in item:
+                yield volume
+                if self._stopped.is_set():
+                    raise DatasetError(self._cut_short())
+
+    def _cut_short(self) -> Problem:
+        what = "reading was stopped before the last volume"
+        return Problem(what=what, file=str(self._header.path))
 
     def stop(self) -> None:
         self._stopped.set()
         self._thread.join()
 
-    def _put(self, item: np.ndarray | DatasetError | None) -> None:
+    def _put(self, item: list[np.ndarray] | DatasetError | None) -> None:
         while not self._stopped.is_set():
             try:
                 self._queue.put(item, timeout=_WAIT_S)
@@ -140,17 +148,23 @@ class _ReadAhead:  # numpydoc ignore=PR01
 
     def _read(self) -> None:
         header = self._header
-        index = -1
+        portion: list[np.ndarray] = []
+        index, n_bytes = -1, 0
         try:
             with gzip_or_plain(header.path) as stream:
                 _skip(stream, header.offset)
-                for index in range(header.shape[3]):  # noqa: B007 - told in the error
-                    self._put(self._volume(stream))
+                for index in range(header.shape[3]):
+                    portion.append(self._volume(stream))
+                    n_bytes += portion[-1].nbytes
+                    if n_bytes >= _PORTION_BYTES or index == header.shape[3] - 1:
+                        self._put(portion)
+                        portion, n_bytes = [], 0
                     if self._stopped.is_set():
                         return
-                while stream.read(_CHUNK_BYTES):  # the checksum stands at the very end
+                while stream.read(_PORTION_BYTES):  # the checksum stands at the very end
                     pass
         except READ_ERRORS as error:
+            self._put(portion)
             self._put(DatasetError(_damage(header, index, error)))
         self._put(None)
 

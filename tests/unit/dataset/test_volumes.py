@@ -105,14 +105,18 @@ def test_a_pass_that_was_stopped_does_not_hang(tmp_path: Path) -> None:
             list(first)
 
 
-def test_few_volumes_are_held_ahead(tmp_path: Path) -> None:
-    path = write_image(tmp_path / "x.nii.gz", _data(), np.eye(4))
+@pytest.mark.parametrize(("side", "in_a_portion"), [(65, 1), (40, 5)])
+def test_few_volumes_are_held_ahead(tmp_path: Path, side: int, in_a_portion: int) -> None:
+    path = write_image(tmp_path / "x.nii.gz", np.zeros((side, side, side, 11), "f4"), np.eye(4))
     with open_volumes(path) as run:
         volumes = iter(run)
         next(volumes)
         ahead = run._ahead
         assert ahead is not None
-        assert ahead._queue.maxsize <= 3
+        assert ahead._queue.maxsize == 2
+        portion = ahead._queue.get(timeout=10)
+        assert isinstance(portion, list)
+        assert len(portion) == in_a_portion  # 4 bytes a voxel; a megabyte, or the first beyond it
 
 
 def test_truncated_gzip_names_file_and_volume(tmp_path: Path) -> None:

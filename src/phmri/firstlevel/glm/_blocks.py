@@ -1,7 +1,6 @@
 """Voxels of a run in blocks, each split into what the design spans and what is left."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from phmri.firstlevel.glm._design import Design
-from phmri.threads import one_blas_thread
+from phmri.threads import map_threads
 
 __all__ = ["Block", "Blocks", "for_each"]
 
@@ -111,5 +110,4 @@ def for_each(
         What `work` gave, in order.
     """
     parts = [voxels[start : start + size] for start in range(0, voxels.size, size)]
-    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
-        return list(pool.map(work, parts))
+    return map_threads(work, parts, n_threads)

@@ -1,7 +1,6 @@
 """Take all outcomes to a model: by missingness pattern, in blocks, on several threads."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from phmri.group._records import JointEstimate
 from phmri.group.mixed._basis import Basis, independent_rows, make_basis
 from phmri.group.mixed._freedom import DfMethod, degrees_of_freedom, joint_test
 from phmri.group.mixed._records import BlockFit, JointTest, MixedFit
-from phmri.threads import one_blas_thread
+from phmri.threads import map_threads
 
 __all__ = ["Engine", "Task", "fit_outcomes"]
 
@@ -112,8 +111,7 @@ def fit_outcomes(
     def work(job: tuple[np.ndarray, np.ndarray]) -> None:
         _fit_job(task, Y, *job, kept, answer)
 
-    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(work, _jobs(Y)))
+    map_threads(work, _jobs(Y), n_threads)
     return answer
 
 

@@ -8,7 +8,6 @@ adjustments and degrees of freedom; an outcome adds its residuals only.
 """
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,7 +29,7 @@ from phmri.group.robust._model import (
     not_estimated,
 )
 from phmri.group.robust._own_cluster import fit_own_clusters
-from phmri.threads import one_blas_thread
+from phmri.threads import map_threads
 
 __all__ = ["ClusterModel", "Correction", "fit_cluster_robust", "make_cluster_model"]
 
@@ -189,8 +188,7 @@ def _fit_own(
                 for start in range(0, len(columns), CHUNK):
                     yield linear, rows, columns[start : start + CHUNK]
 
-    with one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
-        list(pool.map(work, jobs()))
+    map_threads(work, jobs(), n_threads)
     return finish(found, failed)
 
 
