@@ -11,6 +11,7 @@ from deno import find_deno_bin
 
 from phmri.cli import main
 from phmri.pipeline import run
+from phmri.protocol import write_template
 from phmri.report import write_recovered_page
 from phmri.simulation import compare, make_small_tree, simulate, write_recovered
 from phmri.simulation._demo import demo_text
@@ -25,6 +26,40 @@ regions: {pgACC: {}, left_insula: {}}
 effects:
   link: {kind: coupling, scan: rest, treatments: {ketamine: 1}, seed: pgACC, target: left_insula,
     gain: 1.0, own_map: 0.5}
+"""
+
+
+IN_TABLES = """\
+regions:
+  seed: {kind: series, columns: [parcel0001]}
+  target: {kind: series, columns: [parcel0002]}
+  other: {kind: series, columns: [parcel0003]}
+measures:
+  edges: {kind: roi_to_roi, scan: rest, regions: [seed, target, other], denoising: none}
+questions:
+  link:
+    text: Coupled
+    role: primary
+    measure: edges
+    contrast: [drug, placebo]
+    where: {at: seed~target}
+    estimator: crossover
+  elsewhere:
+    text: Coupled
+    role: secondary
+    measure: edges
+    contrast: [drug, placebo]
+    where: {at: seed~other}
+    estimator: crossover
+"""
+TRUTH_OF_TABLES = """
+phmri_truth: 1
+tables: {columns: 6}
+participants: {drug_first: 6, placebo_first: 6}
+scans: {rest: {n_volumes: 150, t_r: 2.0}}
+regions: {seed: {}, target: {}}
+effects:
+  link: {kind: coupling, scan: rest, treatments: {drug: 1}, seed: seed, target: target, gain: 1.5}
 """
 
 
@@ -88,6 +123,22 @@ def test_a_wrong_truth_is_one_clear_error_and_nothing_is_written(
     assert "insula" in printed
     assert "effects.link.treatments.K" in printed
     assert not (tmp_path / "sim").exists()
+
+
+def test_what_was_planted_in_tables_is_found_there(tmp_path: Path) -> None:
+    protocol = write_template("timeseries_crossover", tmp_path)
+    text = protocol.read_text(encoding="utf-8")
+    text = text[: text.index("measures:")] + IN_TABLES
+    protocol.write_text(text, encoding="utf-8")
+    truth = tmp_path / "planted.yaml"
+    truth.write_text(TRUTH_OF_TABLES, encoding="utf-8")
+    tree = simulate(protocol, tmp_path / "sim", truth_path=truth, seed=5)
+    assert bids_errors(tree.bids_dir) == bids_errors(tree.derivatives) == []
+    summary = run(tree.bids_dir, tmp_path / "out", "all", protocol)
+    found = {claim.question: claim for claim in summary.claims}
+    assert found["link"].verdict == "found"
+    assert found["link"].peaks[0].effect > 0.2
+    assert found["elsewhere"].verdict == "not found"
 
 
 def test_what_was_planted_is_found_and_nothing_else(tmp_path: Path) -> None:

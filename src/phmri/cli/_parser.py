@@ -62,7 +62,8 @@ Values marked "OURS" in a template are defaults of phmri that no paper states: r
 _SIMULATE_EXAMPLES = """\
 a truth file:
   phmri_truth: 1
-  voxel_mm: 3                       # 2, 3, 4 or 6
+  voxel_mm: 3                       # 2, 3, 4 or 6; or, for tables of time series:
+                                    # tables: {columns: 100}
   participants: {placebo: 12, ketamine: 12}
   scans:
     rest: {n_volumes: 200, t_r: 2.0}

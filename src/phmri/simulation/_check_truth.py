@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from phmri.protocol import Crossover, Finding, Infusion, Protocol, one_of
+from phmri.protocol import Crossover, Finding, Infusion, Protocol, SeriesRegion, one_of
+from phmri.simulation._table import is_tabular, segs_of
 
 __all__ = ["check_against"]
 
 _MOST_GAIN = 5.0
 _DRAWN = ("grey_percent", "white_percent", "csf_percent", "grey_ar", "white_ar", "csf_ar")
 _FOLLOWS_INFUSION = ("response", "physiology", "movement")
+_OF_IMAGES = ("voxel_mm", "background")
+_EFFECTS_OF_IMAGES = ("physiology", "movement")
 
 
 def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Finding]]:
@@ -48,6 +51,7 @@ def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Fin
             yield from _known(_mapping(value.get(section)), (section,), names[what], what)
         yield from _missing_scans(value, protocol)
         yield from _background(_mapping(value.get("background")), names["region"])
+        yield from _tables(value, protocol)
         moved = _mapping(_mapping(value.get("motion")).get("by_treatment"))
         yield from _known(moved, ("motion", "by_treatment"), protocol.treatments, "treatment")
         effects = _mapping(value.get("effects"))
@@ -108,6 +112,94 @@ def _background(background: dict[str, Any], regions: Iterable[str]) -> Iterator[
                 found=str(background[name]),
                 expected=f"from_runs or {name}, not both",
             )
+
+
+def _tables(value: dict[str, Any], protocol: Protocol) -> Iterator[Finding]:
+    """Images have no columns, tables no voxels."""
+    told = value.get("tables")
+    yield from _elsewhere(value, protocol, tables=told is not None)
+    if told is None:
+        if is_tabular(protocol):
+            yield Finding(
+                path=("tables",),
+                what="the protocol asks for tables of time series, the truth makes images",
+                found="no tables",
+                expected="tables: {columns: 100}, or their names",
+            )
+        return
+    for field in _OF_IMAGES:
+        if field in value:
+            yield Finding(
+                path=(field,), what="tables have no voxels", found=str(value[field]),
+                expected=f"tables or {field}, not both",
+            )  # fmt: skip
+    if len(segs_of(protocol)) > 1:
+        yield Finding(
+            path=("tables",),
+            what="a run has one table, the protocol asks for several",
+            found=", ".join(segs_of(protocol)),
+            expected="one seg in the parcellations of the protocol",
+        )
+    for name, effect in _mapping(value.get("effects")).items():
+        kind = _mapping(effect).get("kind")
+        if kind in _EFFECTS_OF_IMAGES:
+            yield Finding(
+                path=("effects", name, "kind"),
+                what="tables are cleaned: this acts on images",
+                found=str(kind),
+                expected="coupling, response or activation",
+            )
+    yield from _columns(_mapping(told).get("columns"), protocol)
+
+
+def _elsewhere(value: dict[str, Any], protocol: Protocol, *, tables: bool) -> Iterator[Finding]:
+    """Find regions that lie where nothing is made."""
+    placed: dict[tuple[str, ...], str] = {
+        ("regions", name): name for name in _mapping(value.get("regions"))
+    }
+    for name, effect in _mapping(value.get("effects")).items():
+        if "region" in _mapping(effect):
+            placed["effects", name, "region"] = str(effect["region"])
+    for path, name in placed.items():
+        region = protocol.regions.get(name)
+        if region is not None and isinstance(region, SeriesRegion) != tables:
+            yield Finding(
+                path=path,
+                what="this region lies in an image, the truth makes tables"
+                if tables
+                else "this region is of a table, the truth makes images",
+                found=f"{name}: kind {region.kind}",
+                expected="a region of kind series" if tables else "a region that lies in an image",
+            )
+
+
+def _columns(told: object, protocol: Protocol) -> Iterator[Finding]:
+    path = ("tables", "columns")
+    columns = {
+        name: region.columns
+        for name, region in protocol.regions.items()
+        if isinstance(region, SeriesRegion)
+    }
+    named = dict.fromkeys(column for region in columns.values() for column in region)
+    if isinstance(told, int) and told < len(named):
+        yield Finding(
+            path=path,
+            what="there are fewer columns than regions name",
+            found=str(told),
+            expected=f"at least {len(named)}",
+        )
+    if isinstance(told, list):
+        for region, wanted in columns.items():
+            for column in wanted:
+                if column not in told:
+                    yield Finding(
+                        path=path,
+                        what=f"no such column for the protocol's region {region}",
+                        found=f"{len(told)} names",
+                        expected=column,
+                    )
+        for column in dict.fromkeys(one for one in told if told.count(one) > 1):
+            yield Finding(path=path, what="a column stands twice", found=str(column))
 
 
 def _missing_scans(value: dict[str, Any], protocol: Protocol) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Float32
 
 from phmri.simulation._scene import Scene
 
-__all__ = ["ConfoundTable", "make_confounds"]
+__all__ = ["ConfoundTable", "make_confounds", "motion_confounds"]
 
 _MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 _HEAD_RADIUS_MM = 50.0
@@ -74,7 +74,7 @@ def make_confounds(
     for name, series in zip(tissues, weights @ data.T, strict=True):
         columns |= _expand(name, series.astype(np.float64))
         metadata[name] = {"Method": "Mean"}
-    columns |= _variation(data, motion)
+    columns |= _variation(data) | _displacement(motion)
     voxels = {
         "a_comp_cor": tissues["csf"] + tissues["white_matter"],
         "c_comp_cor": tissues["csf"],
@@ -89,9 +89,32 @@ def make_confounds(
     for index, cosine in enumerate(cosines.T):
         columns[f"cosine{index:02d}"] = cosine
     columns["non_steady_state_outlier00"] = (np.arange(data.shape[0]) == 0).astype(np.float64)
+    columns |= _expanded_motion(motion)
+    return ConfoundTable(columns=columns, metadata=metadata)
+
+
+def motion_confounds(motion: Float[np.ndarray, "n_volumes 6"]) -> ConfoundTable:
+    """Compute the confounds that are there without an image.
+
+    Parameters
+    ----------
+    motion : ndarray of shape (n_volumes, 6)
+        Translations in mm, rotations in radian.
+
+    Returns
+    -------
+    ConfoundTable
+        Framewise displacement and motion.
+    """
+    columns = _displacement(motion) | _expanded_motion(motion)
+    return ConfoundTable(columns=columns, metadata={})
+
+
+def _expanded_motion(motion: Float[np.ndarray, "n_volumes 6"]) -> dict[str, np.ndarray]:
+    columns: dict[str, np.ndarray] = {}
     for name, series in zip(_MOTION, motion.T, strict=True):
         columns |= _expand(name, series)
-    return ConfoundTable(columns=columns, metadata=metadata)
+    return columns
 
 
 def _expand(name: str, series: Float[np.ndarray, " n"]) -> dict[str, np.ndarray]:
@@ -104,21 +127,20 @@ def _expand(name: str, series: Float[np.ndarray, " n"]) -> dict[str, np.ndarray]
     }
 
 
-def _variation(
-    data: Float32[np.ndarray, "n_volumes n_voxels"], motion: Float[np.ndarray, "n_volumes 6"]
-) -> dict[str, np.ndarray]:
-    """Compute DVARS, DVARS over its median, and framewise displacement (Power 2012)."""
+def _variation(data: Float32[np.ndarray, "n_volumes n_voxels"]) -> dict[str, np.ndarray]:
+    """Compute DVARS, and DVARS over its median (Power 2012)."""
     dvars = np.full(data.shape[0], np.nan)
     for t in range(1, data.shape[0]):
         change = data[t] - data[t - 1]
         dvars[t] = np.sqrt(float(np.dot(change, change)) / change.size)
+    return {"std_dvars": dvars / np.median(dvars[1:]), "dvars": dvars}
+
+
+def _displacement(motion: Float[np.ndarray, "n_volumes 6"]) -> dict[str, np.ndarray]:
+    """Compute framewise displacement (Power 2012)."""
     displacement = np.abs(np.diff(motion, axis=0))
     displacement[:, 3:] *= _HEAD_RADIUS_MM
-    return {
-        "std_dvars": dvars / np.median(dvars[1:]),
-        "dvars": dvars,
-        "framewise_displacement": np.concatenate([[np.nan], displacement.sum(axis=1)]),
-    }
+    return {"framewise_displacement": np.concatenate([[np.nan], displacement.sum(axis=1)])}
 
 
 def _cosines(n_volumes: int, t_r: float) -> Float[np.ndarray, "n_volumes k"]:

@@ -18,7 +18,7 @@ from phmri.simulation._anatomy import Anatomy
 from phmri.simulation._real_runs import RealRun
 from phmri.simulation._truth import Activation, Background, Response, Truth
 
-__all__ = ["NETWORKS", "Scene", "make_scene", "place_effects"]
+__all__ = ["GREY_MEAN", "NETWORK", "NETWORKS", "PERCENT", "Scene", "make_scene", "place_effects"]
 
 _Point = tuple[float, float, float]
 NETWORKS: dict[str, tuple[_Point, ...]] = {
@@ -41,9 +41,9 @@ NETWORKS: dict[str, tuple[_Point, ...]] = {
 }
 """Centres of smooth blobs in mm, ours: enough for maps that look like brains."""
 
-_GREY_MEAN, _WHITE_MEAN, _CSF_MEAN = 1000.0, 800.0, 1300.0
-_PERCENT = _GREY_MEAN / 100.0
-_NETWORK, _GLOBAL = 12.0, 5.0
+GREY_MEAN, _WHITE_MEAN, _CSF_MEAN = 1000.0, 800.0, 1300.0
+PERCENT = GREY_MEAN / 100.0
+NETWORK, _GLOBAL = 12.0, 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,28 +105,28 @@ def make_scene(
     Scene
         Mean image, noise level and maps.
     """
-    mean = _mixture(anatomy, (_GREY_MEAN, _WHITE_MEAN, _CSF_MEAN))
+    mean = _mixture(anatomy, (GREY_MEAN, _WHITE_MEAN, _CSF_MEAN))
     noise = truth.background
     grey = 0.3 + 0.7 * anatomy.grey
     maps = {
-        name: _NETWORK * grey * np.max([_bell(anatomy, c, 11.0) for c in centers], 0)
+        name: NETWORK * grey * np.max([_bell(anatomy, c, 11.0) for c in centers], 0)
         for name, centers in NETWORKS.items()
     }
     for name, region in truth.regions.items():
-        maps[f"region {name}"] = _PERCENT * region.signal_percent * shapes[name]
+        maps[f"region {name}"] = PERCENT * region.signal_percent * shapes[name]
     gradient = _gradient(anatomy, mean)
     physiology = _physiology_maps(anatomy, gradient)
     maps["global"] = _GLOBAL * physiology["brain"]
     maps["white"] = 6.0 * anatomy.white
     maps["csf"] = 14.0 * anatomy.csf
     maps |= _nuisance_maps(anatomy, mean, gradient, noise)
-    maps["cardiac"] = _PERCENT * noise.cardiac_percent * physiology["vessels"]
-    maps["respiratory"] = _PERCENT * noise.respiratory_percent * physiology["edge"]
+    maps["cardiac"] = PERCENT * noise.cardiac_percent * physiology["vessels"]
+    maps["respiratory"] = PERCENT * noise.respiratory_percent * physiology["edge"]
     levels = (noise.grey_percent, noise.white_percent, noise.csf_percent)
     return Scene(
         anatomy=anatomy,
         mean=mean,
-        noise_sd=_PERCENT * _mixture(anatomy, levels),
+        noise_sd=PERCENT * _mixture(anatomy, levels),
         noise_ar=_mixture(anatomy, (noise.grey_ar, noise.white_ar, noise.csf_ar)),
         maps={name: values.astype(np.float32) for name, values in maps.items()},
         shapes=shapes,

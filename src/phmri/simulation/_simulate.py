@@ -11,13 +11,14 @@ from phmri.simulation._anatomy import Anatomy, template_anatomy
 from phmri.simulation._check_truth import check_against
 from phmri.simulation._plan import TrialPlan, make_plan, sizes_in_words
 from phmri.simulation._real_runs import find_real_runs
-from phmri.simulation._scene import make_scene, place_effects
-from phmri.simulation._tree import DERIVATIVES, OnRun, write_tree
+from phmri.simulation._scene import Scene, make_scene, place_effects
+from phmri.simulation._table import Table, make_table
+from phmri.simulation._tree import OnRun, derivative_folder, write_tree
 from phmri.simulation._truth import Truth
 
 __all__ = ["SimulatedTrial", "number_problems", "read_truth", "simulate", "simulate_trial"]
 
-_BYTES_PER_VALUE = 1.15  # of a compressed run, as measured
+_BYTES_PER_VALUE = {Scene: 1.15, Table: 9.0}  # of a compressed run, as measured; of digits
 _SPARE = 1.1
 _HEAD = """\
 # What was planted in this SIMULATED trial. The analysis never reads this file.
@@ -33,7 +34,7 @@ class SimulatedTrial:
     bids_dir : Path
         The BIDS root.
     derivatives : Path
-        The fMRIPrep-like folder in it.
+        The folder of preprocessed runs in it.
     protocol : Path
         The protocol that it was made for.
     truth : Path
@@ -154,14 +155,12 @@ def simulate(
     problems = number_problems(seed, n_workers)
     if problems:
         raise SimulationError(*problems)
-    anatomy = template_anatomy(truth.voxel_mm, protocol.space)
     store = AtlasStore(local_dirs=atlas_dirs)
     return simulate_trial(
         protocol_path,
         truth_path,
         directory,
         make_plan(protocol, truth, seed),
-        anatomy,
         atlas=store,
         n_workers=n_workers,
         on_run=on_run,
@@ -173,13 +172,13 @@ def simulate_trial(
     truth_path: Path,
     directory: Path,
     plan: TrialPlan,
-    anatomy: Anatomy,
+    anatomy: Anatomy | None = None,
     *,
     atlas: AtlasStore | None = None,
     n_workers: int = 1,
     on_run: OnRun | None = None,
 ) -> SimulatedTrial:
-    """Write a planned trial on a given anatomy.
+    """Write a planned trial.
 
     Parameters
     ----------
@@ -189,8 +188,8 @@ def simulate_trial(
         Made when absent.
     plan : TrialPlan
         Who is scanned when, and what runs carry.
-    anatomy : Anatomy
-        The brain and its grid.
+    anatomy : Anatomy, optional
+        The brain and its grid; that of the template when left out. Tables have none.
     atlas : AtlasStore or None
         Needed by regions of an atlas.
     n_workers : int
@@ -209,11 +208,17 @@ def simulate_trial(
         Runs whose noise is asked for do not fit, or the disk is too small. Nothing is written
         then.
     """  # noqa: DOC502 - raised below
-    shapes = place_effects(
-        anatomy, plan.protocol, plan.truth, protocol_dir=protocol_path.parent, atlas=atlas
-    )
-    real_runs = find_real_runs(plan.truth, anatomy, truth_path.parent)
-    _refuse_small_disk(directory, plan, anatomy)
+    scene: Scene | Table
+    if plan.truth.tables is not None:
+        scene = make_table(plan.protocol, plan.truth, plan.truth.tables)
+    else:
+        anatomy = anatomy or template_anatomy(plan.truth.voxel_mm, plan.protocol.space)
+        shapes = place_effects(
+            anatomy, plan.protocol, plan.truth, protocol_dir=protocol_path.parent, atlas=atlas
+        )
+        real_runs = find_real_runs(plan.truth, anatomy, truth_path.parent)
+        scene = make_scene(anatomy, plan.truth, shapes, real_runs=real_runs)
+    _refuse_small_disk(directory, plan, scene)
     truth = directory / "truth.yaml"
     if truth.absolute() != truth_path.absolute():
         write_text(truth, _HEAD + truth_path.read_text(encoding="utf-8"))
@@ -226,24 +231,21 @@ def simulate_trial(
             "SizeOfEffects": sizes_in_words(plan),
         },
     )
-    scene = make_scene(anatomy, plan.truth, shapes, real_runs=real_runs)
     bids_dir = directory / "bids"
-    write_tree(bids_dir, scene, plan, n_workers=n_workers, on_run=on_run)
+    derivatives = write_tree(bids_dir, scene, plan, n_workers=n_workers, on_run=on_run)
     return SimulatedTrial(
         bids_dir=bids_dir,
-        derivatives=bids_dir / DERIVATIVES,
+        derivatives=derivatives,
         protocol=protocol_path,
         truth=truth,
     )
 
 
-def _refuse_small_disk(directory: Path, plan: TrialPlan, anatomy: Anatomy) -> None:
-    values = sum(run.n_volumes for run in plan.runs) * int(anatomy.mask.sum())
-    there = directory / "bids"
-    done = (
-        sum(path.stat().st_size for path in there.rglob("*_bold.nii.gz")) if there.is_dir() else 0
-    )
-    needed = _SPARE * _BYTES_PER_VALUE * values - done
+def _refuse_small_disk(directory: Path, plan: TrialPlan, scene: Scene | Table) -> None:
+    values = sum(run.n_volumes for run in plan.runs) * scene.mean.size
+    there = directory / "bids" / derivative_folder(scene)
+    done = sum(path.stat().st_size for path in there.rglob("*") if path.is_file())
+    needed = _SPARE * _BYTES_PER_VALUE[type(scene)] * values - done
     place = directory.absolute()
     while not place.exists():
         place = place.parent

@@ -1,4 +1,6 @@
-"""A trial on disk: a BIDS root without raw images, and a derivative folder laid out as fMRIPrep's.
+"""A trial on disk: a BIDS root without raw images, and a derivative folder.
+
+Images are laid out as fMRIPrep's, tables as XCP-D's.
 
 Every run draws from its own stream, ``SeedSequence(seed, spawn_key=(subject, session, scan))``,
 so that the bytes depend neither on the number of workers nor on what was there before.
@@ -15,7 +17,7 @@ from jaxtyping import Float32
 from scipy import ndimage
 
 from phmri.dataset import sidecar_path, write_json, write_text
-from phmri.simulation._confounds import ConfoundTable, make_confounds
+from phmri.simulation._confounds import ConfoundTable, make_confounds, motion_confounds
 from phmri.simulation._courses import Block, RunCourses, blocks_of, make_courses
 from phmri.simulation._files import write_bold, write_columns, write_mask
 from phmri.simulation._noise import noise_volumes
@@ -23,15 +25,17 @@ from phmri.simulation._people import write_people
 from phmri.simulation._plan import PlannedRun, TrialPlan
 from phmri.simulation._real_runs import RealRun, real_noise
 from phmri.simulation._scene import Scene
+from phmri.simulation._table import Table, table_noise
 from phmri.simulation._truth import Coupling, Movement, Physiology
 from phmri.threads import one_blas_thread
 
-__all__ = ["DERIVATIVES", "OnRun", "write_tree"]
+__all__ = ["OnRun", "derivative_folder", "write_tree"]
 
 OnRun = Callable[[int, int, str], None]
 """Called after each run with the number done, the number planned, and the run's name."""
 
-DERIVATIVES = Path("derivatives") / "fmriprep"
+_LAID_OUT_AS = {Scene: "fMRIPrep", Table: "XCP-D"}
+_FOLDERS = {"fMRIPrep": "fmriprep", "XCP-D": "xcp_d"}
 _FORMAT = 2
 _REAL_NOISE, _DROPOUT = 8, 9  # of the spawn key: streams of their own
 _OWN_MAP_MM = 12.0  # standard deviation of the kernel that makes a person's own map smooth
@@ -40,14 +44,35 @@ SIMULATED DATA. No person was scanned.
 
 Made by phmri.simulation to show and test phmri. There are no raw images: this root holds what goes
 with them (participants, sessions, events, scan parameters); the preprocessed runs are in
-derivatives/fmriprep, laid out and named as fMRIPrep would, but not made by fMRIPrep. Dates are
+derivatives/{folder}, laid out and named as {tool} would, but not made by {tool}. Dates are
 invented and lie before 1925, as BIDS asks of dates that are not true. What was planted stands in
 truth.yaml.
 """
 
 
+def derivative_folder(scene: Scene | Table) -> Path:
+    """Say where the runs are.
+
+    Parameters
+    ----------
+    scene : Scene or Table
+        Of what kind they are.
+
+    Returns
+    -------
+    Path
+        Relative to the BIDS root.
+    """
+    return Path("derivatives") / _FOLDERS[_LAID_OUT_AS[type(scene)]]
+
+
 def write_tree(
-    root: Path, scene: Scene, plan: TrialPlan, *, n_workers: int = 1, on_run: OnRun | None = None
+    root: Path,
+    scene: Scene | Table,
+    plan: TrialPlan,
+    *,
+    n_workers: int = 1,
+    on_run: OnRun | None = None,
 ) -> Path:
     """Write the trial; runs that are there already, made with the same settings, are kept.
 
@@ -55,7 +80,7 @@ def write_tree(
     ----------
     root : Path
         The BIDS root.
-    scene : Scene
+    scene : Scene or Table
         What the runs share.
     plan : TrialPlan
         Who is scanned when.
@@ -69,7 +94,7 @@ def write_tree(
     Path
         The derivative folder.
     """
-    _write_descriptions(root, plan)
+    _write_descriptions(root, scene, plan)
     write_people(root, plan)
     with one_blas_thread(), ThreadPoolExecutor(max(1, n_workers)) as pool:
         waiting = {pool.submit(_write_run, root, scene, plan, run): run for run in plan.runs}
@@ -80,10 +105,11 @@ def write_tree(
                     on_run(done, len(plan.runs), waiting[future].stem)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return root / DERIVATIVES
+    return root / derivative_folder(scene)
 
 
-def _write_descriptions(root: Path, plan: TrialPlan) -> None:
+def _write_descriptions(root: Path, scene: Scene | Table, plan: TrialPlan) -> None:
+    tool, folder = _LAID_OUT_AS[type(scene)], root / derivative_folder(scene)
     write_json(
         root / "dataset_description.json",
         {
@@ -96,13 +122,13 @@ def _write_descriptions(root: Path, plan: TrialPlan) -> None:
             "GeneratedBy": [{"Name": "phmri.simulation", "Version": version("phmri")}],
         },
     )
-    write_text(root / "README", _README)
-    # As fMRIPrep does: BIDS has no name for confound tables yet.
-    write_text(root / DERIVATIVES / ".bidsignore", "*_desc-confounds_timeseries.*\n")
+    write_text(root / "README", _README.format(folder=folder.name, tool=tool))
+    # As these tools do: BIDS has no name for such tables yet.
+    write_text(folder / ".bidsignore", "*_timeseries.*\n")
     write_json(
-        root / DERIVATIVES / "dataset_description.json",
+        folder / "dataset_description.json",
         {
-            "Name": f"SIMULATED fMRIPrep-like output of phmri: {plan.protocol.name}",
+            "Name": f"SIMULATED {tool}-like output of phmri: {plan.protocol.name}",
             "BIDSVersion": "1.10.0",
             "DatasetType": "derivative",
             "License": "CC0",
@@ -111,63 +137,82 @@ def _write_descriptions(root: Path, plan: TrialPlan) -> None:
                 {
                     "Name": "phmri.simulation",
                     "Version": version("phmri"),
-                    "Description": "SIMULATED; laid out as fMRIPrep does, fMRIPrep was not run.",
+                    "Description": f"SIMULATED; laid out as {tool} does, {tool} was not run.",
                 }
             ],
         },
     )
 
 
-def _write_run(root: Path, scene: Scene, plan: TrialPlan, run: PlannedRun) -> None:
+def _write_run(root: Path, scene: Scene | Table, plan: TrialPlan, run: PlannedRun) -> None:
     """Simulate and write one run; its sidecar comes last and says that the run is whole."""
-    folder = root / DERIVATIVES / run.folder
-    resolution = f"_res-{scene.anatomy.resolution}" if scene.anatomy.resolution else ""
-    template = f"{run.stem}_space-{scene.anatomy.space}{resolution}"
-    scan = plan.truth.scans[run.scan]
-    lost, source = _dropout(plan, run), _real_run(scene, run)
-    sidecar: dict[str, object] = {
-        "TaskName": run.task,
-        "RepetitionTime": run.t_r,
-        "SkullStripped": True,
-        "Resolution": f"voxels of {scene.anatomy.resolution} mm",
-        "Simulated": True,
-        "SimulationParameters": {
-            "Format": _FORMAT,
-            "Seed": plan.seed,
-            "SpawnKey": list(run.key),
-            "NumberOfVolumes": run.n_volumes,
-            "Nods": run.nods,
-            "Effects": {effect.name: effect.size for effect in run.effects},
-            "Dropout": lost,
-            "NoiseOf": None
-            if source is None
-            else {"File": source.path.name, "SHA256": source.sha256},
-            "Truth": plan.truth.model_dump(
-                mode="json", exclude={"expected", "notes", "scales", "scenario"}
-            ),
-            "Shape": list(scene.anatomy.mask.shape),
-        },
-    }
-    image = folder / f"{template}_desc-preproc_bold.nii.gz"
-    if _is_written(image, sidecar):
+    stem = root / derivative_folder(scene) / run.folder / run.stem
+    path = stem.with_name(f"{stem.name}_{_ending(scene)}")
+    sidecar = _sidecar(scene, plan, run)
+    if _is_written(path, sidecar):
         return
-    sidecar_path(image).unlink(missing_ok=True)
+    sidecar_path(path).unlink(missing_ok=True)
     rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=run.key))
-    blocks = blocks_of(scan, rng)
+    blocks = blocks_of(plan.truth.scans[run.scan], rng)
     courses = make_courses(run, plan.truth, blocks, plan.seed, rng)
     data = _signals(scene, courses, _maps_of_effects(scene, plan, run))
-    for region, loss in lost.items():
-        data *= 1 - np.float32(loss) * scene.shapes[region]
-    _add_noise(data, scene, plan, run, rng)
     if blocks:
         _write_events(root / run.folder / f"{run.stem}_events.tsv", blocks)
-    _write_confounds(folder / run.stem, make_confounds(scene, data, courses.motion, run.t_r))
-    write_mask(folder / f"{template}_desc-brain_mask.nii.gz", scene.anatomy)
-    write_bold(image, scene.anatomy, data, run.t_r)
-    write_json(sidecar_path(image), sidecar)
+    if isinstance(scene, Table):
+        data += table_noise(scene, run.n_volumes, rng)
+        write_columns(path, dict(zip(scene.names, data.astype(np.float64).T, strict=True)))
+        confounds = motion_confounds(courses.motion)
+    else:
+        for region, loss in _dropout(plan, run).items():
+            data *= 1 - np.float32(loss) * scene.shapes[region]
+        _add_noise(data, scene, plan, run, rng)
+        confounds = make_confounds(scene, data, courses.motion, run.t_r)
+        mask = path.name.replace("_desc-preproc_bold.", "_desc-brain_mask.")
+        write_mask(path.with_name(mask), scene.anatomy)
+        write_bold(path, scene.anatomy, data, run.t_r)
+    _write_confounds(stem, confounds)
+    write_json(sidecar_path(path), sidecar)
 
 
-def _maps_of_effects(scene: Scene, plan: TrialPlan, run: PlannedRun) -> dict[str, np.ndarray]:
+def _ending(scene: Scene | Table) -> str:
+    """Give what a run's file has beyond its stem."""
+    if isinstance(scene, Table):
+        return f"seg-{scene.seg}_stat-mean_timeseries.tsv"
+    resolution = f"_res-{scene.anatomy.resolution}" if scene.anatomy.resolution else ""
+    return f"space-{scene.anatomy.space}{resolution}_desc-preproc_bold.nii.gz"
+
+
+def _sidecar(scene: Scene | Table, plan: TrialPlan, run: PlannedRun) -> dict[str, object]:
+    made: dict[str, object] = {
+        "Format": _FORMAT,
+        "Seed": plan.seed,
+        "SpawnKey": list(run.key),
+        "NumberOfVolumes": run.n_volumes,
+        "Nods": run.nods,
+        "Effects": {effect.name: effect.size for effect in run.effects},
+        "Truth": plan.truth.model_dump(
+            mode="json", exclude={"expected", "notes", "scales", "scenario"}
+        ),
+    }
+    common = {"TaskName": run.task, "RepetitionTime": run.t_r, "Simulated": True}
+    if isinstance(scene, Table):
+        return common | {"SimulationParameters": made | {"Columns": list(scene.names)}}
+    source = _real_run(scene, run)
+    made |= {
+        "Dropout": _dropout(plan, run),
+        "NoiseOf": None if source is None else {"File": source.path.name, "SHA256": source.sha256},
+        "Shape": list(scene.anatomy.mask.shape),
+    }
+    return common | {
+        "SkullStripped": True,
+        "Resolution": f"voxels of {scene.anatomy.resolution} mm",
+        "SimulationParameters": made,
+    }
+
+
+def _maps_of_effects(
+    scene: Scene | Table, plan: TrialPlan, run: PlannedRun
+) -> dict[str, np.ndarray]:
     """Give the maps of effects in percent of the mean, and of what is a person's own of them."""
     found = {}
     for place, name in enumerate(plan.truth.effects):
@@ -177,7 +222,8 @@ def _maps_of_effects(scene: Scene, plan: TrialPlan, run: PlannedRun) -> dict[str
         if isinstance(effect, Movement):
             continue
         if isinstance(effect, Physiology):
-            found[f"effect {name}"] = scene.mean / 100.0 * scene.physiology[effect.place]
+            if isinstance(scene, Scene):
+                found[f"effect {name}"] = scene.mean / 100.0 * scene.physiology[effect.place]
             continue
         if isinstance(effect, Coupling):
             unit = np.full_like(scene.mean, np.abs(scene.maps[f"region {effect.target}"]).max())
@@ -187,12 +233,14 @@ def _maps_of_effects(scene: Scene, plan: TrialPlan, run: PlannedRun) -> dict[str
         if effect.own_map:
             key = (run.person.index, place, 1, 0)
             rng = np.random.default_rng(np.random.SeedSequence(plan.seed, spawn_key=key))
-            found[f"own {name}"] = unit * _smooth_map(scene, rng)
+            found[f"own {name}"] = unit * _own_map(scene, rng)
     return found
 
 
-def _smooth_map(scene: Scene, rng: np.random.Generator) -> Float32[np.ndarray, " n_voxels"]:
-    """Draw a smooth map of unit standard deviation in grey matter."""
+def _own_map(scene: Scene | Table, rng: np.random.Generator) -> Float32[np.ndarray, " n_voxels"]:
+    """Draw a map of unit standard deviation: smooth in grey matter, or column by column."""
+    if isinstance(scene, Table):
+        return rng.standard_normal(len(scene.names), dtype=np.float32)
     anatomy = scene.anatomy
     steps = np.sqrt((anatomy.affine[:3, :3] ** 2).sum(axis=0))
     white = rng.standard_normal(anatomy.mask.shape, dtype=np.float32)
@@ -201,12 +249,12 @@ def _smooth_map(scene: Scene, rng: np.random.Generator) -> Float32[np.ndarray, "
     return np.asarray(values / values.std() * anatomy.grey, dtype=np.float32)
 
 
-def _is_written(image: Path, sidecar: dict[str, object]) -> bool:
+def _is_written(path: Path, sidecar: dict[str, object]) -> bool:
     try:
-        found = json.loads(sidecar_path(image).read_text(encoding="utf-8"))
+        found = json.loads(sidecar_path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(found == sidecar) and image.is_file()
+    return bool(found == sidecar) and path.is_file()
 
 
 def _dropout(plan: TrialPlan, run: PlannedRun) -> dict[str, float]:
@@ -223,11 +271,13 @@ def _real_run(scene: Scene, run: PlannedRun) -> RealRun | None:
 
 
 def _signals(
-    scene: Scene, courses: RunCourses, maps_of_effects: dict[str, np.ndarray]
+    scene: Scene | Table, courses: RunCourses, maps_of_effects: dict[str, np.ndarray]
 ) -> Float32[np.ndarray, "n_volumes n_voxels"]:
     maps = scene.maps | maps_of_effects
-    sources = np.stack(list(courses.sources.values()), axis=1).astype(np.float32)
-    data: np.ndarray = sources @ np.stack([maps[name] for name in courses.sources])
+    # Cleaning has taken what has no map in a table out of it.
+    names = [name for name in courses.sources if name in maps or isinstance(scene, Scene)]
+    sources = np.stack([courses.sources[name] for name in names], axis=1).astype(np.float32)
+    data: np.ndarray = sources @ np.stack([maps[name] for name in names])
     data += scene.mean
     return data
 

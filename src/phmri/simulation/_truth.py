@@ -24,6 +24,7 @@ __all__ = [
     "Response",
     "ScaleTruth",
     "ScanTruth",
+    "Tables",
     "Truth",
 ]
 
@@ -100,6 +101,17 @@ class Background(Record):
     """Instead of drawn noise, networks, global signal and tissue signals."""
     dropout: dict[Name, Dropout] = Field(default={})
     """Region of the protocol -> its loss."""
+
+
+class Tables(Record):
+    """Cleaned time series of parcels, in tables, instead of images."""
+
+    columns: Annotated[int, Field(ge=2, le=5000)] | Annotated[tuple[str, ...], Field(min_length=2)]
+    """How many columns, those of the protocol's regions among them; or the names of all."""
+    noise_percent: Annotated[float, Field(gt=0, le=20)] = 0.6
+    """Standard deviation of each column's own noise, in % of the mean."""
+    noise_ar: Share = 0.4
+    """Correlation of the noise of neighbouring volumes."""
 
 
 class Motion(Record):
@@ -235,6 +247,7 @@ class Truth(Record):
     scenario: str | None = None
     """Which of a demo's truths it is."""
     voxel_mm: Literal[2, 3, 4, 6] = 2
+    tables: Tables | None = None
     participants: dict[Name, Annotated[int, Field(ge=1, le=1000)]] = Field(default={})
     """Arm or sequence -> people; those that the protocol plans when left out."""
     scans: dict[Name, ScanTruth] = Field(min_length=1)
