@@ -250,12 +250,20 @@ class RunData:
         Returns
         -------
         RunSignals
-            Regions are not smoothed, nor is anything where no voxels are asked for.
+            Regions are not smoothed: any pass over the run gives those.
         """
-        fwhm = self.job.denoising[denoising].smoothing_fwhm_mm if measure.is_map else 0.0
+        if measure.is_map:
+            fwhm = self.job.denoising[denoising].smoothing_fwhm_mm
+        else:
+            fwhm = next(iter(self._signals), self._fwhm_of_first_map())
         if fwhm not in self._signals:
             self._signals[fwhm] = self._extract(fwhm)
         return self._signals[fwhm]
+
+    def _fwhm_of_first_map(self) -> float:
+        job = self.job
+        maps = (measure.denoising for measure in job.measures.values() if measure.is_map)
+        return next((job.denoising[name].smoothing_fwhm_mm for name in maps), 0.0)
 
     def _extract(self, fwhm: float) -> RunSignals:
         job = self.job

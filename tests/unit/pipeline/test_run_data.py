@@ -120,6 +120,21 @@ def test_run_is_read_once_per_smoothing(data: RunData) -> None:
     assert data.cleaning("motion") is data.cleaning("motion")
 
 
+def test_regions_need_no_pass_of_their_own(data: RunData) -> None:
+    smooth = data.job.denoising["smooth"]
+    job = replace(data.job, denoising=data.job.denoising | {"motion": smooth})
+    slow, regions = job.measures["slow"], job.measures["byparcel"]
+    before, after, only = (RunData(job=job, confounds=data.confounds) for _ in range(3))
+    first = before.signals(regions, "motion")
+    assert before.signals(slow, "motion") is first
+    maps = after.signals(slow, "late")
+    assert after.signals(regions, "motion") is maps
+    assert_array_equal(maps.regions, first.regions)
+    only.job = replace(job, measures={"byparcel": regions})
+    assert only.signals(regions, "motion").voxels is None
+    assert_array_equal(only.signals(regions, "motion").regions, first.regions)
+
+
 def test_seed_is_the_mean_of_its_voxels(data: RunData) -> None:
     own = series(data.job)[:, inside(SEED_MM).reshape(-1)].mean(axis=1)
     members = {"seeds": data.job.measures["seeds"]}
