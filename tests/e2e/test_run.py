@@ -106,6 +106,20 @@ def test_second_run_keeps_every_step(finished: Trial) -> None:
     assert _files(finished.out) == before
 
 
+def test_a_moved_trial_is_kept(
+    finished_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shutil.copytree(finished_root, tmp_path / "moved")
+    monkeypatch.chdir(tmp_path / "moved")
+    assert main(["run", "bids", "out", "all", "--protocol", "trial.yaml"]) == 0
+    assert f"{EVERY_SUBJECT * RUNS_EACH + N_QUESTIONS} kept" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
 def test_neither_workers_nor_the_order_of_levels_change_a_result(finished: Trial) -> None:
     other = finished.root / "other"
     for level in ("participant", "group"):

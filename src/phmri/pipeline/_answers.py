@@ -264,6 +264,7 @@ def read_answer(folder: Path, key: str, paths: Sequence[Path]) -> QuestionAnswer
         finished_key=record.step_key,
         sources=record.sources,
         outputs=record.outputs,
+        folder=folder,
     )
     return _read(folder, kept=True) if current else None
 

@@ -4,7 +4,8 @@ A step's *key* is a SHA-256 of its parameters, the software version and the cont
 A finished step leaves a manifest with its key, its inputs and its outputs; it is not run again
 while all of them still fit. Reading 60 GB only to learn that nothing changed would be absurd, so
 an input whose size and time of change are the same is taken to be the same, and only otherwise
-read and hashed.
+read and hashed. Data and results may be moved: files are told by name and content, not by the
+folder that they are in.
 """
 
 import hashlib
@@ -59,14 +60,19 @@ class FileRecord:
             sha256=file_sha256(path),
         )
 
-    def is_unchanged(self) -> bool:
+    def is_unchanged(self, at: Path | None = None) -> bool:
         """Tell whether the file still has this content.
+
+        Parameters
+        ----------
+        at : Path, optional
+            Where it is now, when it may have been moved.
 
         Returns
         -------
         bool
         """
-        path = Path(self.path)
+        path = at or Path(self.path)
         try:
             stat = path.stat()
         except OSError:
@@ -111,6 +117,7 @@ def is_current(
     finished_key: str,
     sources: Iterable[FileRecord],
     outputs: Iterable[FileRecord],
+    folder: Path,
 ) -> bool:
     """Tell whether a finished step needs not be run again.
 
@@ -126,18 +133,34 @@ def is_current(
         Its input files as they were.
     outputs : iterable of FileRecord
         The files that it left.
+    folder : Path
+        Where these are now.
 
     Returns
     -------
     bool
     """
-    sources = tuple(sources)
+    pairs = _paired(tuple(sources), tuple(paths))
     return (
         key == finished_key
-        and {source.path for source in sources} == {str(path) for path in paths}
-        and all(output.is_unchanged() for output in outputs)
-        and all(source.is_unchanged() for source in sources)
+        and pairs is not None
+        and all(output.is_unchanged(folder / Path(output.path).name) for output in outputs)
+        and all(source.is_unchanged(path) for source, path in pairs)
     )
+
+
+def _paired(
+    sources: tuple[FileRecord, ...], paths: tuple[Path, ...]
+) -> list[tuple[FileRecord, Path]] | None:
+    """Find each file of then among those of now: where it was, or by its name; None if not."""
+    before, after = {Path(source.path): source for source in sources}, set(paths)
+    if before.keys() == after:
+        return [(source, path) for path, source in before.items()]
+    named = {path.name: path for path in after}
+    names = {path.name for path in before}
+    if names != named.keys() or not len(before) == len(after) == len(named):
+        return None
+    return [(source, named[path.name]) for path, source in before.items()]
 
 
 class StepLog:

@@ -289,6 +289,7 @@ def _finished_manifest(job: RunJob) -> RunManifest | None:
         finished_key=manifest.step_key,
         sources=manifest.sources,
         outputs=manifest.outputs,
+        folder=path.parent,
     )
     return manifest if finished else None
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +57,7 @@ def is_as_measured(job: RunJob, manifest: RunManifest, question: Question) -> bo
     path = outcome_path(job, question)
     records = (record for record in manifest.outputs if Path(record.path).name == path.name)
     record = next(records, None)
-    return record is not None and replace(record, path=str(path)).is_unchanged()
+    return record is not None and record.is_unchanged(path)
 
 
 def refuse_altered(runs: Sequence[tuple[RunJob, RunManifest]], question: Question) -> None:

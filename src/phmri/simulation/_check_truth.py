@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from phmri.protocol import Crossover, Finding, Infusion, Protocol, SeriesRegion, one_of
-from phmri.simulation._table import is_tabular, segs_of
+from phmri.protocol import Crossover, Finding, Infusion, Protocol, one_of
+from phmri.simulation._table import columns_of, is_tabular, segs_of
 
 __all__ = ["check_against"]
 
@@ -162,7 +162,7 @@ def _elsewhere(value: dict[str, Any], protocol: Protocol, *, tables: bool) -> It
             placed["effects", name, "region"] = str(effect["region"])
     for path, name in placed.items():
         region = protocol.regions.get(name)
-        if region is not None and isinstance(region, SeriesRegion) != tables:
+        if region is not None and (name in columns_of(protocol)) != tables:
             yield Finding(
                 path=path,
                 what="this region lies in an image, the truth makes tables"
@@ -175,18 +175,14 @@ def _elsewhere(value: dict[str, Any], protocol: Protocol, *, tables: bool) -> It
 
 def _columns(told: object, protocol: Protocol) -> Iterator[Finding]:
     path = ("tables", "columns")
-    columns = {
-        name: region.columns
-        for name, region in protocol.regions.items()
-        if isinstance(region, SeriesRegion)
-    }
-    named = dict.fromkeys(column for region in columns.values() for column in region)
-    if isinstance(told, int) and told < len(named):
+    columns = columns_of(protocol)
+    n_named = len({column for own in columns.values() for column in own})
+    if isinstance(told, int) and told < n_named:
         yield Finding(
             path=path,
             what="there are fewer columns than regions name",
             found=str(told),
-            expected=f"at least {len(named)}",
+            expected=f"at least {n_named}",
         )
     if isinstance(told, list):
         for region, wanted in columns.items():

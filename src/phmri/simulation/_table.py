@@ -13,7 +13,15 @@ from phmri.protocol import Protocol, SeriesRegion
 from phmri.simulation._scene import GREY_MEAN, NETWORK, NETWORKS, PERCENT
 from phmri.simulation._truth import Tables, Truth
 
-__all__ = ["Table", "column_names", "is_tabular", "make_table", "segs_of", "table_noise"]
+__all__ = [
+    "Table",
+    "column_names",
+    "columns_of",
+    "is_tabular",
+    "make_table",
+    "segs_of",
+    "table_noise",
+]
 
 _SEG = "simulated"
 
@@ -62,6 +70,25 @@ def is_tabular(protocol: Protocol) -> bool:
     return bool(regions or parcels) and all(regions + parcels)
 
 
+def columns_of(protocol: Protocol) -> dict[str, tuple[str, ...]]:
+    """List the regions that are columns.
+
+    Parameters
+    ----------
+    protocol : Protocol
+
+    Returns
+    -------
+    dict of str to tuple of str
+        Region -> its columns.
+    """
+    return {
+        name: region.columns
+        for name, region in protocol.regions.items()
+        if isinstance(region, SeriesRegion)
+    }
+
+
 def segs_of(protocol: Protocol) -> tuple[str, ...]:
     """List the tables that a protocol asks for.
 
@@ -95,8 +122,7 @@ def column_names(tables: Tables, protocol: Protocol) -> tuple[str, ...]:
     """
     if not isinstance(tables.columns, int):
         return tables.columns
-    regions = [one for one in protocol.regions.values() if isinstance(one, SeriesRegion)]
-    named = list(dict.fromkeys(column for region in regions for column in region.columns))
+    named = list(dict.fromkeys(sum(columns_of(protocol).values(), ())))
     fillers = (f"parcel{number:04d}" for number in range(1, tables.columns + 1))
     others = [name for name in fillers if name not in named]
     return tuple(named + others[: max(0, tables.columns - len(named))])
@@ -121,9 +147,8 @@ def make_table(protocol: Protocol, truth: Truth, tables: Tables) -> Table:
     """
     names = column_names(tables, protocol)
     shapes = {
-        name: np.array([column in region.columns for column in names], dtype=np.float32)
-        for name, region in protocol.regions.items()
-        if isinstance(region, SeriesRegion)
+        name: np.array([column in own for column in names], dtype=np.float32)
+        for name, own in columns_of(protocol).items()
     }
     turn = np.arange(len(names)) % len(NETWORKS)
     maps = {

@@ -24,7 +24,14 @@ def output(tmp_path: Path) -> FileRecord:
 
 
 def _is_current(source: Path, output: FileRecord, record: FileRecord, key: str = "k") -> bool:
-    return is_current(key, [source], finished_key="k", sources=[record], outputs=[output])
+    return is_current(
+        key,
+        [source],
+        finished_key="k",
+        sources=[record],
+        outputs=[output],
+        folder=Path(output.path).parent,
+    )
 
 
 def test_nothing_changed(source: Path, output: FileRecord) -> None:
@@ -70,6 +77,44 @@ def test_another_source(source: Path, output: FileRecord, tmp_path: Path) -> Non
     other = tmp_path / "other.txt"
     other.write_text("content")
     assert not _is_current(other, output, FileRecord.of(source))
+
+
+def test_all_was_moved(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    names = ("bold.nii", "mask.nii", "out.txt")
+    for name in names:
+        (old / name).write_text(name)
+    sources = [FileRecord.of(old / name) for name in (*names[:2], names[0])]  # one named twice
+    outputs = [FileRecord.of(old / names[2])]
+    old.rename(new)
+
+    def moved(*inputs: str) -> bool:
+        paths = [new / name for name in inputs]
+        return is_current(
+            "k", paths, finished_key="k", sources=sources, outputs=outputs, folder=new
+        )
+
+    assert moved("mask.nii", "bold.nii")
+    assert not moved("bold.nii")
+    assert not moved("mask.nii", "bold.nii", "out.txt")
+    (new / "out.txt").write_text("other")
+    assert not moved("mask.nii", "bold.nii")
+
+
+def test_files_of_one_name_are_told_by_their_folders(tmp_path: Path) -> None:
+    paths = [tmp_path / place / "bold.nii" for place in ("a", "b", "c")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(path.parent.name)
+
+    def current(then: list[Path], now: list[Path]) -> bool:
+        sources = [FileRecord.of(path) for path in then]
+        return is_current("k", now, finished_key="k", sources=sources, outputs=[], folder=tmp_path)
+
+    assert current(paths[:2], paths[:2])
+    assert not current(paths[:2], paths[1:])
+    assert not current(paths[:1], paths[1:2])  # of the same name, but not the same
 
 
 def test_parameters_hash_by_value_and_not_by_order() -> None:
