@@ -34,6 +34,22 @@ def test_closed_forms_and_every_file(protocol, tmp_path, capsys):
     assert "<script" not in page
 
 
+def test_what_only_simulation_tells_is_not_told_without(protocol, tmp_path, capsys):
+    out = tmp_path / "planning"
+    words = ["power", str(protocol), "--trials", "0", "--out", str(out)]
+    assert main(words) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "nodes: no power: there is no closed form, and nothing was to be simulated" in told
+    assert "no trial would do" not in (out / "grant.txt").read_text()
+    assert "nodes" not in set(pd.read_csv(out / "power.tsv", sep="\t")["questions"])
+    assert "nothing was to be simulated" in (out / "power.html").read_text()
+    text = protocol.read_text()
+    maps_alone = text[: text.index("  mean:\n")] + text[text.index("  nodes:\n") :]
+    protocol.write_text(maps_alone.replace("role: exploratory", "role: primary"))
+    assert main(words) == 2
+    assert "nothing was to be simulated" in capsys.readouterr().err
+
+
 def test_the_same_twice(protocol, tmp_path):
     words = ["power", str(protocol), "--trials", "20", "--tests", "10", "--effect", "0.9"]
     words += ["--n", "10", "14"]

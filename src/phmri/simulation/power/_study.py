@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from phmri.exceptions import InferenceError, SimulationError
+from phmri.exceptions import InferenceError, Problem, SimulationError
 from phmri.protocol import Parallel, Protocol
 from phmri.simulation.power._curve import ProbitCurve, fit_curve
 from phmri.simulation.power._effects import EffectSize
@@ -54,8 +54,17 @@ def study_power(
     -------
     PowerStudy
         The same for the same seed, whatever the number of threads.
+
+    Raises
+    ------
+    SimulationError
+        Nothing of the protocol has a power that can be told.
     """
     topics, refused = list_topics(protocol, plan, pilot)
+    if not topics:
+        raise SimulationError(
+            *(Problem(what=f"no power: {why}", field=name) for name, why in refused.items())
+        )
     total = sum(len(_points(topic)) for topic in topics)
     done = 0
 

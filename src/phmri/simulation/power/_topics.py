@@ -42,6 +42,7 @@ MAP_SHUFFLINGS = 150
 TELLING = (0.03, 0.97)
 """Power, roughly guessed, between which simulating a map tells something."""
 N_PARCELS = 400
+_ONLY_SIMULATED = "there is no closed form, and nothing was to be simulated"
 
 
 def planned_correlation(plan: PowerPlan) -> float:
@@ -90,7 +91,10 @@ def list_topics(
         _association_topic(plan, protocol, one) for one in ask_associations(protocol, plan.alpha)
     ]
     if not plan.simulated:
-        topics = [replace(topic, simulate=None) for topic in topics]
+        for topic in topics:
+            if topic.closed is None:
+                refused |= dict.fromkeys(topic.names, _ONLY_SIMULATED)
+        topics = [replace(topic, simulate=None) for topic in topics if topic.closed is not None]
     return tuple(topics), refused
 
 
