@@ -59,8 +59,11 @@ def run_power(arguments: argparse.Namespace) -> int:
             problems += error.problems
     if problems or plan is None:
         raise ProtocolError(*problems)
-    with ProgressBars() as progress:
-        study = power.study_power(protocol, plan, pilot=pilot, on_progress=progress.update)
+    try:
+        with ProgressBars() as progress:
+            study = power.study_power(protocol, plan, pilot=pilot, on_progress=progress.update)
+    except SimulationError as error:
+        raise ProtocolError(*error.problems) from error
     _show(study)
     if arguments.out is not None:
         _write(study, arguments.out)

@@ -43,12 +43,12 @@ def grant_text(study: power.PowerStudy) -> str:
         Numbers, assumptions, effects with their sources, references.
     """
     plan = study.plan
-    paragraphs = [
+    asked = (
         f"Sample size. {study.title.rstrip('.')} ({study.design}). "
-        f"Power of {plan.target:.0%} was asked for. " + " ".join(map(_topic_text, study.topics)),
-        _pairing_text(study),
-        _assumptions(study),
-    ]
+        f"Power of {plan.target:.0%} was asked for:"
+    )
+    needed = "\n".join(_item(_topic_text(found)) for found in study.topics)
+    paragraphs = [_pairing_text(study), _assumptions(study)]
     sources = dict.fromkeys(
         text
         for found in study.topics
@@ -57,7 +57,8 @@ def grant_text(study: power.PowerStudy) -> str:
             *(f"{size.label} ({size.value:.2f}): {size.source}" for size in found.topic.sizes),
         )
     )
-    blocks = [fill(text, _WIDTH) for text in paragraphs if text]
+    blocks = [f"{fill(asked, _WIDTH)}\n{needed}"]
+    blocks += [fill(text, _WIDTH) for text in paragraphs if text]
     blocks.append("Effects are of:\n" + "\n".join(map(_item, sources)))
     blocks.append("References\n" + "\n".join(map(_item, _references(study))))
     return "\n\n".join(blocks) + "\n"
