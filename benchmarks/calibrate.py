@@ -7,7 +7,7 @@ that phmri offers (``_calibration.py``). Trials already done are kept in
 ``benchmarks/data/calibration`` and not done again, so that the run may be interrupted and
 lengthened; what a trial gives depends on its seed, not on the number of workers. Results go to
 ``benchmarks/results/calibration.json``, and from there into the tables and the figure of
-``docs/validation.md``; ``--tables`` and ``--figure`` do these steps alone.
+``docs/validation.md``; ``--tables`` and ``--figure`` make these of the trials done so far.
 """
 
 import argparse
@@ -163,6 +163,7 @@ def summarise(kept: dict[Trial, dict], n_null: int, n_planted: int) -> dict:
         "trials": {
             f"{design}, {'planted' if planted else 'null'}": {
                 "n": len(items),
+                "n_wanted": n_planted if planted else n_null,
                 "n_failed": failed[design, planted],
                 "first_seed": FIRST_SEED[design, planted],
                 "cpu_seconds": round(float(np.median([t["seconds"] for t in items])), 1)
@@ -271,7 +272,7 @@ def _run_lines(result: dict) -> list[str]:
     rows = [
         [
             name,
-            str(item["n"]),
+            f"{item['n']} of {item['n_wanted']}",
             str(item["n_failed"]),
             f"{item['first_seed']:,} and on",
             f"{item['cpu_seconds']}",
@@ -279,8 +280,9 @@ def _run_lines(result: dict) -> list[str]:
         for name, item in result["trials"].items()
     ]
     commits = ", ".join(result["commits"])
-    fewest = min(item["n"] for item in result["trials"].values())
-    preliminary = "**Preliminary: too few trials to judge.** " if fewest < 100 else ""
+    items = result["trials"].values()
+    whole = all(item["n"] + item["n_failed"] >= item["n_wanted"] for item in items)
+    preliminary = "" if whole else "**Preliminary: not all trials have been done.** "
     return [
         f"{preliminary}Summed up {result['date']}.",
         f"Commit {commits}; settings {result['settings']}.",
@@ -416,11 +418,13 @@ def main() -> int:
     parser.add_argument("--tables", action="store_true")
     parser.add_argument("--figure", action="store_true")
     asked = parser.parse_args()
+    kept = read_kept()
     if not (asked.tables or asked.figure):
-        kept = read_kept()
         todo = [trial for trial in wanted(asked.null, asked.planted) if trial not in kept]
         simulate(todo, n_workers=asked.workers, commit=describe_commit())
-        result = summarise(read_kept(), asked.null, asked.planted)
+        kept = read_kept()
+    if kept:
+        result = summarise(kept, asked.null, asked.planted)
         RESULT.write_text(json.dumps(result, indent=1) + "\n")
     result = json.loads(RESULT.read_text())
     if not asked.figure:

@@ -55,6 +55,7 @@ STYLE: Any = {
     "axes.axisbelow": True,
     "text.color": INK,
     "text.parse_math": False,
+    "text.hinting": "none",  # a layout at one resolution holds at all, and in SVG
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,

@@ -1,8 +1,10 @@
 import dataclasses
 import math
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.contour import ContourSet
 from matplotlib.text import Text
 
@@ -17,7 +19,7 @@ from phmri.report import (
     plot_regions,
     plot_statistic_map,
 )
-from phmri.report._style import make_looks
+from phmri.report._style import STYLE, data_uri, make_looks, new_figure
 
 
 def texts(figure):
@@ -309,3 +311,16 @@ def test_axis_names_no_df_where_outcomes_have_their_own(parallel):
 def test_outcomes_without_names_are_refused(parallel):
     with pytest.raises(OutputError, match="45 statistics, 0 names and 45 p-values"):
         plot_outcomes(parallel, dataclasses.replace(by_name(parallel, "network"), names=()))
+
+
+@pytest.mark.parametrize("dpi", [72, 110, 150, 300])
+def test_layout_leaves_room_for_labels_as_wide_as_they_are_drawn(dpi: int) -> None:
+    with mpl.rc_context(STYLE):
+        figure = new_figure(10.0, 3.0)
+        axes = figure.add_subplot()
+        axes.set_yticks([0, 1], ["mid_posterior_cingulate", "x"])
+        data_uri(figure, "png", dpi=dpi)
+        figure.set_dpi(dpi)
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        left = axes.get_yticklabels()[0].get_window_extent(renderer).x0 / dpi
+    assert left == pytest.approx(3 / 72, abs=0.02)  # the margin of the layout, in inches
