@@ -78,7 +78,7 @@ def write_table(name):
     seeds = read_result(name)["seeds"]
     rows = [row for seed in seeds.values() for row in seed["questions"]]
     lines = [
-        f"{len(seeds)} seeds ({', '.join(sorted(seeds, key=int))}).",
+        f"{len(seeds)} seeds ({', '.join(sorted(seeds, key=int)) or 'none since sizes changed'}).",
         "",
         "| question | planted | found | in every planted region | blockade | peaks elsewhere |",
         "|---|---|---|---|---|---|",

@@ -43,11 +43,13 @@ _SETTINGS: dict[tuple[str, bool], _Settings] = {
         "n_first": 8, "n_second": 9, "n_third": 8, "n_volumes": 360, "t_r": 2.5, "voxel_mm": 3,
         "window_end": 9, "n_permutations": 1000,
         "percent": 4.0, "percent_sd": 1.2, "sgacc": 6.0, "vmpfc_sd": 2.5, "margin": 1.2,
+        "sgacc_margin": 1.8,
     },
     ("deakin2008", True): {
         "n_first": 8, "n_second": 9, "n_third": 8, "n_volumes": 900, "t_r": 2.0, "voxel_mm": 2,
         "window_end": 10, "n_permutations": 5000,
         "percent": 1.5, "percent_sd": 0.8, "sgacc": 1.5, "vmpfc_sd": 0.8, "margin": 0.4,
+        "sgacc_margin": 0.4,
     },
 }  # fmt: skip
 
