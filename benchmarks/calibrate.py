@@ -4,8 +4,9 @@
 
 Every trial is a tree of small images, analysed as a user's would be, each question in every way
 that phmri offers (``_calibration.py``). Trials already done are kept in
-``benchmarks/data/calibration`` and not done again, so that the run may be interrupted and
-lengthened; what a trial gives depends on its seed, not on the number of workers. Results go to
+``benchmarks/results/calibration_SETTINGS.jsonl`` and not done again, so that the run may be
+interrupted and lengthened; what a trial gives depends on its seed, not on the number of workers.
+Sums go to
 ``benchmarks/results/calibration.json``, and from there into the tables and the figure of
 ``docs/validation.md``; ``--tables`` and ``--figure`` make these of the trials done so far.
 """
@@ -50,7 +51,7 @@ from phmri.exceptions import PhmriError
 
 mpl.use("agg")
 HERE = Path(__file__).resolve().parent
-KEPT = HERE / "data" / "calibration"
+KEPT = HERE / "results"
 RESULT = HERE / "results" / "calibration.json"
 DOC = HERE.parent / "docs" / "validation.md"
 FIGURE = HERE.parent / "docs" / "figures" / "validation.png"
@@ -78,7 +79,7 @@ def settings_key() -> str:
 
 
 def kept_path() -> Path:
-    return KEPT / f"{settings_key()}.jsonl"
+    return KEPT / f"calibration_{settings_key()}.jsonl"
 
 
 def read_kept() -> dict[Trial, dict]:
@@ -90,6 +91,8 @@ def read_kept() -> dict[Trial, dict]:
             trial = json.loads(line)
         except ValueError:
             continue
+        names = [way.name for way in ways(trial["design"])]
+        trial["rows"] = dict(zip(names, trial["rows"], strict=not trial["failed"]))
         found[trial["design"], trial["planted"], trial["seed"]] = trial
     return found
 
@@ -105,9 +108,10 @@ def wanted(n_null: int, n_planted: int) -> Iterator[Trial]:
 def one_trial(trial: Trial) -> dict:
     design, planted, seed = trial
     started = time.process_time()
-    rows, failed = {}, ""
+    rows, failed = [], ""
     try:
-        rows = run_trial(design, seed, planted=planted)
+        answers = run_trial(design, seed, planted=planted)
+        rows = [_short(answers[way.name], way) for way in ways(design)]
     except PhmriError as error:  # counted, and shown in the tables
         failed = str(error)
     return {
@@ -120,6 +124,14 @@ def one_trial(trial: Trial) -> dict:
     }
 
 
+def _short(row: list[float | None], way: Way) -> list[float | None]:
+    """Keep what is summed up, to five digits: thousands of trials are committed."""
+    if row[0] is None:
+        return row
+    numbers = row[2:] if row[0] or _is_number(way) else []
+    return [int(row[0]), *(float(f"{number:.5g}") for number in numbers)]
+
+
 def simulate(trials: Iterable[Trial], *, n_workers: int, commit: str) -> None:
     """Do trials and append what each gave; one process writes."""
     KEPT.mkdir(parents=True, exist_ok=True)
@@ -130,7 +142,8 @@ def simulate(trials: Iterable[Trial], *, n_workers: int, commit: str) -> None:
         futures = [pool.submit(one_trial, trial) for trial in trials]
         file.write("\n" if futures else "")  # after a line that was cut off
         for done, future in enumerate(as_completed(futures), start=1):
-            file.write(json.dumps(future.result() | {"commit": commit}) + "\n")
+            line = json.dumps(future.result() | {"commit": commit}, separators=(",", ":"))
+            file.write(line + "\n")
             file.flush()
             if done % 10 == 0 or done == len(futures):
                 print(f"{done} of {len(futures)} trials", flush=True)
@@ -224,7 +237,7 @@ def _planted_row(design: str, way: Way, trials: list[dict]) -> dict:
     counted, rows = _counted(design, way, trials)
     if way.outcome == "map":
         centre = np.array(REGIONS[PLACES[way.measure]])
-        found = np.array([row[2:] for row in rows if row[0]]).reshape(-1, 3)
+        found = np.array([row[1:] for row in rows if row[0]]).reshape(-1, 3)
         distance = np.linalg.norm(found - centre, axis=1)
         median = float(np.median(distance)) if distance.size else None
         return counted | {
@@ -240,7 +253,7 @@ def _planted_row(design: str, way: Way, trials: list[dict]) -> dict:
 def _numbers(rows: list[list[float]], truth: float | None) -> dict:
     if len(rows) < 2:
         return {}
-    effect, low, high = np.array([row[2:5] for row in rows]).T
+    effect, low, high = np.array([row[1:] for row in rows]).T
     mean, error = effect.mean(), effect.std(ddof=1) / np.sqrt(effect.size)
     numbers = {"truth": truth, "mean": float(mean), "mean_se": float(error)}
     if truth is not None:
