@@ -16,9 +16,9 @@ def test_terminal_and_page_name_the_scenario(
 
     def tiny_demo(
         name: str, directory: Path, *, scenario: str, full: bool, seed: int | None,
-        n_workers: int, on_run: object,
+        n_workers: int, atlas_dirs: tuple[Path, ...], on_run: object,
     ) -> SimulatedTrial:  # fmt: skip
-        asked.extend([name, scenario, full, seed])
+        asked.extend([name, scenario, full, seed, atlas_dirs])
         trial = make_small_tree(directory, n_subjects=6, n_volumes=40)
         with trial.truth.open("a", encoding="utf-8") as file:
             file.write("scenario: half_blocked\nnotes: Half of it is <left>.\n")
@@ -27,11 +27,12 @@ def test_terminal_and_page_name_the_scenario(
     monkeypatch.setattr(phmri.simulation, "simulate_demo", tiny_demo)
     words = ["demo", "weigner2025", str(tmp_path / "demo"), "--scenario", "half_blocked"]
     assert main([*words, "--n-workers", "1"]) in {0, 1}
-    assert asked == ["weigner2025", "half_blocked", False, None]
+    assert asked == ["weigner2025", "half_blocked", False, None, ()]
     printed = capsys.readouterr().out
     assert "Scenario half_blocked: Half of it is <left>." in printed
     page = (tmp_path / "demo" / "recovered.html").read_text(encoding="utf-8")
     assert "Scenario half_blocked: Half of it is &lt;left&gt;." in page
+    assert "What was planted is in truth.yaml" in page
 
 
 def test_a_scenario_that_is_not_there_is_one_clear_error(

@@ -157,7 +157,10 @@ def test_what_was_planted_is_found_and_nothing_else(tmp_path: Path) -> None:
         table = list(csv.DictReader(file, delimiter="\t"))
     assert [row["question"] for row in table] == [claim.question for claim in summary.claims]
     assert {row["right"] for row in table} <= {"yes", "no"}
-    page = write_recovered_page(rows, tmp_path / "recovered.html", title="SIMULATED", report="out")
+    page = write_recovered_page(
+        rows, tmp_path / "recovered.html", title="SIMULATED", notes=["a < b"], report="out"
+    )
+    assert "<p>a &lt; b</p>" in page.read_text(encoding="utf-8")
     text = page.read_text(encoding="utf-8")
     n_right = sum(row.right for row in rows)
     assert f"{n_right} of 6 answers are what was planted" in text

@@ -8,6 +8,10 @@ from numpy.testing import assert_allclose
 
 from phmri.dataset import AtlasStore, read_image, read_mask, read_table
 from phmri.exceptions import AtlasError
+from phmri.protocol import read_protocol
+from phmri.signals import Grid, place_region
+from phmri.simulation import simulate_demo
+from phmri.simulation._anatomy import template_anatomy
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "data" / "atlas" / "julich31"
 pytestmark = pytest.mark.skipif(
@@ -59,3 +63,26 @@ def test_every_area_of_the_table_is_found() -> None:
 def test_space_that_is_not_there() -> None:
     with pytest.raises(AtlasError, match="MNI152NLin2009aSym"):
         AtlasStore([FOLDER]).julich(PGACC, "left", "MNI152NLin2009aSym")
+
+
+def test_demo_takes_its_seed_from_the_atlas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ProtocolIsWrittenError(Exception):
+        pass
+
+    def no_data(*_: object, **__: object) -> None:
+        raise ProtocolIsWrittenError
+
+    monkeypatch.setattr("phmri.simulation._demo.simulate", no_data)
+    with pytest.raises(ProtocolIsWrittenError):
+        simulate_demo("weigner2025", tmp_path, atlas_dirs=(FOLDER,))
+    protocol = read_protocol(tmp_path / "trial.yaml")
+    brain = template_anatomy(2, protocol.space)
+    grid = Grid(shape=brain.mask.shape, affine=brain.affine, space=brain.space)
+    seed = place_region(
+        "pgACC", protocol.regions["pgACC"], grid, atlas=AtlasStore([FOLDER]), protocol_dir=tmp_path
+    )
+    masks = (FOLDER / "masks").glob("tpl-MNI152NLin2009cAsym_res-02_*hemi-LR_label-pgACC_mask*")
+    n_voxels = read_mask(next(masks)).data.sum()
+    assert abs(seed.voxels.size / n_voxels - 1) < 0.05

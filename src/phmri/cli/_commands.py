@@ -270,6 +270,7 @@ def _demo(arguments: argparse.Namespace) -> int:
             full=arguments.full,
             seed=arguments.seed,
             n_workers=n_workers,
+            atlas_dirs=tuple(arguments.atlas_dir),
             on_run=lambda done, total, _: progress.update("Simulating runs", done, total),
         )
         summary = run(
@@ -280,21 +281,24 @@ def _demo(arguments: argparse.Namespace) -> int:
             derivatives=(trial.derivatives,),
             n_workers=n_workers,
             memory_gb=psutil.virtual_memory().available / 2**30,
+            atlas_dirs=tuple(arguments.atlas_dir),
             on_progress=progress.update,
             command=_command_line(),
         )
     code = _show_summary(summary)
     protocol = read_protocol(trial.protocol)
     truth = read_truth(trial.truth, protocol)
-    scenario = f"Scenario {truth.scenario}: {truth.notes}"
-    _say(scenario)
+    notes = [f"Scenario {truth.scenario}: {truth.notes}", *filter(None, [protocol.notes])]
+    for note in notes:
+        _say(note)
     rows = compare(trial, summary.claims, summary.associations, summary.blockades)
     _OUT.print(recovered_table(rows))
     write_recovered(rows, arguments.directory / "recovered.tsv")
     page = write_recovered_page(
         rows,
         arguments.directory / "recovered.html",
-        title=f"{protocol.title}. {scenario}",
+        title=protocol.title,
+        notes=notes,
         report="out/report/index.html",
     )
     _say(f"SIMULATED data: what was planted is in {trial.truth}. Planted and found: {page}")

@@ -298,6 +298,11 @@ def _add_demo(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     command.add_argument("--n-workers", type=_positive_int, metavar="N")
     command.add_argument("--seed", type=int, help="of the simulation")
+    _add_atlases(
+        command,
+        "folder with files of the Julich-Brain atlas 3.1 (also: PHMRI_ATLAS_DIR): the seed of "
+        "weigner2025 is then p24ab, p24c and p32; else a sphere between their centroids",
+    )
 
 
 def _add_derivatives(command: argparse.ArgumentParser) -> None:
@@ -321,14 +326,18 @@ def _add_participants(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_atlases(command: argparse.ArgumentParser) -> None:
+def _add_atlases(
+    command: argparse.ArgumentParser,
+    words: str = "folder with atlas files (also: PHMRI_ATLAS_DIR); else they are downloaded and "
+    "kept",
+) -> None:
     command.add_argument(
         "--atlas-dir",
         type=Path,
         action="append",
         default=[],
         metavar="DIR",
-        help="folder with atlas files (also: PHMRI_ATLAS_DIR); else they are downloaded and kept",
+        help=words,
     )
 
 

@@ -151,12 +151,9 @@ class AtlasStore:
         request = Request(areas=tuple(areas), sides=_SIDES[hemisphere], space=space, kind=kind)
         spaces: set[str] = set()
         known: set[str] = set()
-        for folder in self.local_dirs:
-            found = from_templates(folder, request, spaces, known)
-            if found is None and space == _PUBLISHED_SPACE:
-                found = self._from_publisher(request, folder)
-            if found is not None:
-                return _finish(request, hemisphere, *found)
+        local = self._local(request, spaces, known)
+        if local is not None:
+            return _finish(request, hemisphere, *local)
         if space != _PUBLISHED_SPACE:
             raise AtlasError(
                 _unknown_areas(request, known) if known else self._other_space(space, spaces)
@@ -165,6 +162,34 @@ class AtlasStore:
             raise AtlasError(_unknown_areas(request, known))
         found = self._from_publisher(request, None)
         return _finish(request, hemisphere, *(found or ([], [])))
+
+    def has_julich(self, areas: Sequence[str], space: str) -> bool:
+        """Say whether a local folder has masks of areas, both hemispheres; nothing is fetched.
+
+        Parameters
+        ----------
+        areas : sequence of str
+            As in `julich`.
+        space : str
+            Template.
+
+        Returns
+        -------
+        bool
+        """
+        request = Request(areas=tuple(areas), sides=_SIDES["both"], space=space, kind="mask")
+        return self._local(request, set(), set()) is not None
+
+    def _local(
+        self, request: Request, spaces: set[str], known: set[str]
+    ) -> tuple[list[Part], list[dict[str, object]]] | None:
+        for folder in self.local_dirs:
+            found = from_templates(folder, request, spaces, known)
+            if found is None and request.space == _PUBLISHED_SPACE:
+                found = self._from_publisher(request, folder)
+            if found is not None:
+                return found
+        return None
 
     def labels(self, space: str) -> AtlasLabels | None:
         """Give the names of all areas in a space, where a local folder has them.

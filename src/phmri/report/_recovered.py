@@ -13,7 +13,7 @@ __all__ = ["write_recovered_page"]
 
 
 def write_recovered_page(
-    rows: Sequence[Recovered], path: Path, *, title: str, report: str
+    rows: Sequence[Recovered], path: Path, *, title: str, notes: Sequence[str], report: str
 ) -> Path:
     """Write the comparison as a page of its own.
 
@@ -25,6 +25,8 @@ def write_recovered_page(
         ``.html``.
     title : str
         Of the trial.
+    notes : sequence of str
+        What is to be known of it, a paragraph each.
     report : str
         Where its report is, relative to the page.
 
@@ -45,6 +47,7 @@ def write_recovered_page(
     text = environment.get_template("recovered.html.j2").render(
         rows=rows,
         title=title,
+        notes=notes,
         report=report,
         style=Markup(environment.get_template("report.css").render()),
         n_right=sum(row.right for row in rows),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import yaml
 
-from phmri.dataset import write_text
+from phmri.dataset import AtlasStore, write_text
 from phmri.exceptions import Problem, SimulationError
 from phmri.simulation._simulate import SimulatedTrial, number_problems, simulate
 from phmri.simulation._tree import OnRun
@@ -27,7 +27,7 @@ __all__ = [
 _HEAD = "# What is planted in this SIMULATED study. The analysis never reads this file.\n"
 DEMOS = ("weigner2025", "deakin2008")
 PUBLISHED = "published"
-_Settings = dict[str, int | float]
+_Settings = dict[str, int | float | str]
 _SEEDS = {"weigner2025": 20250, "deakin2008": 2008}
 # `full`: the real numbers of people, and effects of the size that studies report.
 _SETTINGS: dict[tuple[str, bool], _Settings] = {
@@ -53,11 +53,29 @@ _SETTINGS: dict[tuple[str, bool], _Settings] = {
     },
 }  # fmt: skip
 
+# The seed of weigner2025. The Julich-Brain atlas is not ours to ship (CC BY-NC-SA 4.0).
+_AREAS = ("p24ab", "p24c", "p32")
+_ATLAS: _Settings = {
+    "space": "MNI152NLin2009cAsym",
+    "pgacc": f"{{kind: julich, areas: [{', '.join(_AREAS)}], hemisphere: both, weighting: mask, "
+    'version: "3.1", space: MNI152NLin2009cAsym}',
+    "pgacc_words": "made of p24ab, p24c and p32 of the Julich-Brain atlas 3.1",
+}
+_SPHERE: _Settings = {
+    "space": "MNI152NLin2009aSym",
+    "pgacc": "{kind: sphere, center_mm: [0.0, 46.8, 9.5], radius_mm: 10, "
+    "space: MNI152NLin2009aSym}",
+    "pgacc_words": "a sphere midway between the left and right centroid of p24ab, p24c and p32: "
+    "the Julich-Brain atlas was not at hand",
+}
+
 # A margin as wide as half of the effect would call half of it nothing.
 _MARGIN_OF_HALF = {False: 0.08, True: 0.05}
 
 
-def demo_settings(name: str, *, full: bool, seed: int, scenario: str = PUBLISHED) -> _Settings:
+def demo_settings(
+    name: str, *, full: bool, seed: int, scenario: str = PUBLISHED, with_atlas: bool = False
+) -> _Settings:
     """Say what the placeholders of a demo stand for.
 
     Parameters
@@ -70,13 +88,15 @@ def demo_settings(name: str, *, full: bool, seed: int, scenario: str = PUBLISHED
         Not negative.
     scenario : str
         One of `list_scenarios`.
+    with_atlas : bool
+        The seed of weigner2025 is made of areas of an atlas, else a sphere.
 
     Returns
     -------
-    dict of str to number
+    dict of str to number or str
         Of protocol and truth alike.
     """
-    settings = _SETTINGS[name, full] | {"seed": seed}
+    settings = _SETTINGS[name, full] | {"seed": seed} | (_ATLAS if with_atlas else _SPHERE)
     if scenario == "half_blocked":
         settings["margin"] = _MARGIN_OF_HALF[full]
     return settings
@@ -165,6 +185,7 @@ def simulate_demo(
     full: bool = False,
     seed: int | None = None,
     n_workers: int = 2,
+    atlas_dirs: tuple[Path, ...] = (),
     on_run: OnRun | None = None,
 ) -> SimulatedTrial:
     """Write a founding study with SIMULATED data, and its protocol.
@@ -184,6 +205,9 @@ def simulate_demo(
         Not negative; that of the documented demo when left out.
     n_workers : int
         Threads; each holds one run.
+    atlas_dirs : tuple of Path
+        Folders with files of the Julich-Brain atlas. With them, or those in the folder that
+        ``PHMRI_ATLAS_DIR`` names, the seed of weigner2025 is made of its areas; nothing is fetched.
     on_run : callable, optional
         Called after each run with the number done, the number planned, and the run's name.
 
@@ -195,7 +219,8 @@ def simulate_demo(
     Raises
     ------
     SimulationError
-        There is no such demo or scenario, a number is out of its range, or the disk is too small.
+        There is no such demo or scenario, a number is out of its range, the folders given do not
+        hold the atlas, or the disk is too small.
     """
     if name not in DEMOS:
         raise SimulationError(
@@ -207,9 +232,18 @@ def simulate_demo(
     if scenario not in known:
         what = f"{name} has no such scenario"
         problems.append(Problem(what=what, found=scenario, expected=", ".join(known)))
+    with_atlas = AtlasStore(atlas_dirs).has_julich(_AREAS, str(_ATLAS["space"]))
+    if atlas_dirs and not with_atlas:
+        problems.append(
+            Problem(
+                what=f"the folder has no Julich-Brain 3.1 masks in {_ATLAS['space']}",
+                file=", ".join(map(str, atlas_dirs)),
+                expected=", ".join(_AREAS),
+            )
+        )
     if problems:
         raise SimulationError(*problems)
-    settings = demo_settings(name, full=full, seed=seed, scenario=scenario)
+    settings = demo_settings(name, full=full, seed=seed, scenario=scenario, with_atlas=with_atlas)
     directory = Path(directory)
     protocol, planned = directory / "trial.yaml", directory / "truth.yaml"
     write_text(protocol, demo_text(name, settings))
@@ -220,5 +254,6 @@ def simulate_demo(
         truth_path=planned,
         seed=seed,
         n_workers=n_workers,
+        atlas_dirs=atlas_dirs,
         on_run=on_run,
     )

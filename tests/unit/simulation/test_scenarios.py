@@ -8,7 +8,7 @@ import pytest
 
 from phmri.cli._parser import make_parser
 from phmri.exceptions import SimulationError
-from phmri.protocol import Protocol, read_protocol
+from phmri.protocol import JulichRegion, Protocol, SphereRegion, read_protocol
 from phmri.simulation import DEMOS, Truth, list_scenarios, read_truth, simulate_demo
 from phmri.simulation._demo import demo_settings, demo_text, truth_text
 from phmri.simulation._plan import TrialPlan, make_plan
@@ -52,6 +52,27 @@ def test_every_scenario_fits_its_protocol(tmp_path: Path, name: str, scenario: s
     for question, expected in truth.expected.items():
         item = protocol.questions.get(question)
         assert expected.verdict is None or (item is not None and item.blockade is not None)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_seed_is_of_the_atlas_where_it_is_at_hand_and_the_notes_say_which(
+    tmp_path: Path, full: bool
+) -> None:
+    for with_atlas, kind in ((True, JulichRegion), (False, SphereRegion)):
+        settings = demo_settings("weigner2025", full=full, seed=1, with_atlas=with_atlas)
+        path = tmp_path / "trial.yaml"
+        path.write_text(demo_text("weigner2025", settings), encoding="utf-8")
+        protocol = read_protocol(path)
+        assert isinstance(protocol.regions["pgACC"], kind)
+        assert {region.space for region in protocol.regions.values()} == {protocol.space}
+        assert ("was not at hand" in (protocol.notes or "")) == (not with_atlas)
+
+
+def test_folder_without_the_atlas_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(SimulationError, match="no Julich-Brain") as raised:
+        simulate_demo("weigner2025", tmp_path / "demo", atlas_dirs=(tmp_path,))
+    assert str(tmp_path) in str(raised.value)
+    assert not (tmp_path / "demo").exists()
 
 
 @pytest.mark.parametrize("name", DEMOS)
