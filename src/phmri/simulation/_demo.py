@@ -207,7 +207,7 @@ def simulate_demo(
         Threads; each holds one run.
     atlas_dirs : tuple of Path
         Folders with files of the Julich-Brain atlas. With them, or those in the folder that
-        ``PHMRI_ATLAS_DIR`` names, the seed of weigner2025 is made of its areas; nothing is fetched.
+        ``PHMRI_ATLAS_DIR`` names, the seed of weigner2025 is made of its areas; none is fetched.
     on_run : callable, optional
         Called after each run with the number done, the number planned, and the run's name.
 
