@@ -291,6 +291,12 @@ def _whiten(y, a, carry, scale, out):
     for v in range(y.shape[1]):
         out[0, v] = y[0, v] * scale[0]
     for t in range(1, y.shape[0]):
-        now, before, done, target = y[t], y[t - 1], out[t - 1], out[t]
-        for v in range(y.shape[1]):
-            target[v] = (now[v] - a * before[v] - carry[t] * done[v]) * scale[t]
+        _whiten_volume(y[t], y[t - 1], out[t - 1], out[t], a, carry[t], scale[t])
+
+
+# Of its own, with numbers instead of places in arrays: only then is it vectorised.
+@njit(nogil=True)
+@no_type_check
+def _whiten_volume(now, before, done, out, a, carry, scale):
+    for v in range(now.shape[0]):
+        out[v] = (now[v] - a * before[v] - carry * done[v]) * scale

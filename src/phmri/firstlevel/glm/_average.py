@@ -83,18 +83,11 @@ class ArmaAverage:
         names, self._label = np.unique(groups, return_inverse=True)
         points = grid()
         processes = [make_whitening(design, a, b, blocks.dtype) for a, b in points]
-        priors = np.stack(
-            [
-                self._learn(processes, blocks, np.flatnonzero(self._label == k), n_threads)
-                for k in range(names.size)
-            ],
-            axis=1,
-        )
-        used = np.flatnonzero((priors >= _NEGLIGIBLE).any(axis=1))
-        self._points, self._processes = points[used], [processes[g] for g in used]
-        self._log_prior = np.log(priors[used])
-        halves = np.stack([one.half for one in self._processes])
-        self._outer = np.einsum("grc,grd->gcd", halves, halves)
+        priors = [
+            self._learn(processes, blocks, np.flatnonzero(self._label == k), n_threads)
+            for k in range(names.size)
+        ]
+        self._mixtures = [_Mixture(points, processes, prior) for prior in priors]
 
     def _learn(
         self,
@@ -136,40 +129,46 @@ class ArmaAverage:
         Solution
             Of some of its voxels.
         """
-        for start in range(0, block.voxels.size, _VOXELS_AT_ONCE):
-            part = slice(start, start + _VOXELS_AT_ONCE)
-            yield self._solve(block.voxels[part], block.z[:, part], block.e[:, part])
+        label = self._label[block.voxels]
+        for k, mixture in enumerate(self._mixtures):
+            places = np.flatnonzero(label == k)
+            for start in range(0, places.size, _VOXELS_AT_ONCE):
+                part = places[start : start + _VOXELS_AT_ONCE]
+                z, e = block.z[:, part], block.e.take(part, axis=1)
+                yield self._solve(mixture, block.voxels[part], z, e)
 
     def _solve(
         self,
+        mixture: "_Mixture",
         voxels: Int[np.ndarray, " n"],
         z: Float[np.ndarray, "rank n"],
         e: Float[np.ndarray, "n_volumes n"],
     ) -> Solution:
-        design, n_points = self._design, len(self._processes)
-        e = np.ascontiguousarray(e)
+        design, n_points = self._design, len(mixture.processes)
         gain = np.empty((n_points, len(design.rows), voxels.size))
         left = np.empty((n_points, voxels.size))
-        posterior = self._log_prior[:, self._label[voxels]]
-        for g, one in enumerate(self._processes):
+        posterior = np.empty((n_points, voxels.size))
+        for g, one in enumerate(mixture.processes):
             left[g], x = _fit(one, e)
             gain[g] = one.half.T @ x
-            posterior[g] += self._log_likelihood(one, left[g])
+            posterior[g] = mixture.log_prior[g] + self._log_likelihood(one, left[g])
         posterior = np.exp(posterior - posterior.max(axis=0))
         posterior /= posterior.sum(axis=0)
-        self.coefficients[:, voxels] = self._points.T @ posterior
+        self.coefficients[:, voxels] = mixture.points.T @ posterior
         mean = np.einsum("gn,grn->rn", posterior, gain)
         effect = design.rows @ z + mean
         deviation = np.sqrt(posterior)[:, None] * (gain - mean)
         noise = posterior * left / design.df
-        spread = np.einsum("gn,grr->rn", noise, self._outer) + (deviation**2).sum(axis=0)
+        spread = np.einsum("gn,grr->rn", noise, mixture.outer) + (deviation**2).sum(axis=0)
         statistic = {}
         for name, rows in design.contrasts.items():
             if rows.stop - rows.start == 1:
                 statistic[name] = effect[rows.start] / np.sqrt(spread[rows.start])
                 continue
             own = deviation[:, rows].transpose(2, 1, 0)
-            covariance = np.einsum("gn,gcd->ncd", noise, self._outer[:, rows, rows], optimize=True)
+            covariance = np.einsum(
+                "gn,gcd->ncd", noise, mixture.outer[:, rows, rows], optimize=True
+            )
             covariance += own @ own.transpose(0, 2, 1)
             distance = squared_distance(covariance, effect[rows])
             statistic[name] = distance / (rows.stop - rows.start)
@@ -180,6 +179,32 @@ class ArmaAverage:
             variance=noise.sum(axis=0),
             statistic=statistic,
         )
+
+
+class _Mixture:
+    """The processes that the prior of a group does not rule out.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, 2)
+        a and b.
+    processes : list of Whitening
+        By them.
+    prior : ndarray of shape (n_points,)
+        Their probabilities.
+    """
+
+    def __init__(
+        self,
+        points: Float[np.ndarray, "n_points 2"],
+        processes: list[Whitening],
+        prior: Float[np.ndarray, " n_points"],
+    ) -> None:
+        used = np.flatnonzero(prior >= _NEGLIGIBLE)
+        self.points, self.log_prior = points[used], np.log(prior[used])
+        self.processes = [processes[g] for g in used]
+        halves = np.stack([one.half for one in self.processes])
+        self.outer = np.einsum("grc,grd->gcd", halves, halves)
 
 
 def _fit(

@@ -69,7 +69,7 @@ class Blocks:
         """
         Q = self._basis
         whole = voxels.size and voxels[-1] - voxels[0] + 1 == voxels.size
-        y = self._Y[:, voxels[0] : voxels[-1] + 1] if whole else self._Y[:, voxels]
+        y = self._Y[:, voxels[0] : voxels[-1] + 1] if whole else self._Y.take(voxels, axis=1)
         first = y[0].astype(np.float64)
         e = y - y[0]  # exact zeros where a voxel does not vary, and no large mean in float32
         z = Q.T @ e
