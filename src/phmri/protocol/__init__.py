@@ -15,9 +15,11 @@ period of *s*; and the treatment that *s* itself names where the order is unknow
 """
 
 from phmri.protocol._base import Label, Name, Record
+from phmri.protocol._check_infusion import check_course
 from phmri.protocol._finding import Finding, one_of
 from phmri.protocol._models import *  # noqa: F403 - names are listed in _models.__all__
 from phmri.protocol._models import __all__ as _records
+from phmri.protocol._raw import Raw, listed, mapping, number
 from phmri.protocol._read import read_protocol, read_record
 from phmri.protocol._schema import protocol_schema, protocol_sha256
 from phmri.protocol._settings import inference_of
@@ -29,9 +31,14 @@ __all__ = [  # noqa: PLE0604 - the records' names are texts
     "Finding",
     "Label",
     "Name",
+    "Raw",
     "Record",
+    "check_course",
     "inference_of",
     "list_templates",
+    "listed",
+    "mapping",
+    "number",
     "one_of",
     "protocol_schema",
     "protocol_sha256",

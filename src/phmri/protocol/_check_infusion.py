@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from phmri.protocol._finding import Finding, Path, shown
 from phmri.protocol._raw import Raw, entries, listed, mapping, number, text
 
-__all__ = ["check_infusion", "check_range", "check_time_zero"]
+__all__ = ["check_course", "check_infusion", "check_range", "check_time_zero"]
 
 
 def check_infusion(raw: Raw, path: Path, measure: Raw) -> Iterator[Finding]:
@@ -29,18 +29,36 @@ def check_infusion(raw: Raw, path: Path, measure: Raw) -> Iterator[Finding]:
     yield from check_range((*path, "response", "window_min"), response.get("window_min"))
     for key in ("onset_min", "delay_min", "shape"):
         yield from check_range((*path, "response", key), response.get(key), may_be_one=True)
-    onset = number(response.get("onset_min", 0.0))
+    yield from check_course((*path, "response"), response)
+    yield from check_time_zero(raw, path, measure)
+    yield from _check_baseline(raw, path, measure)
+
+
+def check_course(path: Path, course: Raw) -> Iterator[Finding]:
+    """Check that a course begins before it peaks or ends.
+
+    Parameters
+    ----------
+    path : tuple
+        Where it stands.
+    course : dict
+        As written.
+
+    Yields
+    ------
+    Finding
+        One, or none.
+    """
+    onset = number(course.get("onset_min", 0.0))
     for key in ("end_min", "peak_min"):
-        end = number(response.get(key))
+        end = number(course.get(key))
         if onset is not None and end is not None and onset >= end:
             yield Finding(
-                path=(*path, "response", key),
+                path=(*path, key),
                 what="the response would be over before it starts",
                 found=f"onset_min {onset:g}, {key} {end:g}",
                 expected=f"'{key}' above 'onset_min'",
             )
-    yield from check_time_zero(raw, path, measure)
-    yield from _check_baseline(raw, path, measure)
 
 
 def check_range(path: Path, value: object, *, may_be_one: bool = False) -> Iterator[Finding]:

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from phmri.protocol import Crossover, Finding, Infusion, Protocol, one_of
+from phmri.protocol import Crossover, Finding, Protocol, listed, mapping, number
+from phmri.simulation._check_effects import check_effect, known
 from phmri.simulation._table import columns_of, is_tabular, segs_of
 
 __all__ = ["check_against"]
 
-_MOST_GAIN = 5.0
 _DRAWN = ("grey_percent", "white_percent", "csf_percent", "grey_ar", "white_ar", "csf_ar")
-_FOLLOWS_INFUSION = ("response", "physiology", "movement")
 _OF_IMAGES = ("voxel_mm", "background")
 _EFFECTS_OF_IMAGES = ("physiology", "movement")
 
@@ -30,78 +29,74 @@ def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Fin
     """
     design = protocol.design
     groups = design.sequences if isinstance(design, Crossover) else design.arms
-    names: dict[str, Iterable[str]] = {
-        "arm or sequence": groups,
-        "region": protocol.regions,
-        "scan": protocol.scans,
-        "treatment": protocol.treatments,
-        "session": protocol.sessions,
-        "scale": protocol.scales,
-        "question or association": (*protocol.questions, *protocol.associations),
-    }
+    sections: tuple[tuple[str, str, Iterable[str]], ...] = (
+        ("participants", "arm or sequence", groups),
+        ("regions", "region", protocol.regions),
+        ("scans", "scan", protocol.scans),
+        ("scales", "scale", protocol.scales),
+        ("expected", "question or association", (*protocol.questions, *protocol.associations)),
+    )
 
     def check(value: dict[str, Any]) -> Iterator[Finding]:
-        for section, what in (
-            ("participants", "arm or sequence"),
-            ("regions", "region"),
-            ("scans", "scan"),
-            ("scales", "scale"),
-            ("expected", "question or association"),
-        ):
-            yield from _known(_mapping(value.get(section)), (section,), names[what], what)
+        for section, what, names in sections:
+            yield from known(mapping(value.get(section)), (section,), names, what)
         yield from _missing_scans(value, protocol)
-        yield from _background(_mapping(value.get("background")), names["region"])
+        yield from _background(mapping(value.get("background")), protocol.regions)
         yield from _tables(value, protocol)
-        moved = _mapping(_mapping(value.get("motion")).get("by_treatment"))
-        yield from _known(moved, ("motion", "by_treatment"), protocol.treatments, "treatment")
-        effects = _mapping(value.get("effects"))
+        moved = mapping(mapping(value.get("motion")).get("by_treatment"))
+        yield from known(moved, ("motion", "by_treatment"), protocol.treatments, "treatment")
+        effects = mapping(value.get("effects"))
         for name, effect in effects.items():
-            yield from _effect(value, protocol, name, _mapping(effect), names)
-        for name, scale in _mapping(value.get("scales")).items():
-            path = ("scales", name)
-            means = _mapping(_mapping(scale).get("mean"))
-            yield from _known(means, (*path, "mean"), protocol.treatments, "treatment")
-            follows = _mapping(_mapping(scale).get("follows"))
-            yield from _known(follows, (*path, "follows"), effects, "effect")
-        for name, item in _mapping(value.get("expected")).items():
-            planted = _mapping(item).get("planted")
-            told = dict.fromkeys(planted if isinstance(planted, list) else ())
-            both = (*effects, *_mapping(value.get("scales")))
-            yield from _known(told, ("expected", name, "planted"), both, "effect or scale")
-        if not value.get("participants"):
-            for name, group in groups.items():
-                if group.n_planned is None:
-                    yield Finding(
-                        path=("participants",),
-                        what="nobody says how many people there are",
-                        found=f"{name} without n_planned",
-                        expected=f"participants: {{{name}: ...}}, or n_planned in the protocol",
-                    )
+            yield from check_effect(value, protocol, name, mapping(effect))
+        for name, scale in mapping(value.get("scales")).items():
+            yield from _scale(protocol, effects, name, mapping(scale))
+        for name, item in mapping(value.get("expected")).items():
+            told = dict.fromkeys(name for _, name in listed(mapping(item).get("planted")))
+            both = (*effects, *mapping(value.get("scales")))
+            yield from known(told, ("expected", name, "planted"), both, "effect or scale")
+        for name, group in groups.items():
+            if group.n_planned is None and name not in mapping(value.get("participants")):
+                yield Finding(
+                    path=("participants",),
+                    what="nobody says how many people there are",
+                    found=f"{name} without n_planned",
+                    expected=f"participants: {{{name}: ...}}, or n_planned in the protocol",
+                )
 
     return check
 
 
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _known(
-    found: Iterable[str], path: tuple[str, ...], allowed: Iterable[str], what: str
+def _scale(
+    protocol: Protocol, effects: dict[str, Any], name: str, scale: dict[str, Any]
 ) -> Iterator[Finding]:
-    allowed = tuple(allowed)
-    for name in found:
-        if name not in allowed:
+    means, follows = mapping(scale.get("mean")), mapping(scale.get("follows"))
+    yield from known(means, ("scales", name, "mean"), protocol.treatments, "treatment")
+    yield from known(follows, ("scales", name, "follows"), effects, "effect")
+    for effect in follows:
+        told = mapping(effects.get(effect))
+        spreads = [number(told.get(f"{size}_sd", 0.0)) for size in ("gain", "percent", "mm")]
+        if told and spreads == [0.0, 0.0, 0.0]:
             yield Finding(
-                path=(*path, name),
-                what=f"the protocol has no such {what}",
-                found=str(name),
-                expected=one_of(allowed, name) if allowed else "nothing here",
+                path=("scales", name, "follows", effect),
+                what="people do not differ in this effect, so no score can follow it",
+                found="a spread of 0",
+                expected="gain_sd, percent_sd or mm_sd above 0",
+            )
+    ranged = protocol.scales.get(name)
+    for treatment, mean in means.items():
+        score = number(mean)
+        if ranged and score is not None and not ranged.minimum <= score <= ranged.maximum:
+            yield Finding(
+                path=("scales", name, "mean", treatment),
+                what="the mean lies outside the scale",
+                found=f"{score:g}",
+                expected=f"{ranged.minimum:g} to {ranged.maximum:g}",
             )
 
 
 def _background(background: dict[str, Any], regions: Iterable[str]) -> Iterator[Finding]:
-    dropout = _mapping(background.get("dropout"))
-    yield from _known(dropout, ("background", "dropout"), regions, "region")
+    dropout = mapping(background.get("dropout"))
+    yield from known(dropout, ("background", "dropout"), regions, "region")
     if background.get("from_runs") is None:
         return
     for name in _DRAWN:
@@ -140,8 +135,8 @@ def _tables(value: dict[str, Any], protocol: Protocol) -> Iterator[Finding]:
             found=", ".join(segs_of(protocol)),
             expected="one seg in the parcellations of the protocol",
         )
-    for name, effect in _mapping(value.get("effects")).items():
-        kind = _mapping(effect).get("kind")
+    for name, effect in mapping(value.get("effects")).items():
+        kind = mapping(effect).get("kind")
         if kind in _EFFECTS_OF_IMAGES:
             yield Finding(
                 path=("effects", name, "kind"),
@@ -149,16 +144,16 @@ def _tables(value: dict[str, Any], protocol: Protocol) -> Iterator[Finding]:
                 found=str(kind),
                 expected="coupling, response or activation",
             )
-    yield from _columns(_mapping(told).get("columns"), protocol)
+    yield from _columns(mapping(told).get("columns"), protocol)
 
 
 def _elsewhere(value: dict[str, Any], protocol: Protocol, *, tables: bool) -> Iterator[Finding]:
     """Find regions that lie where nothing is made."""
     placed: dict[tuple[str, ...], str] = {
-        ("regions", name): name for name in _mapping(value.get("regions"))
+        ("regions", name): name for name in mapping(value.get("regions"))
     }
-    for name, effect in _mapping(value.get("effects")).items():
-        if "region" in _mapping(effect):
+    for name, effect in mapping(value.get("effects")).items():
+        if "region" in mapping(effect):
             placed["effects", name, "region"] = str(effect["region"])
     for path, name in placed.items():
         region = protocol.regions.get(name)
@@ -194,12 +189,13 @@ def _columns(told: object, protocol: Protocol) -> Iterator[Finding]:
                         found=f"{len(told)} names",
                         expected=column,
                     )
-        for column in dict.fromkeys(one for one in told if told.count(one) > 1):
+        names = [name for _, name in listed(told)]
+        for column in dict.fromkeys(name for name in names if names.count(name) > 1):
             yield Finding(path=path, what="a column stands twice", found=str(column))
 
 
 def _missing_scans(value: dict[str, Any], protocol: Protocol) -> Iterator[Finding]:
-    scans = _mapping(value.get("scans"))
+    scans = mapping(value.get("scans"))
     for name, scan in protocol.scans.items():
         if name not in scans:
             yield Finding(
@@ -209,7 +205,7 @@ def _missing_scans(value: dict[str, Any], protocol: Protocol) -> Iterator[Findin
                 expected=f"{name}: {{n_volumes: ..., t_r: ...}}",
             )
             continue
-        told = set(_mapping(_mapping(scans[name]).get("conditions")))
+        told = set(mapping(mapping(scans[name]).get("conditions")))
         if told != set(scan.conditions):
             yield Finding(
                 path=("scans", name, "conditions"),
@@ -217,75 +213,3 @@ def _missing_scans(value: dict[str, Any], protocol: Protocol) -> Iterator[Findin
                 found=", ".join(sorted(told)) or "none",
                 expected=", ".join(scan.conditions) or "none",
             )
-
-
-def _effect(
-    value: dict[str, Any],
-    protocol: Protocol,
-    name: str,
-    effect: dict[str, Any],
-    names: dict[str, Iterable[str]],
-) -> Iterator[Finding]:
-    path = ("effects", name)
-    for field in ("seed", "target", "region"):
-        region = effect.get(field)
-        if region is None:
-            continue
-        yield from _known([str(region)], (*path, field), names["region"], "region")
-        if field != "region" and region in protocol.regions and region not in _mapping(
-            value.get("regions")
-        ):  # fmt: skip
-            yield Finding(
-                path=(*path, field),
-                what="a coupled region needs a signal of its own",
-                found=f"{region} not in regions",
-                expected=f"regions: {{{region}: {{signal_percent: ...}}}}",
-            )
-    if effect.get("seed") is not None and effect.get("seed") == effect.get("target"):
-        yield Finding(
-            path=(*path, "target"),
-            what="a region cannot be coupled to itself",
-            found=str(effect["target"]),
-        )
-    scan = effect.get("scan")
-    if scan is not None:
-        yield from _known([str(scan)], (*path, "scan"), names["scan"], "scan")
-    shares = _mapping(effect.get("treatments"))
-    yield from _known(shares, (*path, "treatments"), names["treatment"], "treatment")
-    sessions = effect.get("sessions")
-    for session in sessions if isinstance(sessions, list) else ():
-        yield from _known([str(session)], (*path, "sessions"), names["session"], "session")
-    if scan in protocol.scans:
-        told = effect.get("conditions") or ()
-        yield from _known(
-            [str(one) for one in told], (*path, "conditions"),
-            protocol.scans[str(scan)].conditions, "condition of this scan",
-        )  # fmt: skip
-    gain, spread = effect.get("gain"), effect.get("gain_sd", 0.0)
-    if isinstance(gain, int | float) and isinstance(spread, int | float):
-        largest = max((abs(s) for s in shares.values() if isinstance(s, int | float)), default=1)
-        if (abs(gain) + 3 * spread) * largest > _MOST_GAIN:
-            yield Finding(
-                path=(*path, "gain"),
-                what="no coupling is as strong as that",
-                found=f"{gain:g}, {spread:g} between people, share {largest:g}",
-                expected=f"at most {_MOST_GAIN:g} standard deviations with 3 of gain_sd",
-            )
-    yield from _curve(protocol, path, effect)
-
-
-def _curve(protocol: Protocol, path: tuple[str, ...], effect: dict[str, Any]) -> Iterator[Finding]:
-    exposure = _mapping(effect.get("curve")).get("exposure")
-    if exposure is not None:
-        yield from _known(
-            [str(exposure)], (*path, "curve", "exposure"), protocol.exposures, "exposure"
-        )
-    scan = protocol.scans.get(str(effect.get("scan")))
-    if effect.get("kind") in _FOLLOWS_INFUSION and scan is not None and not scan.start_min:
-        measures = [m for m in protocol.measures.values() if isinstance(m, Infusion)]
-        yield Finding(
-            path=(*path, "scan"),
-            what="nobody says when this scan begins, so nothing in it follows an infusion",
-            found=str(effect.get("scan")),
-            expected=one_of({m.scan for m in measures}) if measures else "a scan with start_min",
-        )

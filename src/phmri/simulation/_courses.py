@@ -21,6 +21,7 @@ __all__ = ["Block", "RunCourses", "blocks_of", "make_courses"]
 _TASK_EFFECT = {"frontoparietal": 1.8, "default": -1.0}
 _MICROTIME_S = 0.1
 _RADIAN_MM = 50.0
+_ROUNDING = 1e-9
 _CARDIAC_HZ, _RESPIRATORY_HZ = (1.1, 0.1), (0.27, 0.03)  # mean and SD between runs
 _RHYTHMS = 7  # of the spawn key: a stream of its own, so that rhythms change nothing else
 
@@ -85,7 +86,7 @@ def blocks_of(scan: ScanTruth, rng: np.random.Generator) -> tuple[Block, ...]:
         conditions = conditions[first:] + conditions[:first]
     blocks: list[Block] = []
     onset = scan.first_s * scale
-    while onset + scan.block_s * scale <= total:
+    while onset + scan.block_s * scale <= total * (1 + _ROUNDING):
         name = conditions[len(blocks) % len(conditions)]
         duration = round(scan.block_s * scale, 3)
         blocks.append(Block(onset=round(onset, 3), duration=duration, trial_type=name))

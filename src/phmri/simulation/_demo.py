@@ -5,13 +5,24 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import yaml
 
 from phmri.dataset import AtlasStore, write_text
 from phmri.exceptions import Problem, SimulationError
-from phmri.simulation._simulate import SimulatedTrial, number_problems, simulate
+from phmri.protocol import read_protocol
+from phmri.simulation._anatomy import template_anatomy
+from phmri.simulation._plan import make_plan
+from phmri.simulation._scene import Scene
+from phmri.simulation._simulate import (
+    SimulatedTrial,
+    number_problems,
+    read_truth,
+    refuse_small_disk,
+    simulate,
+)
 from phmri.simulation._tree import OnRun
 
 __all__ = [
@@ -245,9 +256,14 @@ def simulate_demo(
         raise SimulationError(*problems)
     settings = demo_settings(name, full=full, seed=seed, scenario=scenario, with_atlas=with_atlas)
     directory = Path(directory)
-    protocol, planned = directory / "trial.yaml", directory / "truth.yaml"
-    write_text(protocol, demo_text(name, settings))
-    write_text(planned, truth_text(name, settings, scenario))
+    texts = {
+        "trial.yaml": demo_text(name, settings),
+        "truth.yaml": truth_text(name, settings, scenario),
+    }
+    _refuse_small_disk(directory, texts, seed)
+    for file, text in texts.items():
+        write_text(directory / file, text)
+    protocol, planned = (directory / file for file in texts)
     return simulate(
         protocol,
         directory,
@@ -257,3 +273,15 @@ def simulate_demo(
         atlas_dirs=atlas_dirs,
         on_run=on_run,
     )
+
+
+def _refuse_small_disk(directory: Path, texts: Mapping[str, str], seed: int) -> None:
+    """Refuse before anything is written, the protocol included."""
+    with TemporaryDirectory() as folder:
+        protocol_path, truth_path = (Path(folder) / file for file in texts)
+        for path in (protocol_path, truth_path):
+            path.write_text(texts[path.name], encoding="utf-8")
+        protocol = read_protocol(protocol_path)
+        truth = read_truth(truth_path, protocol)
+    n_voxels = template_anatomy(truth.voxel_mm, protocol.space).grey.size
+    refuse_small_disk(directory, make_plan(protocol, truth, seed), Scene, n_voxels)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from phmri.exceptions import Problem, SimulationError
 from phmri.pharmacokinetics import Dose, concentration, find_model, resolve_doses
 from phmri.protocol import Crossover, GammaVariate, Protocol, Ramp, Step, treatment_of
 from phmri.simulation._real_runs import LABEL
@@ -191,8 +192,16 @@ def make_plan(protocol: Protocol, truth: Truth, seed: int) -> TrialPlan:
     -------
     TrialPlan
         Before any image is made.
+
+    Raises
+    ------
+    SimulationError
+        Nobody takes part, or a curve is 0 all through a run that should carry it.
     """
     people = _people(protocol, truth, seed)
+    problems: list[Problem] = []
+    if not people:
+        problems.append(Problem(what="nobody takes part", field="participants", expected="people"))
     lost = _lost_visits(protocol, truth, seed, len(people))
     runs = []
     places = product(people, enumerate(protocol.sessions), enumerate(protocol.scans.items()))
@@ -213,6 +222,8 @@ def make_plan(protocol: Protocol, truth: Truth, seed: int) -> TrialPlan:
                 if place not in curves:
                     times = _minutes(protocol, truth, name, session)
                     curves[place] = _curve(protocol, effect.curve, times)
+                    if not curves[place].any():
+                        problems.append(_empty(key, session, times))
                 curve = curves[place]
             effects.append(
                 PlannedEffect(name=key, size=share * person.sizes[key], curve=curve)
@@ -233,15 +244,29 @@ def make_plan(protocol: Protocol, truth: Truth, seed: int) -> TrialPlan:
                 effects=tuple(effects),
             )
         )
+    if problems:
+        raise SimulationError(*dict.fromkeys(problems))
     return TrialPlan(
         protocol=protocol, truth=truth, seed=seed, people=people, runs=tuple(runs)
     )  # fmt: skip
 
 
+def _empty(effect: str, session: str, minutes: Float[np.ndarray, " n"]) -> Problem:
+    return Problem(
+        what="the curve is 0 all through a run that should carry it",
+        field=f"effects.{effect}.curve",
+        session=session,
+        found=f"a run from minute {minutes[0]:.3g} to {minutes[-1]:.3g}",
+        expected="a curve that rises within the run, or other sessions",
+    )
+
+
 def _people(protocol: Protocol, truth: Truth, seed: int) -> tuple[Person, ...]:
     design = protocol.design
     planned = design.sequences if isinstance(design, Crossover) else design.arms
-    counts = truth.participants or {name: group.n_planned or 0 for name, group in planned.items()}
+    counts = {
+        name: truth.participants.get(name, group.n_planned or 0) for name, group in planned.items()
+    }
     groups = np.repeat(list(counts), list(counts.values()))
     np.random.default_rng(np.random.SeedSequence(seed)).shuffle(groups)
     width = max(2, len(str(groups.size)))
@@ -327,7 +352,7 @@ def _curve(
         ke0_per_min=exposure.ke0_per_min,
         analyte=exposure.analyte,
     )
-    return np.asarray(level / level.max())
+    return np.asarray(level / level.max() if level.any() else level)
 
 
 def sizes_in_words(plan: TrialPlan) -> Mapping[str, Mapping[str, float]]:

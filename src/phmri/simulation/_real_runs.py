@@ -132,8 +132,8 @@ def find_real_runs(truth: Truth, anatomy: Anatomy, folder: Path) -> tuple[RealRu
     Raises
     ------
     SimulationError
-        Files are missing or unreadable, or their space, voxels, field of view, length or
-        repetition time do not fit; all at once.
+        Files are missing or unreadable to their end, hold values that are not finite, or their
+        space, voxels, field of view, length or repetition time do not fit; all at once.
     """
     wanted = truth.background.from_runs
     if wanted is None:
@@ -148,6 +148,7 @@ def find_real_runs(truth: Truth, anatomy: Anatomy, folder: Path) -> tuple[RealRu
                     problems.extend(told)
                     continue
                 voxels, borrowed = _nearest_voxels(reader, anatomy)
+            broken = _first_broken(path, voxels)
         except DatasetError as error:
             problems.extend(error.problems)
             continue
@@ -158,6 +159,15 @@ def find_real_runs(truth: Truth, anatomy: Anatomy, folder: Path) -> tuple[RealRu
                     file=str(path),
                     found=f"none in {borrowed:.0%} of the voxels",
                     expected=f"at most {_MOST_BORROWED:.0%}, in an image that has its mean",
+                )
+            )
+            continue
+        if broken is not None:
+            problems.append(
+                Problem(
+                    what="the run holds NaN or infinity",
+                    file=str(path),
+                    found=f"in volume {broken} (counted from 0)",
                 )
             )
             continue
@@ -202,11 +212,6 @@ def real_noise(
     -------
     ndarray of shape (n_volumes, n_voxels)
         Shares of each voxel's own mean.
-
-    Raises
-    ------
-    SimulationError
-        The run holds NaN or infinity.
     """
     start = int(rng.integers(source.n_volumes - n_volumes + 1))
     series = np.empty((n_volumes, source.voxels.size), dtype=np.float32)
@@ -217,10 +222,6 @@ def real_noise(
             if t >= start:
                 series[t - start] = _values(reader, volume)[source.voxels]
     mean = series.mean(axis=0, dtype=np.float64)
-    if not np.isfinite(mean).all():
-        raise SimulationError(
-            Problem(what="the run holds NaN or infinity", file=str(source.path))
-        )  # fmt: skip
     level = np.maximum(mean, _LEAST_MEAN * np.median(mean)).astype(np.float32)
     block = max(1, round(block_s / source.t_r))
     made = resample(series, rng, method=method, block=block)
@@ -302,6 +303,15 @@ def _nearest_voxels(
     x, y, z = (axis[tuple(inside.T)] for axis in nearest)
     voxels = np.ravel_multi_index((x, y, z), reader.shape, order="F")
     return np.asarray(voxels, dtype=np.intp), float(1 - there.mean())
+
+
+def _first_broken(path: Path, voxels: Int[np.ndarray, " n_voxels"]) -> int | None:
+    """Read a run to its end and give the first volume with values that are not finite."""
+    with open_volumes(path) as reader:
+        for t, volume in enumerate(reader):
+            if not np.isfinite(_values(reader, volume)[voxels]).all():
+                return t
+    return None
 
 
 def _values(reader: VolumeReader, volume: np.ndarray) -> Float32[np.ndarray, " n"]:

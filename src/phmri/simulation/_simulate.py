@@ -1,5 +1,6 @@
 """From a protocol and a truth to a simulated trial on disk."""
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,14 @@ from phmri.simulation._table import Table, make_table
 from phmri.simulation._tree import OnRun, derivative_folder, write_tree
 from phmri.simulation._truth import Truth
 
-__all__ = ["SimulatedTrial", "number_problems", "read_truth", "simulate", "simulate_trial"]
+__all__ = [
+    "SimulatedTrial",
+    "number_problems",
+    "read_truth",
+    "refuse_small_disk",
+    "simulate",
+    "simulate_trial",
+]
 
 _BYTES_PER_VALUE = {Scene: 1.15, Table: 9.0}  # of a compressed run, as measured; of digits
 _SPARE = 1.1
@@ -137,8 +145,8 @@ def simulate(
     ProtocolError
         Protocol or truth cannot be used; every mistake by its line.
     SimulationError
-        A number is out of its range, runs whose noise is asked for do not fit, or the disk is too
-        small. Nothing is written then.
+        A number is out of its range, a curve is nothing in its runs, runs whose noise is asked for
+        do not fit, the folder holds other data, or the disk is too small. Nothing is written then.
 
     Notes
     -----
@@ -205,9 +213,11 @@ def simulate_trial(
     Raises
     ------
     SimulationError
-        Runs whose noise is asked for do not fit, or the disk is too small. Nothing is written
-        then.
+        Runs whose noise is asked for do not fit, the folder holds other data, or the disk is too
+        small. Nothing is written then.
     """  # noqa: DOC502 - raised below
+    bids_dir = directory / "bids"
+    _refuse_other_data(bids_dir)
     scene: Scene | Table
     if plan.truth.tables is not None:
         scene = make_table(plan.protocol, plan.truth, plan.truth.tables)
@@ -218,7 +228,7 @@ def simulate_trial(
         )
         real_runs = find_real_runs(plan.truth, anatomy, truth_path.parent)
         scene = make_scene(anatomy, plan.truth, shapes, real_runs=real_runs)
-    _refuse_small_disk(directory, plan, scene)
+    refuse_small_disk(directory, plan, type(scene), scene.mean.size)
     truth = directory / "truth.yaml"
     if truth.absolute() != truth_path.absolute():
         write_text(truth, _HEAD + truth_path.read_text(encoding="utf-8"))
@@ -231,7 +241,6 @@ def simulate_trial(
             "SizeOfEffects": sizes_in_words(plan),
         },
     )
-    bids_dir = directory / "bids"
     derivatives = write_tree(bids_dir, scene, plan, n_workers=n_workers, on_run=on_run)
     return SimulatedTrial(
         bids_dir=bids_dir,
@@ -241,11 +250,47 @@ def simulate_trial(
     )
 
 
-def _refuse_small_disk(directory: Path, plan: TrialPlan, scene: Scene | Table) -> None:
-    values = sum(run.n_volumes for run in plan.runs) * scene.mean.size
-    there = directory / "bids" / derivative_folder(scene)
+def _refuse_other_data(bids_dir: Path) -> None:
+    try:
+        description = json.loads((bids_dir / "dataset_description.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        description = {}
+    ours = isinstance(description, dict) and description.get("Simulated") is True
+    if bids_dir.is_dir() and any(bids_dir.iterdir()) and not ours:
+        raise SimulationError(
+            Problem(
+                what="this folder holds data that were not simulated by phmri",
+                file=str(bids_dir),
+                expected="no such folder, or an earlier simulation",
+            )
+        )
+
+
+def refuse_small_disk(
+    directory: Path, plan: TrialPlan, kind: type[Scene] | type[Table], n_columns: int
+) -> None:
+    """Refuse a trial for which there is no room.
+
+    Parameters
+    ----------
+    directory : Path
+        Where it goes.
+    plan : TrialPlan
+        Its runs.
+    kind : type
+        Of their scene.
+    n_columns : int
+        Voxels or columns of a run.
+
+    Raises
+    ------
+    SimulationError
+        The disk is too small.
+    """
+    values = sum(run.n_volumes for run in plan.runs) * n_columns
+    there = directory / "bids" / derivative_folder(kind)
     done = sum(path.stat().st_size for path in there.rglob("*") if path.is_file())
-    needed = _SPARE * _BYTES_PER_VALUE[type(scene)] * values - done
+    needed = _SPARE * _BYTES_PER_VALUE[kind] * values - done
     place = directory.absolute()
     while not place.exists():
         place = place.parent

@@ -6,6 +6,7 @@ Every run draws from its own stream, ``SeedSequence(seed, spawn_key=(subject, se
 so that the bytes depend neither on the number of workers nor on what was there before.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -23,7 +24,7 @@ from phmri.simulation._files import write_bold, write_columns, write_mask
 from phmri.simulation._noise import noise_volumes
 from phmri.simulation._people import write_people
 from phmri.simulation._plan import PlannedRun, TrialPlan
-from phmri.simulation._real_runs import RealRun, real_noise
+from phmri.simulation._real_runs import LABEL, RealRun, real_noise
 from phmri.simulation._scene import Scene
 from phmri.simulation._table import Table, table_noise
 from phmri.simulation._truth import Coupling, Movement, Physiology
@@ -50,20 +51,20 @@ truth.yaml.
 """
 
 
-def derivative_folder(scene: Scene | Table) -> Path:
+def derivative_folder(kind: type[Scene] | type[Table]) -> Path:
     """Say where the runs are.
 
     Parameters
     ----------
-    scene : Scene or Table
-        Of what kind they are.
+    kind : type
+        Of what they share.
 
     Returns
     -------
     Path
         Relative to the BIDS root.
     """
-    return Path("derivatives") / _FOLDERS[_LAID_OUT_AS[type(scene)]]
+    return Path("derivatives") / _FOLDERS[_LAID_OUT_AS[kind]]
 
 
 def write_tree(
@@ -75,6 +76,8 @@ def write_tree(
     on_run: OnRun | None = None,
 ) -> Path:
     """Write the trial; runs that are there already, made with the same settings, are kept.
+
+    Files of an earlier simulation that this one does not write are removed.
 
     Parameters
     ----------
@@ -94,6 +97,7 @@ def write_tree(
     Path
         The derivative folder.
     """
+    _remove_stale(root, scene, plan)
     _write_descriptions(root, scene, plan)
     write_people(root, plan)
     with one_blas_thread(), ThreadPoolExecutor(max(1, n_workers)) as pool:
@@ -105,11 +109,39 @@ def write_tree(
                     on_run(done, len(plan.runs), waiting[future].stem)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
-    return root / derivative_folder(scene)
+    return root / derivative_folder(type(scene))
+
+
+def _remove_stale(root: Path, scene: Scene | Table, plan: TrialPlan) -> None:
+    """Remove runs, people and scales of an earlier simulation that are not planned any more."""
+    end = _ending(scene)
+    place = end.partition("_desc-")[0].partition("_stat-")[0]
+    kept = tuple(
+        f"{run.stem}_{part}"
+        for run in plan.runs
+        for part in (place, "events.", "desc-confounds_timeseries.")
+    )
+    people = {f"sub-{person.label}" for person in plan.people}
+    scales = {plan.protocol.scales[name].file or name for name in plan.truth.scales}
+    ours = derivative_folder(type(scene))
+    for base in (Path(), *(Path("derivatives") / name for name in _FOLDERS.values())):
+        foreign = base not in {Path(), ours}
+        for path in [*(root / base).glob(f"sub-*/ses-*/func/*_{LABEL}*")]:
+            if foreign or not path.name.startswith(kept):
+                path.unlink()
+        for folder in [*(root / base).glob("sub-*")]:
+            if folder.name not in people:
+                (folder / f"{folder.name}_sessions.tsv").unlink(missing_ok=True)
+            for inside in sorted((folder, *folder.rglob("*")), reverse=True):
+                if inside.is_dir() and not any(inside.iterdir()):
+                    inside.rmdir()
+    for path in [*(root / "phenotype").glob("*")]:
+        if path.stem not in scales:
+            path.unlink()
 
 
 def _write_descriptions(root: Path, scene: Scene | Table, plan: TrialPlan) -> None:
-    tool, folder = _LAID_OUT_AS[type(scene)], root / derivative_folder(scene)
+    tool, folder = _LAID_OUT_AS[type(scene)], root / derivative_folder(type(scene))
     write_json(
         root / "dataset_description.json",
         {
@@ -146,7 +178,7 @@ def _write_descriptions(root: Path, scene: Scene | Table, plan: TrialPlan) -> No
 
 def _write_run(root: Path, scene: Scene | Table, plan: TrialPlan, run: PlannedRun) -> None:
     """Simulate and write one run; its sidecar comes last and says that the run is whole."""
-    stem = root / derivative_folder(scene) / run.folder / run.stem
+    stem = root / derivative_folder(type(scene)) / run.folder / run.stem
     path = stem.with_name(f"{stem.name}_{_ending(scene)}")
     sidecar = _sidecar(scene, plan, run)
     if _is_written(path, sidecar):
@@ -193,6 +225,7 @@ def _sidecar(scene: Scene | Table, plan: TrialPlan, run: PlannedRun) -> dict[str
         "Truth": plan.truth.model_dump(
             mode="json", exclude={"expected", "notes", "scales", "scenario"}
         ),
+        "PlacesAndCurvesSHA256": _digest(scene, run),
     }
     common = {"TaskName": run.task, "RepetitionTime": run.t_r, "Simulated": True}
     if isinstance(scene, Table):
@@ -208,6 +241,16 @@ def _sidecar(scene: Scene | Table, plan: TrialPlan, run: PlannedRun) -> dict[str
         "Resolution": f"voxels of {scene.anatomy.resolution} mm",
         "SimulationParameters": made,
     }
+
+
+def _digest(scene: Scene | Table, run: PlannedRun) -> str:
+    """Hash what the protocol says of a run: where regions lie, and when doses act."""
+    found = hashlib.sha256()
+    curves = {effect.name: effect.curve for effect in run.effects if effect.curve is not None}
+    for name, values in (*sorted(scene.shapes.items()), *sorted(curves.items())):
+        found.update(name.encode())
+        found.update(np.ascontiguousarray(values).data)
+    return found.hexdigest()
 
 
 def _maps_of_effects(

@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Correlation = Annotated[float, Field(ge=0, lt=1)]
+Height = Annotated[float, Field(ge=-10, le=10)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Curve = Annotated[Exposure | Step | Ramp | GammaVariate, Field(discriminator="model")]
@@ -40,10 +42,10 @@ class ScanTruth(Record):
     n_volumes: Annotated[int, Field(ge=20, le=5000)]
     t_r: Annotated[float, Field(gt=0, le=10)]
     """Seconds."""
-    conditions: dict[str, float] = Field(default={})
+    conditions: dict[str, Height] = Field(default={})
     """Condition -> height of its response, 1 for the strongest. Blocks of the conditions take
     turns; empty for rest."""
-    block_s: Positive = 24.0
+    block_s: Annotated[float, Field(ge=1)] = 24.0
     gap_s: NotNegative = 12.0
     first_s: NotNegative = 8.0
     """Seconds before the first block."""
@@ -88,9 +90,9 @@ class Background(Record):
     white_percent: Annotated[float, Field(gt=0, le=20)] = 1.4
     csf_percent: Annotated[float, Field(gt=0, le=20)] = 2.6
     """Standard deviation of the noise, in % of the mean of grey matter."""
-    grey_ar: Share = 0.4
-    white_ar: Share = 0.2
-    csf_ar: Share = 0.35
+    grey_ar: Correlation = 0.4
+    white_ar: Correlation = 0.2
+    csf_ar: Correlation = 0.35
     """Correlation of the noise of neighbouring volumes."""
     drift_percent: Annotated[float, Field(ge=0, le=20)] = 1.0
     cardiac_percent: Annotated[float, Field(ge=0, le=10)] = 0.0
@@ -110,7 +112,7 @@ class Tables(Record):
     """How many columns, those of the protocol's regions among them; or the names of all."""
     noise_percent: Annotated[float, Field(gt=0, le=20)] = 0.6
     """Standard deviation of each column's own noise, in % of the mean."""
-    noise_ar: Share = 0.4
+    noise_ar: Correlation = 0.4
     """Correlation of the noise of neighbouring volumes."""
 
 
@@ -157,7 +159,7 @@ class Response(_Effect):
     kind: Literal["response"]
     region: Name
     curve: Curve
-    """Its height is 1 at the peak within the run."""
+    """Its height is 1 at its peak, for an exposure at the highest level within the run."""
     percent: Annotated[float, Field(ge=-20, le=20)]
     """Signal change at the peak."""
     percent_sd: Annotated[float, Field(ge=0, le=20)] = 0.0
@@ -169,7 +171,7 @@ class Activation(_Effect):
 
     kind: Literal["activation"]
     region: Name
-    conditions: dict[str, float] = Field(min_length=1)
+    conditions: dict[str, Height] = Field(min_length=1)
     """Condition -> height."""
     percent: Annotated[float, Field(ge=-20, le=20)]
     """Signal change at height 1."""
@@ -184,7 +186,7 @@ class Physiology(_Carried):
     place: Literal["brain", "vessels", "edge"]
     """Everywhere and most in grey matter; near fluid; at the brain's edge."""
     curve: Curve
-    """Its height is 1 at the peak within the run."""
+    """Its height is 1 at its peak, for an exposure at the highest level within the run."""
     percent: Annotated[float, Field(ge=-20, le=20)]
     """Signal change at the peak, where it is largest."""
     percent_sd: Annotated[float, Field(ge=0, le=20)] = 0.0
@@ -197,7 +199,7 @@ class Movement(_Carried):
     kind: Literal["movement"]
     direction: Literal["x", "y", "z"]
     curve: Curve
-    """Its height is 1 at the peak within the run."""
+    """Its height is 1 at its peak, for an exposure at the highest level within the run."""
     mm: Annotated[float, Field(ge=-10, le=10)]
     """At the peak."""
     mm_sd: Annotated[float, Field(ge=0, le=10)] = 0.0
@@ -248,8 +250,8 @@ class Truth(Record):
     """Which of a demo's truths it is."""
     voxel_mm: Literal[2, 3, 4, 6] = 2
     tables: Tables | None = None
-    participants: dict[Name, Annotated[int, Field(ge=1, le=1000)]] = Field(default={})
-    """Arm or sequence -> people; those that the protocol plans when left out."""
+    participants: dict[Name, Annotated[int, Field(ge=0, le=1000)]] = Field(default={})
+    """Arm or sequence -> people; as many as the protocol plans where it is left out."""
     scans: dict[Name, ScanTruth] = Field(min_length=1)
     regions: dict[Name, RegionSignal] = Field(default={})
     """Regions of the protocol that have fluctuations of their own, or carry effects."""

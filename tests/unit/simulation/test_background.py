@@ -15,7 +15,7 @@ from phmri.simulation import SimulatedTrial, Truth, read_truth, resample
 from phmri.simulation._anatomy import Anatomy, box_anatomy
 from phmri.simulation._demo import demo_text
 from phmri.simulation._plan import make_plan
-from phmri.simulation._real_runs import find_real_runs, real_noise
+from phmri.simulation._real_runs import find_real_runs
 from phmri.simulation._simulate import simulate_trial
 
 BOX = box_anatomy((6, 6, 6))
@@ -164,9 +164,8 @@ def test_a_run_with_nan_is_refused(tmp_path: Path) -> None:
     text = {"phmri_truth": 1, "scans": {"rest": {"n_volumes": 60, "t_r": 2.0}}}
     from_runs = {"files": [path.name]}
     truth = Truth.model_validate(text | {"background": {"from_runs": from_runs}})
-    (source,) = find_real_runs(truth, BOX, tmp_path)
-    with pytest.raises(SimulationError, match="NaN"):
-        real_noise(source, 60, np.random.default_rng(1), method="phase", block_s=30.0)
+    with pytest.raises(SimulationError, match="NaN or infinity; found in volume 30"):
+        find_real_runs(truth, BOX, tmp_path)
 
 
 def test_dropout_takes_signal_and_leaves_noise(tmp_path: Path) -> None:

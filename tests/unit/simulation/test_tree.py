@@ -10,6 +10,9 @@ import pytest
 from phmri.exceptions import OutputError, SimulationError
 from phmri.protocol import read_protocol, write_template
 from phmri.simulation import SimulatedTrial, make_small_tree, read_truth
+from phmri.simulation._anatomy import box_anatomy
+from phmri.simulation._plan import make_plan
+from phmri.simulation._simulate import simulate_trial
 
 FUNC = "sub-{s}/ses-{v}/func/sub-{s}_ses-{v}_task-{t}_acq-simulated"
 SPACE = "_space-MNI152NLin2009cAsym_res-2_"
@@ -177,6 +180,37 @@ def test_a_second_call_writes_only_what_is_missing(tmp_path: Path) -> None:
     assert digest(tmp_path) == before
     changed = [path for path in images if path.stat().st_mtime_ns != stamps[path]]
     assert changed == [images[3]]
+
+
+def test_bytes_do_not_depend_on_an_earlier_simulation(tmp_path: Path) -> None:
+    """Fewer people, other visits lost: what is not planned any more must not stay."""
+    make_small_tree(tmp_path / "used", n_subjects=5, shape=(6, 6, 6), n_volumes=24, seed=9)
+    phenotype = tmp_path / "used" / "bids" / "phenotype" / "old_scale.tsv"
+    phenotype.parent.mkdir(exist_ok=True)
+    phenotype.write_text("participant_id\n", encoding="utf-8")
+    used, fresh = small_trial(tmp_path / "used"), small_trial(tmp_path / "fresh")
+    assert digest(used.bids_dir) == digest(fresh.bids_dir)
+    assert not (used.bids_dir / "sub-04").exists()
+
+
+def test_runs_are_made_again_when_a_region_has_moved(tmp_path: Path) -> None:
+    trial = small_trial(tmp_path / "used")
+    before = digest(trial.derivatives)
+    for folder in ("used", "fresh"):
+        target = tmp_path / folder
+        target.mkdir(exist_ok=True)
+        path = target / "trial.yaml"
+        text = trial.protocol.read_text(encoding="utf-8")
+        path.write_text(text.replace("[0.0, 38.0, 42.0]", "[-20.0, 20.0, 10.0]"), encoding="utf-8")
+        truth = target / "truth.yaml"
+        truth.write_bytes(trial.truth.read_bytes())
+        protocol = read_protocol(path)
+        plan = make_plan(protocol, read_truth(truth, protocol), 4)
+        simulate_trial(path, truth, target, plan, box_anatomy((6, 6, 6)))
+    moved = digest(trial.derivatives)
+    assert moved == digest(tmp_path / "fresh" / trial.derivatives.relative_to(tmp_path / "used"))
+    images = [name for name in before if name.endswith("_bold.nii.gz") and "ses-infusion" in name]
+    assert any(moved[name] != before[name] for name in images)
 
 
 def test_refuses_trials_that_cannot_be(tmp_path: Path) -> None:

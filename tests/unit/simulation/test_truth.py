@@ -10,7 +10,7 @@ from phmri.exceptions import ProtocolError, SimulationError
 from phmri.protocol import read_protocol, write_template
 from phmri.simulation import _simulate as room
 from phmri.simulation import read_truth, simulate
-from phmri.simulation._demo import _SETTINGS, demo_text
+from phmri.simulation._demo import _SETTINGS, demo_settings, demo_text
 from phmri.simulation._people import write_people
 from phmri.simulation._plan import make_plan
 
@@ -131,6 +131,138 @@ effects:
         assert words in message
 
 
+def with_response(text: str) -> str:
+    return GOOD.replace("    curve: {model: exposure, exposure: plasma}\n", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "words"),
+    [
+        (
+            with_response("    curve: {model: gamma_variate, onset_min: 5, peak_min: 3, shape: 2}\n"),
+            "effects.thalamus.curve.peak_min",
+            "over before it starts",
+        ),
+        (
+            with_response("    curve: {model: ramp, onset_min: 2, end_min: 2}\n"),
+            "effects.thalamus.curve.end_min",
+            "over before it starts",
+        ),
+        (
+            GOOD.replace("percent_sd: 0.2", "percent_sd: 0"),
+            "scales.cadss.follows.thalamus",
+            "do not differ",
+        ),
+        (GOOD.replace("ketamine: 30", "ketamine: 300"), "scales.cadss.mean.ketamine", "outside"),
+        (
+            GOOD.replace(
+                "{ketamine: 1, placebo_ketamine: 1, lamotrigine_ketamine: 0.5}", "{ketamine: 0}"
+            ),
+            "effects.thalamus",
+            "no run of the trial carries",
+        ),
+    ],
+)
+def test_what_would_plant_nothing_or_nonsense_is_refused(
+    protocol_path: Path, tmp_path: Path, text: str, field: str, words: str
+) -> None:
+    with pytest.raises(ProtocolError, match=words) as caught:
+        read_truth(write(tmp_path, text), read_protocol(protocol_path))
+    assert [problem.field for problem in caught.value.problems] == [field]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "region: [thalamus]",
+        "scan: [infusion]",
+        "treatments: [ketamine]",
+        "sessions: 5",
+        "conditions: 5",
+        "curve: [1]",
+    ],
+)
+def test_a_field_of_another_type_is_an_error_of_that_field(
+    protocol_path: Path, tmp_path: Path, line: str
+) -> None:
+    field = line.partition(":")[0]
+    kept = [row for row in GOOD.splitlines() if not row.startswith(f"    {field}:")]
+    kept.insert(kept.index("    kind: response") + 1, f"    {line}")
+    with pytest.raises(ProtocolError) as caught:
+        read_truth(write(tmp_path, "\n".join(kept)), read_protocol(protocol_path))
+    assert any((problem.field or "").startswith(f"effects.thalamus.{field}")
+               for problem in caught.value.problems)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "curve", ["{model: step, onset_min: 300}", "{model: exposure, exposure: plasma}"]
+)
+def test_a_curve_that_is_nothing_within_its_runs_is_refused(
+    protocol_path: Path, tmp_path: Path, curve: str
+) -> None:
+    protocol_path.write_text(
+        protocol_path.read_text().replace("period1: -5", "period1: -500")
+        if "exposure" in curve
+        else protocol_path.read_text()
+    )
+    protocol = read_protocol(protocol_path)
+    truth = read_truth(write(tmp_path, with_response(f"    curve: {curve}\n")), protocol)
+    with pytest.raises(SimulationError, match="0 all through a run") as caught:
+        make_plan(protocol, truth, 1)
+    assert caught.value.problems[0].field == "effects.thalamus.curve"
+    assert caught.value.problems[0].session == "period1"
+
+
+def test_an_effect_needs_to_know_when_its_sessions_begin(tmp_path: Path) -> None:
+    path = write_template("weigner2025", tmp_path / "protocol")
+    path.write_text(
+        path.read_text().replace(
+            "    task: rest\n", "    task: rest\n    start_min: {infusion: -5}\n"
+        )
+    )
+    text = """
+phmri_truth: 1
+scans:
+  rest: {n_volumes: 400, t_r: 2}
+  nback: {n_volumes: 400, t_r: 2, conditions: {0back: 1, 2back: 1}}
+effects:
+  response:
+    {kind: response, scan: rest, treatments: {ketamine: 1}, region: dmpfc, percent: 1,
+    curve: {model: step}}
+"""
+    protocol = read_protocol(path)
+    with pytest.raises(ProtocolError, match="nobody says when rest begins") as caught:
+        read_truth(write(tmp_path, text), protocol)
+    assert caught.value.problems[0].found == "followup"
+    told = text.replace("{model: step}", "{model: step}, sessions: [infusion]")
+    read_truth(write(tmp_path, told), protocol)
+
+
+def test_groups_that_are_not_named_are_as_large_as_planned(tmp_path: Path) -> None:
+    protocol = read_protocol(write_template("weigner2025", tmp_path / "protocol"))
+    text = """
+phmri_truth: 1
+participants: {ketamine: 3, lamotrigine_ketamine: 0}
+scans:
+  rest: {n_volumes: 40, t_r: 2}
+  nback: {n_volumes: 40, t_r: 2, conditions: {0back: 1, 2back: 1}}
+"""
+    plan = make_plan(protocol, read_truth(write(tmp_path, text), protocol), 3)
+    groups = [person.group for person in plan.people]
+    planned = protocol.design.arms["placebo"].n_planned
+    assert planned
+    assert {group: groups.count(group) for group in groups} == {"ketamine": 3, "placebo": planned}
+
+
+def test_data_that_were_not_simulated_are_left_alone(protocol_path: Path, tmp_path: Path) -> None:
+    real = tmp_path / "sim" / "bids" / "dataset_description.json"
+    real.parent.mkdir(parents=True)
+    real.write_text('{"Name": "a real study"}')
+    with pytest.raises(SimulationError, match="not simulated"):
+        simulate(protocol_path, tmp_path / "sim", truth_path=write(tmp_path, GOOD))
+    assert [path.name for path in (tmp_path / "sim").rglob("*")] == ["bids", real.name]
+
+
 def test_nothing_is_written_before_all_is_right(
     protocol_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +302,7 @@ def test_scores_follow_the_effect_that_they_are_linked_to(
 
 @pytest.mark.parametrize(("name", "full"), sorted(_SETTINGS))
 def test_demos_are_protocols_with_fitting_truths(tmp_path: Path, name: str, *, full: bool) -> None:
-    settings = _SETTINGS[name, full] | {"seed": 1}
+    settings = demo_settings(name, full=full, seed=1)
     path = tmp_path / "trial.yaml"
     path.write_text(demo_text(name, settings), encoding="utf-8")
     protocol = read_protocol(path)
