@@ -128,14 +128,14 @@ def _pairing_text(study: power.PowerStudy) -> str:
 
 def _assumptions(study: power.PowerStudy) -> str:
     plan = study.plan
-    correlations = sorted(
-        {found.topic.correlation for found in study.topics if len(found.topic.correlations) > 1}
+    topics = [found.topic for found in study.topics if len(found.topic.correlations) > 1]
+    told = sorted({(topic.correlation, topic.assumed) for topic in topics})
+    words = ", ".join(
+        f"{rho:g} (assumed, not measured)" if assumed else f"{rho:g}" for rho, assumed in told
     )
-    words = ", ".join(f"{one:g}" for one in correlations)
     text = "Assumptions: normal outcomes of one variance in all arms"
     if words:
-        own = "" if plan.correlation is not None or study.pilot else " (assumed, not measured)"
-        text += f"; two sessions of one person correlate by {words}{own}"
+        text += f"; two sessions of one person correlate by {words}"
     text += f"; {plan.missing:.0%} of scans are lost at random; no carry-over. "
     text += (
         "dz is the effect over the standard deviation of within-person differences; between "

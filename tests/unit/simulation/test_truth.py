@@ -139,7 +139,9 @@ def with_response(text: str) -> str:
     ("text", "field", "words"),
     [
         (
-            with_response("    curve: {model: gamma_variate, onset_min: 5, peak_min: 3, shape: 2}\n"),
+            with_response(
+                "    curve: {model: gamma_variate, onset_min: 5, peak_min: 3, shape: 2}\n"
+            ),
             "effects.thalamus.curve.peak_min",
             "over before it starts",
         ),

@@ -274,6 +274,8 @@ def ask_associations(protocol: Protocol, alpha: float | None) -> tuple[AskedAsso
             (
                 one.association.method,
                 one.association.alternative,
+                one.association.contrast is None and one.association.baseline is None,
+                bool(one.association.repeated),
                 one.n_groups,
                 one.alpha,
                 one.planned,
@@ -292,6 +294,8 @@ def _associations(protocol: Protocol, alpha: float | None) -> Iterator[AskedAsso
         rate, notes = _alpha_of(protocol, item, settings.alpha)
         if _many(protocol, item):
             notes = (*notes, "Planned for one number; a map of correlations needs more people.")
+        if item.repeated:
+            notes = (*notes, "Planned for one number of each person; repeated ones tell more.")
         n_groups, planned = 1, None
         if isinstance(design, Parallel):
             groups = item.groups or tuple(design.arms)

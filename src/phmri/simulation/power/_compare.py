@@ -74,8 +74,9 @@ def compare_designs(
 
     Notes
     -----
-    Variances of the difference are :math:`2\sigma^2(1 - \rho^2)/n` with n per arm and
-    :math:`2\sigma^2(1 - \rho)/N`. A Williams design takes N in steps of t sequences, or 2t where
+    Variances of the difference are :math:`2\sigma^2(1 - \rho^2)/n` with n per arm, widened by what
+    chance differences of baselines cost on average, and :math:`2\sigma^2(1 - \rho)/N`.
+    A Williams design takes N in steps of t sequences, or 2t where
     t is odd. What the comparison leaves out speaks for the parallel trial: carry-over, people who
     do not come back, and blinding lost after the first ketamine session.
 
@@ -94,7 +95,13 @@ def compare_designs(
         )
 
     def parallel(n: int) -> float:
-        design = parallel_precision(n, sd, n_arms=n_treatments, baseline_correlation=correlation)
+        design = parallel_precision(
+            n,
+            sd,
+            n_arms=n_treatments,
+            baseline_correlation=correlation,
+            chance_baseline=True,
+        )
         return t_power(effect, design, alpha=alpha, alternative=alternative)
 
     def crossover(n: int) -> float:

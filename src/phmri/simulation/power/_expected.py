@@ -13,6 +13,7 @@ from phmri.simulation.power._precision import (
     parallel_precision,
 )
 from phmri.simulation.power._scalar import Case, complete
+from phmri.simulation.power._tested import Noise
 
 __all__ = ["Expected", "count_participants", "expect", "least_n", "step_n"]
 
@@ -98,17 +99,29 @@ def _crossover(case: Case, design: Crossover) -> Expected:
     within = float(noise.sd * np.sqrt(1 - noise.correlation))
     repeated = case.question.estimator == "mixed"
     n_periods = max(lengths)
-    precision = crossover_precision(
-        n * (1 - noise.missing) if repeated else n, within, n_treatments=n_periods
-    )
+    counted = n * _share_within(n_periods, noise) if repeated else float(n)
+    precision = crossover_precision(counted, within, n_treatments=n_periods)
     doubts = []
     if repeated and noise.missing:
-        doubts.append("participants count by the share of periods that is not lost")
+        doubts.append("participants count by the comparisons that lost periods leave them")
     if len(lengths) > 1 or len(names) < n_periods:
         doubts.append("sequences are taken to be balanced, which they are not")
     if n_periods > PAIR and not repeated:
         doubts.append("shuffling whole sequences finds less than t, the fewer people the less")
     return Expected(precision=precision, doubt="; ".join(doubts))
+
+
+def _share_within(n_periods: int, noise: Noise) -> float:
+    r"""Give the information of people who lose periods, relative to that of complete ones.
+
+    With k of t periods left a person tells (k - 1)/(t - 1) of what a complete one does; by the
+    binomial distribution of k, :math:`\{t(1 - m) - 1 + m^t\}/(t - 1)`. Of two periods, those who
+    have one add what they tell between people, :math:`m(1 - m)(1 - \rho)`.
+    """
+    t, lost = n_periods, noise.missing
+    share = (t * (1 - lost) - 1 + lost**t) / (t - 1)
+    between = lost * (1 - lost) * (1 - noise.correlation) if t == PAIR else 0.0
+    return float(share + between)
 
 
 def count_participants(case: Case) -> int:

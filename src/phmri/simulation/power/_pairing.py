@@ -1,5 +1,7 @@
 """The same effects in a parallel trial and in a crossover."""
 
+from collections.abc import Mapping
+
 from phmri.exceptions import SimulationError
 from phmri.protocol import Parallel, Protocol, inference_of
 from phmri.simulation.power._compare import DesignComparison, compare_designs
@@ -13,21 +15,23 @@ __all__ = ["pair_designs"]
 GRID = tuple(range(8, 201, 4))
 
 
-def pair_designs(protocol: Protocol, plan: PowerPlan, correlation: float) -> tuple[Pairing, ...]:
+def pair_designs(
+    protocol: Protocol, plan: PowerPlan, correlations: Mapping[str, float]
+) -> tuple[Pairing, ...]:
     """Compare designs for every kind of measure that the questions are about.
 
     Parameters
     ----------
     protocol : Protocol
     plan : PowerPlan
-    correlation : float
-        Of two sessions of one person.
+    correlations : mapping of str to float
+        Question that has a power -> correlation of two sessions of one person.
 
     Returns
     -------
     tuple of Pairing
-        Kinds of measure by sizes of effect by correlations; one number, and the error rate of
-        the first question about such a measure.
+        Kinds of measure by sizes of effect by correlations; one number, correlation and error
+        rate of the first question about such a measure.
     """
     design = protocol.design
     if isinstance(design, Parallel):
@@ -37,13 +41,13 @@ def pair_designs(protocol: Protocol, plan: PowerPlan, correlation: float) -> tup
     found: dict[str, tuple[Pairing, ...]] = {}
     for name, question in protocol.questions.items():
         regime = regime_of(protocol, question.measure)
-        if regime.name in found:
+        if regime.name in found or name not in correlations:
             continue
         alpha = inference_of(protocol, name).alpha if plan.alpha is None else plan.alpha
         found[regime.name] = tuple(
             _pair(regime.name, size, rho, n_treatments, plan.target, alpha)
             for size in chosen_sizes(regime, plan.effects)
-            for rho in spread_of_correlations(correlation)
+            for rho in spread_of_correlations(correlations[name])
         )
     return tuple(pairing for pairings in found.values() for pairing in pairings)
 
@@ -61,7 +65,11 @@ def _pair(
         t_power(
             d,
             parallel_precision(
-                n / n_treatments, 1.0, n_arms=n_treatments, baseline_correlation=rho
+                n / n_treatments,
+                1.0,
+                n_arms=n_treatments,
+                baseline_correlation=rho,
+                chance_baseline=True,
             ),
             alpha=alpha,
         )

@@ -17,6 +17,13 @@ FEWEST = 2
 """Degrees of freedom up to which a chi-square variable's reciprocal has no mean."""
 
 
+def _refuse_nobody(n: int | float) -> None:
+    if not n > 0:
+        raise SimulationError(
+            Problem(what="nobody has the scans that are needed", field="n", found=f"{n:g}")
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precision:
     """What a design promises for one contrast.
@@ -91,7 +98,8 @@ def parallel_precision(
     Raises
     ------
     SimulationError
-        When the correlation is not between -1 and 1, or `Precision` refuses the result.
+        When nobody is left, the correlation is not between -1 and 1, or `Precision` refuses the
+        result.
 
     Notes
     -----
@@ -109,6 +117,7 @@ def parallel_precision(
     >>> parallel_precision(25, 1.0, n_arms=3, baseline_correlation=0.5).df
     71.0
     """
+    _refuse_nobody(n_per_arm)
     baseline = baseline_correlation is not None
     correlation = baseline_correlation if baseline_correlation is not None else 0.0
     if not -1 < correlation < 1:
@@ -158,6 +167,7 @@ def crossover_precision(
     >>> crossover_precision(24, 0.6, n_treatments=3).df
     44.0
     """
+    _refuse_nobody(n_participants)
     return Precision(
         se=float(sd_within * np.sqrt(2 / n_participants)),
         df=float((n_treatments - 1) * (n_participants - 2)),
@@ -184,6 +194,7 @@ def paired_precision(n_participants: int | float, sd_difference: float) -> Preci
     >>> paired_precision(16, 1.0).se
     0.25
     """
+    _refuse_nobody(n_participants)
     return Precision(
         se=float(sd_difference / np.sqrt(n_participants)), df=float(n_participants - 1)
     )

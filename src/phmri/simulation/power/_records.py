@@ -148,6 +148,8 @@ class Topic:
         Why the closed form is not exact.
     notes : tuple of str
         What must be known besides.
+    assumed : bool
+        Whether the correlation is neither given nor measured.
     """
 
     names: tuple[str, ...]
@@ -171,6 +173,7 @@ class Topic:
     simulate: Callable[[int, float, tuple[int, ...]], SimulatedPower] | None
     doubt: str = ""
     notes: tuple[str, ...] = ()
+    assumed: bool = False
 
     @property
     def correlation(self) -> float:  # numpydoc ignore=RT01

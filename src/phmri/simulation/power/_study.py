@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import numpy as np
 
-from phmri.exceptions import InferenceError, Problem, SimulationError
+from phmri.exceptions import DesignError, InferenceError, Problem, SimulationError
 from phmri.protocol import Parallel, Protocol
 from phmri.simulation.power._curve import ProbitCurve, fit_curve
 from phmri.simulation.power._effects import EffectSize
@@ -21,7 +21,7 @@ from phmri.simulation.power._records import (
     TopicPower,
 )
 from phmri.simulation.power._sample_size import sample_size
-from phmri.simulation.power._topics import list_topics, planned_correlation
+from phmri.simulation.power._topics import list_topics
 from phmri.simulation.power._trials import SimulatedPower
 
 __all__ = ["study_power"]
@@ -85,7 +85,11 @@ def study_power(
         design=_design_words(protocol),
         plan=plan,
         topics=tuple(found),
-        pairings=pair_designs(protocol, plan, planned_correlation(plan)),
+        pairings=pair_designs(
+            protocol,
+            plan,
+            {name: topic.correlation for topic in topics for name in topic.names},
+        ),
         refused=refused,
         pilot=() if pilot is None else pilot.sentences,
     )
@@ -145,8 +149,8 @@ def _simulate(
     for size, n in _points(topic):
         place = topic.sizes.index(size)
         if topic.simulate is not None:
-            # So few people that no shuffling reaches alpha find nothing.
-            with suppress(InferenceError):
+            # So few people that no shuffling reaches alpha, or a design cannot be fitted.
+            with suppress(InferenceError, DesignError, SimulationError):
                 found[size.label, n] = topic.simulate(n, size.value, (number, place, n))
         advance()
     return found
@@ -173,9 +177,14 @@ def _power_of(
     """Give power as a function of n: the closed form, or the curve through simulations."""
     if topic.closed is not None:
         return lambda n: _closed(topic, n, effect, correlation) or 0.0
-    if curve is None:
-        return None
-    return lambda n: curve.power(topic.strength(n, effect))
+    return None if curve is None else lambda n: _on_curve(topic, curve, n, effect)
+
+
+def _on_curve(topic: Topic, curve: ProbitCurve, n: int, effect: float) -> float:
+    try:
+        return curve.power(topic.strength(n, effect))
+    except SimulationError:  # too few to estimate a variance
+        return 0.0
 
 
 def _needs(

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 
+from phmri.exceptions import SimulationError
 from phmri.group import ORDERED
 from phmri.protocol import Parallel, Protocol, Question
 from phmri.simulation.power._asked import (
@@ -42,6 +43,8 @@ MAP_SHUFFLINGS = 150
 TELLING = (0.03, 0.97)
 """Power, roughly guessed, between which simulating a map tells something."""
 N_PARCELS = 400
+MANY = 1_000_000
+"""Participants enough for any share of lost scans."""
 _ONLY_SIMULATED = "there is no closed form, and nothing was to be simulated"
 
 
@@ -104,7 +107,12 @@ def _base(protocol: Protocol, plan: PowerPlan, pilot: Pilot | None, asked: Asked
     parallel = isinstance(protocol.design, Parallel)
     step = step_n(case)
     usual = PER_ARM if parallel else IN_ALL
-    rho, notes = _correlation(plan, pilot, asked.question)
+    known = None if pilot is None else pilot.correlation_of(asked.question)
+    rho = planned_correlation(plan)
+    notes: tuple[str, ...] = ()
+    if known is not None and plan.correlation is None:
+        rho = round(known, 3)
+        notes = (f"Correlation of two sessions from the pilot: {known:.2f}.",)
     ns = sorted({max(step * math.ceil(n / step), 4) for n in plan.sizes or usual})
     if asked.planned is not None and not plan.sizes:
         ns = sorted({*ns, asked.planned})
@@ -137,8 +145,9 @@ def _base(protocol: Protocol, plan: PowerPlan, pilot: Pilot | None, asked: Asked
         worthwhile=lambda _n, _effect: True,
         closed=None,
         simulate=None,
-        doubt=expect(replace(case, n=24 * step, noise=Noise(missing=plan.missing))).doubt,
+        doubt=expect(replace(case, n=MANY * step, noise=Noise(missing=plan.missing))).doubt,
         notes=(*asked.notes, *notes),
+        assumed=known is None and plan.correlation is None,
     )
 
 
@@ -149,34 +158,34 @@ def _words(question: Question, protocol: Protocol) -> str:
     return f"{kind}, {question.estimator}{errors}"
 
 
-def _correlation(
-    plan: PowerPlan, pilot: Pilot | None, question: Question
-) -> tuple[float, tuple[str, ...]]:
-    known = None if pilot is None else pilot.correlation_of(question)
-    if known is not None and plan.correlation is None:
-        return round(known, 3), (f"Correlation of two sessions from the pilot: {known:.2f}.",)
-    return planned_correlation(plan), ()
-
-
 def _sizes(
     asked: Asked, plan: PowerPlan, pilot: Pilot | None, rho: float
 ) -> tuple[EffectSize, ...]:
     sizes = chosen_sizes(asked.regime, plan.effects)
     own = [] if pilot is None else [pilot.effects[n] for n in asked.names if n in pilot.effects]
-    if not own or plan.effects:
+    # The effect of a question about blockade is what pretreatment took away, not the drug's.
+    if not own or plan.effects or asked.kind == "blockade":
         return sizes
-    of_estimator = {
-        "change": 1.0,
-        "crossover": 1.0,
-        "ancova": math.sqrt(1 - rho**2) / math.sqrt(2 * (1 - rho)),
-    }
-    scale = of_estimator.get(asked.question.estimator, 1 / math.sqrt(2 * (1 - rho)))
-    if not isinstance(asked.question.session, str):
-        scale = 1.0
-    least = EffectSize(
-        label="pilot", value=round(min(own) * scale, 4), source="lower 80 % limit of the pilot's"
-    )
+    value = round(min(own) * _to_within(asked, rho), 4)
+    least = EffectSize(label="pilot", value=value, source="lower 80 % limit of the pilot's")
     return (*sizes, least)
+
+
+def _to_within(asked: Asked, rho: float) -> float:
+    """Give what turns an estimator's standardised effect into dz.
+
+    Models of all sessions divide by the standard deviation between people, less what a baseline
+    among their covariates explains.
+    """
+    of_people = 1 / math.sqrt(2 * (1 - rho))
+    adjusted = of_people * math.sqrt(1 - rho**2)
+    question = asked.question
+    if not isinstance(question.session, str):
+        return of_people if question.estimator == "mixed" else 1.0
+    has_covariate = question.baseline is not None and asked.kind != "map"
+    scales = {"change": 1.0, "ancova": adjusted, "mmrm": adjusted}
+    scales |= {"mixed": adjusted if has_covariate else of_people}
+    return scales.get(question.estimator, of_people)
 
 
 def _scalar_topics(
@@ -236,10 +245,12 @@ def _map_topic(base: Topic, protocol: Protocol, plan: PowerPlan, asked: Asked) -
 
     def worthwhile(n: int, effect: float) -> bool:
         case = case_of(protocol, plan, asked, n, rho)
+        try:
+            precision = expect(case).precision
+        except SimulationError:  # too few to estimate a variance
+            return False
         # A guess: one place, as many independent tests as there are resolution elements.
-        guess = t_power(
-            between(effect, rho), expect(case).precision, alpha=asked.alpha / searched.n_resels
-        )
+        guess = t_power(between(effect, rho), precision, alpha=asked.alpha / searched.n_resels)
         return TELLING[0] < guess < TELLING[1]
 
     def simulate(n: int, effect: float, key: tuple[int, ...]) -> SimulatedPower:
@@ -283,8 +294,10 @@ def _association_topic(plan: PowerPlan, protocol: Protocol, asked: AskedAssociat
     usual = plan.sizes or (PER_ARM if arms > 1 else IN_ALL)
     ns = sorted({arms * n for n in usual} | ({asked.planned} if asked.planned else set()))
 
+    needed = 1 if item.contrast is None and item.baseline is None else 2
+
     def at_hand(n: int) -> int:
-        return math.floor(n * (1 - plan.missing) + 1e-9)
+        return math.floor(n * (1 - plan.missing) ** needed + 1e-9)
 
     def closed(n: int, effect: float, correlation: float) -> float:
         return correlation_power(

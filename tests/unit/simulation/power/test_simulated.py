@@ -14,9 +14,13 @@ from phmri.simulation.power import (
     Noise,
     SmoothImage,
     correlation_power,
+    crossover_precision,
     expect,
+    paired_precision,
+    parallel_precision,
     simulate_map,
     simulate_question,
+    t_power,
 )
 from phmri.simulation.power._curve import fit_curve
 from phmri.simulation.power._layout import make_layout
@@ -113,6 +117,27 @@ def test_threads_change_no_finding():
         for n in (1, 2)
     )
     assert one == two
+
+
+@pytest.mark.parametrize(("rho", "missing"), [(0.5, 0.3), (0.8, 0.15)])
+def test_lost_periods_cost_a_crossover_what_simulated_trials_lose(rho, missing):
+    noise = Noise(correlation=rho, missing=missing)
+    question = ask("mixed", session=None, baseline=None)
+    case = Case(question=question, design=PAIR, n=40, noise=noise)
+    effect = 0.45 * np.sqrt(2 * (1 - rho))
+    effort = Effort(n_trials=2000, seed=5)
+    simulated = simulate_question(case, effect, Inference(method="holm"), effort).by_t
+    low, high = simulated.interval
+    assert low - 0.015 <= t_power(effect, expect(case).precision) <= high + 0.015
+    # Taking every period that is left for as good as one of a pair promises too much.
+    hopeful = crossover_precision(40 * (1 - missing), np.sqrt(1 - rho))
+    assert t_power(effect, hopeful) > high + 0.015
+
+
+def test_nobody_left_is_an_error_of_the_plan():
+    for precision in (parallel_precision, crossover_precision, paired_precision):
+        with pytest.raises(SimulationError, match="nobody has the scans"):
+            precision(0, 1.0)
 
 
 @pytest.mark.parametrize(("r", "n"), [(0.3, 40), (-0.6, 15)])

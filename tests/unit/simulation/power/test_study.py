@@ -1,5 +1,6 @@
 """The power of a whole protocol: what is asked together, what a pilot tells, what comes out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,18 @@ from numpy.testing import assert_allclose
 
 from phmri.dataset import write_json, write_table
 from phmri.exceptions import SimulationError
-from phmri.protocol import Family, Protocol, read_protocol, write_template
+from phmri.protocol import Association, Family, Protocol, read_protocol, write_template
 from phmri.simulation.power import (
     Effort,
     PowerPlan,
     between,
+    correlation_power,
     read_pilot,
     study_power,
 )
 from phmri.simulation.power._asked import ask_questions
 from phmri.simulation.power._layout import make_layout
+from phmri.simulation.power._topics import _to_within
 
 CLOSED = PowerPlan(simulated=False, sizes=(25,), correlation=0.5)
 
@@ -158,6 +161,76 @@ def test_a_pilot_tells_variation_correlation_and_a_cautious_effect(weigner, tmp_
     assert found.topic.correlation == round(outcome.correlation, 3)
     assert found.topic.sizes[-1].label == "pilot"
     assert study.pilot[0].startswith("Pilot:")
+
+
+def test_a_pilots_effect_of_a_blockade_question_is_not_the_drugs(weigner, tmp_path):
+    pilot = read_pilot(weigner, write_pilot(tmp_path, weigner, 0.8, 0.25))
+    pilot = replace(pilot, effects={"wm_lamotrigine": 0.5, "wm_dmpfc": 0.5})
+    plan = PowerPlan(sizes=(25,), simulated=False)
+    study = study_power(only(weigner, "wm_lamotrigine", "wm_dmpfc"), plan, pilot=pilot)
+    for found in study.topics:
+        labels = [size.label for size in found.topic.sizes]
+        assert ("pilot" in labels) == ("wm_dmpfc" in found.topic.names)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "expected"),
+    [
+        # Of a standardised effect of 1, with sessions that correlate by 0.6: tau is the standard
+        # deviation that the estimator divides by, and dz is tau / sqrt(2 (1 - 0.6)).
+        ("post", 1.0 / np.sqrt(0.8)),
+        ("change", 1.0),
+        ("ancova", np.sqrt(1 - 0.36) / np.sqrt(0.8)),
+        ("mmrm", np.sqrt(1 - 0.36) / np.sqrt(0.8)),
+        ("mixed", np.sqrt(1 - 0.36) / np.sqrt(0.8)),
+        ("clda", 1.0 / np.sqrt(0.8)),
+    ],
+)
+def test_standardised_effects_of_every_estimator_become_dz(weigner, estimator, expected):
+    question = weigner.questions["wm_dmpfc"].model_copy(update={"estimator": estimator})
+    protocol = weigner.model_copy(update={"questions": {"own": question}, "associations": {}})
+    ((asked,), _) = ask_questions(protocol, None)
+    assert_allclose(_to_within(asked, 0.6), expected)
+
+
+def test_a_pilots_correlation_is_used_wherever_it_is_known(weigner, tmp_path):
+    pilot = read_pilot(weigner, write_pilot(tmp_path, weigner, 0.8, 0.25))
+    study = study_power(
+        only(weigner, "wm_dmpfc", "dissociation"),
+        PowerPlan(sizes=(25,), simulated=False),
+        pilot=pilot,
+    )
+    measured = next(one.topic for one in study.topics if "wm_dmpfc" in one.topic.names)
+    assumed = next(one.topic for one in study.topics if "dissociation" in one.topic.names)
+    assert not measured.assumed
+    assert (assumed.assumed, assumed.correlation) == (True, 0.5)
+    first = next(pair for pair in study.pairings if pair.measure == "connectivity")
+    assert first.correlation == measured.correlation
+
+
+@pytest.mark.parametrize("name", ["weigner2025", "deakin2008"])
+@pytest.mark.parametrize("missing", [0.51, 0.9])
+def test_many_lost_scans_leave_trials_without_power_and_no_error(tmp_path, name, missing):
+    protocol = read_protocol(write_template(name, tmp_path))
+    study = study_power(protocol, PowerPlan(simulated=False, missing=missing, sizes=(4, 40)))
+    assert study.topics
+    for found in study.topics:
+        smallest = min(row.n for row in found.rows)
+        assert all(not row.closed for row in found.rows if row.n == smallest and missing > 0.8)
+
+
+def test_associations_of_differences_need_both_scans(crossover):
+    item = Association(
+        text="t", role="secondary", measure=next(iter(crossover.measures)), scale="x",
+        contrast=("a", "b"),
+    )  # fmt: skip
+    power = {}
+    for name, one in {"two": item, "one": item.model_copy(update={"contrast": None})}.items():
+        protocol = crossover.model_copy(update={"questions": {}, "associations": {"own": one}})
+        plan = PowerPlan(simulated=False, missing=0.2, sizes=(100,), effects=(0.3,))
+        power[name] = study_power(protocol, plan).topics[0].rows[1].closed
+    assert power["two"] == pytest.approx(correlation_power(0.3, 64))
+    assert power["one"] == pytest.approx(correlation_power(0.3, 80))
 
 
 def test_a_pilot_that_tells_nothing_is_refused(weigner, tmp_path):
