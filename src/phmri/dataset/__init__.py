@@ -20,7 +20,7 @@ from phmri.dataset._dosing_sidecar import read_run_dosing
 from phmri.dataset._event_tables import EventTables, read_event_tables
 from phmri.dataset._index import index_dataset
 from phmri.dataset._parquet import write_parquet
-from phmri.dataset._physio import read_physio
+from phmri.dataset._physio import physio_sidecars, read_physio
 from phmri.dataset._questions import (
     REPEATED,
     check_question,
@@ -91,6 +91,7 @@ __all__ = [
     "index_dataset",
     "needed_cells",
     "open_volumes",
+    "physio_sidecars",
     "read_arrays",
     "read_confounds",
     "read_dosing",

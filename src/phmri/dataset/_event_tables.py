@@ -67,6 +67,7 @@ def read_event_tables(protocol: Protocol, index: DatasetIndex) -> EventTables:
             problems += error.problems
             continue
         happened[name] = _pairs(protocol, event, table)
+        problems += _unknown_sessions(protocol, index, name, event, table)
         _judge_levels(index, name, event, table, problems=problems, remarks=remarks)
     return EventTables(happened=happened, problems=tuple(problems), remarks=tuple(remarks))
 
@@ -113,6 +114,31 @@ def _pairs(
     visits = had["session_id"].str.removeprefix("ses-")
     pairs = zip(people, visits, strict=True)
     return frozenset((person, session) for person, session in pairs if session in sessions)
+
+
+def _unknown_sessions(
+    protocol: Protocol,
+    index: DatasetIndex,
+    name: str,
+    event: IntercurrentEvent,
+    table: pd.DataFrame,
+) -> list[Problem]:
+    """Tell of events in sessions that the protocol does not have: they would count nowhere."""
+    if "session_id" not in table.columns:
+        return []
+    had = table[table[event.column].astype(str) == event.value]
+    return [
+        Problem(
+            what=f"the event '{name}' happened in a session that the protocol does not have",
+            file=str(_file(index, event)),
+            subject=str(person).removeprefix("sub-"),
+            field="session_id",
+            found="n/a" if pd.isna(visit) else str(visit),
+            expected=", ".join(f"ses-{session}" for session in protocol.sessions),
+        )
+        for person, visit in zip(had["participant_id"], had["session_id"], strict=True)
+        if pd.isna(visit) or str(visit).removeprefix("ses-") not in protocol.sessions
+    ]
 
 
 def _judge_levels(

@@ -20,7 +20,7 @@ from phmri.dataset._read_tables import MAX_PROBLEMS, as_numbers
 from phmri.dataset._records import Physio
 from phmri.exceptions import DatasetError, Problem
 
-__all__ = ["find_physio", "read_physio"]
+__all__ = ["find_physio", "physio_sidecars", "read_physio"]
 
 _SUFFIX = "_physio.tsv.gz"
 _RECORDINGS = frozenset({None, "cardiac", "respiratory"})
@@ -102,32 +102,48 @@ def _sidecar(path: Path) -> dict[str, object]:
     DatasetError
         There is none.
     """
+    merged: dict[str, object] = {}
+    sidecars = physio_sidecars(path)
+    for sidecar in sidecars:
+        merged |= read_json(sidecar)
+    if not sidecars:
+        raise DatasetError(
+            Problem(
+                what="the recording has no sidecar, which says what its columns are",
+                file=str(path),
+                expected=path.name.removesuffix(".gz").rsplit(".", 1)[0]
+                + ".json beside it or in a folder above",
+            )
+        )
+    return merged
+
+
+def physio_sidecars(path: Path) -> list[Path]:
+    """List the sidecars that apply to a recording.
+
+    Parameters
+    ----------
+    path : Path
+        ``_physio.tsv.gz``, or the same uncompressed.
+
+    Returns
+    -------
+    list of Path
+        By BIDS inheritance, the nearest last.
+    """
     name = path.name.removesuffix(".gz")
     file = parse_name(path, name)
-    merged: dict[str, object] = {}
-    found = False
+    own = path.with_name(name.rsplit(".", 1)[0] + ".json")
+    found: list[Path] = []
     for folder in reversed(_folders(path)):
         sidecars = [
             (len(other.entities), other.path)
             for other in (parse_name(p, p.name) for p in sorted(folder.glob("*physio.json")))
             if other is not None
-            and (
-                other.path == path.with_name(name.rsplit(".", 1)[0] + ".json")
-                or (file is not None and applies_to(other, file.entities))
-            )
+            and (other.path == own or (file is not None and applies_to(other, file.entities)))
         ]
-        for _, sidecar in sorted(sidecars):
-            merged |= read_json(sidecar)
-            found = True
-    if not found:
-        raise DatasetError(
-            Problem(
-                what="the recording has no sidecar, which says what its columns are",
-                file=str(path),
-                expected=name.rsplit(".", 1)[0] + ".json beside it or in a folder above",
-            )
-        )
-    return merged
+        found += [sidecar for _, sidecar in sorted(sidecars)]
+    return found
 
 
 def _folders(path: Path) -> list[Path]:

@@ -274,9 +274,11 @@ def find_aliased(
         Empty when the model has full rank.
     """
     X = np.column_stack([groups, adjustment.columns])
+    length = np.linalg.norm(X, axis=0)
+    unit = X / np.where(length > 0.0, length, 1.0)  # no unit of a covariate decides on the rank
     if (
         X.shape[1] <= X.shape[0]
-        and np.linalg.matrix_rank(X, tol=TOLERANCE * _norm(X)) == X.shape[1]
+        and np.linalg.matrix_rank(unit, tol=TOLERANCE * _norm(unit)) == X.shape[1]
     ):
         return ()
     if X.shape[1] >= X.shape[0]:

@@ -298,6 +298,8 @@ class Claim:
         Participants at hand, per arm or sequence.
     n_outcomes, n_significant : int
         Tested, and passing the corrected threshold.
+    least_pvalue : float or None
+        Least corrected p of all outcomes, listed or not; None where nothing was tested.
     peaks : tuple of Peak
         One for a scalar; the surest first, then by falling absolute statistic.
     clusters : tuple of Cluster
@@ -345,6 +347,7 @@ class Claim:
     n_per_group: dict[str, int]
     n_outcomes: int
     n_significant: int
+    least_pvalue: float | None = None
     peaks: tuple[Peak, ...]
     clusters: tuple[Cluster, ...]
     statistic: Literal["t", "v", "rank"]

@@ -13,15 +13,22 @@ from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._association_answer import answer_parts
 from phmri.pipeline._association_data import AssociationData, load_association
 from phmri.pipeline._association_words import refuse_association
-from phmri.pipeline._provenance import hash_parameters
+from phmri.pipeline._provenance import (
+    FileRecord,
+    are_there,
+    hash_parameters,
+    left_in,
+    remove_outputs,
+)
 from phmri.pipeline._read_as import read_as
 from phmri.protocol import Association, Inference, inference_of, protocol_sha256
 from phmri.report import AssociationContent
 
 __all__ = ["answer_association", "store_association"]
 
-RECORD = 4
+RECORD = 5
 """Raised when the record holds more: an earlier one is made again."""
+FILE = "association.json"
 OnProgress = Callable[[str, int, int], None]
 
 
@@ -33,6 +40,7 @@ class _Record:
     protocol_sha256: str
     content: AssociationContent
     alone: AssociationContent | None = None
+    outputs: tuple[FileRecord, ...] = ()
 
 
 def answer_association(
@@ -57,18 +65,28 @@ def answer_association(
     try:
         data = load_association(inputs, name)
         key = _key(inputs, item, settings, data)
-        kept = _read(folder, key)
-        if kept is not None:
-            return kept
+        kept = _read(folder)
+        if kept is not None and kept.step_key == key and are_there(kept.outputs, folder):
+            return kept.alone or kept.content
+        _remove_earlier(folder)
         on_progress(f"Association {name}", 0, 1)
         content = answer_parts(inputs, name, data, folder)
     except (DesignError, InferenceError) as error:
+        _remove_earlier(folder)
         key, content = "", refuse_association(name, item, str(error))
     record = _Record(
-        step_key=key, protocol_sha256=protocol_sha256(inputs.protocol), content=content
+        step_key=key,
+        protocol_sha256=protocol_sha256(inputs.protocol),
+        content=content,
+        outputs=left_in(folder, record=FILE),
     )
-    write_json(folder / "association.json", asdict(record))
+    write_json(folder / FILE, asdict(record))
     return content
+
+
+def _remove_earlier(folder: Path) -> None:
+    earlier = _read(folder)
+    remove_outputs(earlier.outputs if earlier else (), folder)
 
 
 def _folder(inputs: GroupInputs, name: str) -> Path:
@@ -84,7 +102,7 @@ def store_association(inputs: GroupInputs, content: AssociationContent) -> None:
     content : AssociationContent
         After its family.
     """
-    path = _folder(inputs, content.name) / "association.json"
+    path = _folder(inputs, content.name) / FILE
     record = read_json(path)
     alone = cast("dict[str, object]", record.get("alone") or record["content"])
     settled = {**alone, "verdict": content.verdict, "sentence": content.sentence}
@@ -106,15 +124,16 @@ def _key(
             "subjects": rows.subjects,
             "groups": rows.groups,
             "visits": rows.visits,
+            "regions": [region.source for region in inputs.regions.values()],
+            "exclusions": inputs.protocol.exclusions.model_dump(mode="json"),
             "nuisance": None if data.nuisance is None else data.nuisance.tolist(),
             "sources": data.sources,
         }
     )
 
 
-def _read(folder: Path, key: str) -> AssociationContent | None:
+def _read(folder: Path) -> _Record | None:
     try:
-        record = read_as(_Record, folder / "association.json")
+        return read_as(_Record, folder / FILE)
     except (DatasetError, ValidationError):  # none, or not of this version
         return None
-    return (record.alone or record.content) if record.step_key == key else None

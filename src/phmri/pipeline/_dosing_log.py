@@ -307,15 +307,15 @@ class DosingLog:
 
     def _delay(self, cell: Cell) -> float:
         """Give the minutes by which the infusion began later than planned."""
-        infused = [
-            self._minutes(cell.session, row)
-            for row in self._rows(cell)
-            if row.route == "intravenous"
-        ]
-        if not infused:
+        rows = [row for row in self._rows(cell) if row.route == "intravenous"]
+        if not rows:
             return 0.0
-        planned = [dose.start_min for dose in self._planned(cell) if dose.route == "intravenous"]
-        return min(infused) - min(planned, default=0.0)
+        # A drug that nobody wrote down was given as planned: it tells nothing of the delay.
+        told = {row.drug for row in rows}
+        doses = [dose for dose in self._planned(cell) if dose.route == "intravenous"]
+        known = [dose.start_min for dose in doses if dose.drug in told]
+        planned = min(known or [dose.start_min for dose in doses], default=0.0)
+        return min(self._minutes(cell.session, row) for row in rows) - planned
 
     def _minutes(self, session: str, row: DosingRow) -> float:
         """Turn the start of a dose into planned minutes from time zero."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from phmri.dataset import Cell, DatasetIndex
 from phmri.exceptions import PharmacokineticsError, Problem
@@ -27,6 +28,7 @@ from phmri.protocol import Exposure, Protocol, treatment_of
 
 __all__ = ["Exposures", "drug_model"]
 
+SAMPLED = ("time_min", "concentration_ng_ml")
 LIGHTEST_KG, HEAVIEST_KG = 10.0, 400.0
 """Body weights beyond these are taken for another unit or a slip."""
 
@@ -51,6 +53,7 @@ class Exposures:
     cells: Sequence[Cell] = ()
     problems: list[Problem] = field(default_factory=list)
     _log: DosingLog = field(init=False)
+    _peaks: dict[tuple[str, float, int, float], float] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._log = DosingLog(self.protocol, self.index, self.cells)
@@ -122,15 +125,8 @@ class Exposures:
             raise PharmacokineticsError("a run of unknown length has no curve")
         model = drug_model(self.protocol, exposure)
         planned = _planned(self.protocol, exposure)
-        middles = (np.arange(cell.run.n_volumes) + 0.5) * cell.run.t_r / 60.0
-        typical = concentration(
-            model,
-            resolve_doses(planned, weight_kg=model.reference_weight_kg),
-            planned_min + middles,
-            weight_kg=model.reference_weight_kg,
-            ke0_per_min=exposure.ke0_per_min,
-            analyte=exposure.analyte,
-        )
+        middles = _middles(cell.run.n_volumes, cell.run.t_r)
+        typical = _typical(self.protocol, exposure, planned_min + middles)
         if not typical.max() > 0:
             raise PharmacokineticsError(
                 Problem(what="there is no drug during the run", found="a curve of 0")
@@ -159,7 +155,7 @@ class Exposures:
         return ExposureCurve(
             values_ng_ml=values,
             typical_ng_ml=typical,
-            peak_ng_ml=float(typical.max()),
+            peak_ng_ml=self._peak(cell, exposure),
             at_effect_site=exposure.ke0_per_min is not None,
             source=f"{model.name} ({model.site}), "
             + (f"doses as given ({self._log.source(cell)})" if given else "doses as planned")
@@ -170,6 +166,25 @@ class Exposures:
                 *sampled,
             ),
         )
+
+    def _peak(self, cell: Cell, exposure: Exposure) -> float:
+        """Give the typical person's peak in this scan: one for all of its runs, however long."""
+        starts = self.protocol.scans[cell.scan].start_min
+        spans = {
+            (starts[other.session], other.run.n_volumes, other.run.t_r)
+            for other in (*self.cells, cell)
+            if other.scan == cell.scan and other.session in starts and other.run is not None
+        }
+        peaks = []
+        for start, n_volumes, t_r in spans:
+            if n_volumes is None or t_r is None:
+                continue
+            key = (repr(exposure), start, n_volumes, t_r)
+            if key not in self._peaks:
+                minutes = start + _middles(n_volumes, t_r)
+                self._peaks[key] = float(_typical(self.protocol, exposure, minutes).max())
+            peaks.append(self._peaks[key])
+        return max(peaks)
 
     @property
     def _people(self) -> Path:
@@ -211,17 +226,34 @@ class Exposures:
         if session is not None:
             treatment = treatment_of(self.protocol, cell.group, session)
             there = replace(cell, session=session, treatment=treatment)
+        self._refuse_texts(own, cell, exposure)
         given = self._log.doses(there, exposure.drug)
         fitted = fit_individual(
             model,
             resolve_doses(given or _planned(self.protocol, exposure), weight_kg=weight),
-            own["time_min"].to_numpy(float),
-            own["concentration_ng_ml"].to_numpy(float),
+            *(own[column].to_numpy(float) for column in SAMPLED),
             weight_kg=weight,
             analyte=exposure.analyte,
             residual_sd_proportional=exposure.sample_error,
         ).individual
         return fitted, (*self._log.files(there), self._samples_file(exposure))
+
+    def _refuse_texts(self, own: pd.DataFrame, cell: Cell, exposure: Exposure) -> None:
+        problems = [
+            Problem(
+                what="a measured concentration or its time is no number",
+                file=str(self._samples_file(exposure)),
+                subject=cell.subject,
+                field=column,
+                found=_shown(value),
+                expected="a number; leave out the row where there is none",
+            )
+            for column in SAMPLED
+            for value in own[column]
+            if not np.isfinite(pd.to_numeric(value, errors="coerce"))
+        ]
+        if problems:
+            raise PharmacokineticsError(*dict.fromkeys(problems))
 
     def _samples_file(self, exposure: Exposure) -> Path:
         return self.index.root / "phenotype" / f"{exposure.samples}.tsv"
@@ -230,7 +262,7 @@ class Exposures:
         # A participant's samples, of one session, and that session where it is named.
         file = str(self._samples_file(exposure))
         table = self.index.phenotype.get(exposure.samples or "")
-        needed = ("subject", "time_min", "concentration_ng_ml")
+        needed = ("subject", *SAMPLED)
         if table is None or not set(needed) <= set(table.columns):
             raise PharmacokineticsError(
                 Problem(
@@ -247,8 +279,7 @@ class Exposures:
         sessions = [
             name
             for name in dict.fromkeys(own["session"])
-            if name in self.protocol.sessions
-            and treatment_of(self.protocol, cell.group, name) == exposure.treatment
+            if name in self.protocol.sessions and self._is_given(exposure.drug, cell.group, name)
         ]
         if unknown or (len(sessions) > 1 and cell.session not in sessions):
             raise PharmacokineticsError(
@@ -258,11 +289,37 @@ class Exposures:
                     subject=cell.subject,
                     field="session_id",
                     found=", ".join(unknown or sessions),
-                    expected=f"one session of the protocol under {exposure.treatment}",
+                    expected=f"one session of the protocol in which {exposure.drug} is given",
                 )
             )
+        # Of people who never got the drug there is nothing to fit.
         chosen = cell.session if cell.session in sessions else next(iter(sessions), None)
         return chosen, own[own["session"] == chosen]
+
+    def _is_given(self, drug: str, group: str | None, session: str) -> bool:
+        treatment = self.protocol.treatments.get(treatment_of(self.protocol, group, session) or "")
+        return treatment is not None and any(dose.drug == drug for dose in treatment.doses)
+
+
+def _middles(n_volumes: int, t_r: float) -> Float[np.ndarray, " n"]:
+    """Give the middles of volumes in minutes from the first one's start."""
+    return (np.arange(n_volumes) + 0.5) * t_r / 60.0
+
+
+def _typical(
+    protocol: Protocol, exposure: Exposure, minutes: Float[np.ndarray, " n"]
+) -> Float[np.ndarray, " n"]:
+    """Give the concentration in a person of the model's own weight, after the planned doses."""
+    model = drug_model(protocol, exposure)
+    doses = resolve_doses(_planned(protocol, exposure), weight_kg=model.reference_weight_kg)
+    return concentration(
+        model,
+        doses,
+        minutes,
+        weight_kg=model.reference_weight_kg,
+        ke0_per_min=exposure.ke0_per_min,
+        analyte=exposure.analyte,
+    )
 
 
 def _needs_weight(model: CompartmentModel, doses: Sequence[Dose]) -> bool:

@@ -10,8 +10,9 @@ import pandas as pd
 from jaxtyping import Float
 
 from phmri.dataset import write_table
-from phmri.inference import Claim, adjust_by_graph, adjust_pvalues, format_p, make_alpha_graph
+from phmri.inference import adjust_by_graph, adjust_pvalues, format_p, make_alpha_graph
 from phmri.pipeline._answers import QuestionAnswer
+from phmri.pipeline._judged import BLOCKADE_SAID
 from phmri.protocol import Family, Protocol, inference_of, protocol_sha256
 from phmri.report import AssociationContent, FamilyContent, FamilyMemberContent
 
@@ -52,7 +53,10 @@ def settle_families(
     A question's p-value is the least corrected one of its outcomes, which holds for the
     hypothesis that none of them differs. A refused question counts as p = 1: it was asked.
     """
-    pvalues: dict[str, float | None] = {r.claim.question: _least(r.claim) for r in results}
+    pvalues = {
+        r.claim.question: None if r.claim.verdict == "refused" else r.claim.least_pvalue
+        for r in results
+    }
     pvalues |= {
         item.name: item.pvalue if item.pvalue_corrected is None else item.pvalue_corrected
         for item in associations
@@ -64,12 +68,6 @@ def settle_families(
         for name, family in protocol.families.items()
         if family.correction in GATED
     )
-
-
-def _least(claim: Claim) -> float | None:
-    if claim.verdict == "refused" or not claim.peaks:
-        return None
-    return min(peak.pvalue_corrected for peak in claim.peaks)
 
 
 def _settle(
@@ -170,10 +168,13 @@ def settle_answer(families: Sequence[FamilyContent], answer: QuestionAnswer) -> 
     if found is None or answer.claim.verdict == "refused":
         return answer
     family, row = found
+    alone = answer.claim.sentence
+    if row.verdict != "found":
+        alone = alone.partition(BLOCKADE_SAID)[0]  # no more is said of it than of the effect
     claim = replace(
         answer.claim,
         verdict=_claimed(answer.claim.verdict, row.verdict),
-        sentence=_join(answer.claim.sentence, answer.claim.verdict, family, row),
+        sentence=_join(alone, answer.claim.verdict, family, row),
         sentences=(
             *(text for text in answer.claim.sentences if not text.startswith(OWN)),
             (

@@ -45,7 +45,12 @@ from phmri.pipeline._carry_over import carry_over_note
 from phmri.pipeline._clusters import list_clusters
 from phmri.pipeline._course import load_course
 from phmri.pipeline._event_words import event_notes
-from phmri.pipeline._judged import describe_blockade, describe_persistence, extra_statistics
+from phmri.pipeline._judged import (
+    BLOCKADE_SAID,
+    describe_blockade,
+    describe_persistence,
+    extra_statistics,
+)
 from phmri.pipeline._left_out import leave_out_untested
 from phmri.pipeline._loading import LoadedOutcomes, MeasuredRun, RunKey, load_values
 from phmri.pipeline._measure_words import question_unit
@@ -167,11 +172,11 @@ def _compute(
     )
     strongest = claim.peaks[0].index if claim.peaks else 0
     beside = _beside(inputs, asked[name], tested, claim, outcomes, estimate)
-    if beside.blockade is not None and claim.outcome == "scalar":
-        verdict = f"Blockade: {beside.blockade.verdict}."
-        claim = replace(claim, sentence=f"{claim.sentence} {verdict}")
     if beside.effect_measure is not None:
         claim = replace(claim, sentence=f"{claim.sentence} {beside.effect_measure.sentence}")
+    if beside.blockade is not None and claim.outcome == "scalar":  # last: a family may take it off
+        verdict = f"{claim.sentence}{BLOCKADE_SAID}{beside.blockade.verdict}."
+        claim = replace(claim, sentence=verdict)
     return Answer(
         claim=claim,
         outcomes=outcomes,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from phmri.dataset import Run
+from phmri.dataset import Run, physio_sidecars, sidecar_path
 from phmri.exceptions import PhmriError, Problem
 from phmri.pipeline._provenance import FileRecord, hash_parameters
 from phmri.protocol import Denoising, Exclusions, Measure, Scan
@@ -227,7 +227,7 @@ def manifest_path(job: RunJob) -> Path:
 
 
 def run_inputs(run: Run) -> tuple[Path, ...]:
-    """List the files that a run is read from.
+    """List the files that a run is read from, sidecars that say how among them.
 
     Parameters
     ----------
@@ -238,7 +238,14 @@ def run_inputs(run: Run) -> tuple[Path, ...]:
     tuple of Path
     """
     files = (run.path, run.mask, run.confounds, run.events, *run.physio, *run.tissues)
-    return tuple(path for path in files if path is not None)
+    told = [] if run.confounds is None else [sidecar_path(run.confounds)]
+    for recording in run.physio:
+        told += physio_sidecars(recording)
+    return tuple(
+        dict.fromkeys(
+            (*(path for path in files if path is not None), *(p for p in told if p.is_file()))
+        )
+    )
 
 
 def measure_sources(job: RunJob, measure: str) -> tuple[Path, ...]:

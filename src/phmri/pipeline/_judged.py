@@ -33,6 +33,10 @@ from phmri.report import BlockadeContent, ContrastContent, PersistenceContent, R
 __all__ = ["describe_blockade", "describe_persistence", "extra_statistics", "joint_of"]
 
 N_RESAMPLES = 2000
+CLEAR = 3.0
+"""Standard errors from which on an effect is large enough to divide by (docs/blockade.md)."""
+BLOCKADE_SAID = " Blockade: "
+"""Before the verdict, at the end of the sentence of a claim."""
 Maps = dict[str, Float[np.ndarray, " n_outcomes"]]
 NOT_FITTED = 3
 _EFFECTS = ("drug", "pretreated", "difference")
@@ -170,7 +174,7 @@ def describe_blockade(
         difference=_contrast(names[2], blockade.difference),
         conjunction_pvalue=float(blockade.conjunction_pvalue[0]),
         attenuation=_ratio(blockade.attenuation),
-        bootstrap=_bootstrap(asked, tested),
+        bootstrap=_bootstrap(asked, tested) if _is_clear(blockade.drug) else None,
         margin=blockade.margin,
         equivalence=None
         if blockade.remaining is None
@@ -312,6 +316,11 @@ def _within_margin(asked: Asked, tested: Tested, blockade: Blockade, place: int)
     return float(factor[0])
 
 
+def _is_clear(drug: ContrastTest) -> bool:
+    """Tell whether an effect is large enough to divide by: else only Fieller's set holds."""
+    return bool(abs(drug.effect[0]) >= CLEAR * drug.se[0])
+
+
 def _bootstrap(asked: Asked, tested: Tested) -> tuple[float, float] | None:
     """Give the BCa interval of the attenuation of one number in a parallel trial."""
     design = asked.design
@@ -334,12 +343,12 @@ def _bootstrap(asked: Asked, tested: Tested) -> tuple[float, float] | None:
         return np.array([100.0 * (1.0 - left / effect)])
 
     strata = tuple(map(str, design.groups))
-    resamples = resample_units(strata, n_resamples=N_RESAMPLES, seed=asked.settings.seed)
     try:
+        resamples = resample_units(strata, n_resamples=N_RESAMPLES, seed=asked.settings.seed)
         found: BootstrapInterval = bootstrap_interval(
             attenuation, resamples, confidence=asked.settings.confidence
         )
-    except DesignError:  # an effect that resamples turn round has no such interval
+    except DesignError:  # an effect that resamples turn round, or an arm of one participant
         return None
     return float(found.low[0]), float(found.high[0])
 

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Float
 
 from phmri.dataset import read_image
 from phmri.exceptions import DatasetError, DesignError, Problem
-from phmri.pipeline._job import RunJob, manifest_path, run_key
+from phmri.pipeline._job import RunJob, manifest_path, run_inputs, run_key
 from phmri.pipeline._manifest import RunManifest, read_manifest
 from phmri.pipeline._outcome_files import (
     outcome_column,
@@ -19,6 +20,7 @@ from phmri.pipeline._outcome_files import (
     read_values,
     unknown_outcome,
 )
+from phmri.pipeline._provenance import are_same, hash_parameters
 from phmri.pipeline._sound import few, is_as_measured, refuse_altered, refuse_odd_grids
 from phmri.protocol import Protocol, Question, RoiToRoi
 from phmri.signals import RegionOnGrid
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 OTHER_SETTINGS = "was measured with other settings (run the participant level)"
+CHANGED_SINCE = "was measured before its files changed (run the participant level)"
 RunKey = tuple[str, str, str]
 """Participant, session, scan."""
 
@@ -63,8 +66,9 @@ class MeasuredRun:
 
     @property
     def step_key(self) -> str:  # numpydoc ignore=RT01
-        """What it was made with."""
-        return self.manifest.step_key
+        """What it was made with, and what came of it."""
+        outputs = sorted((Path(one.path).name, one.sha256) for one in self.manifest.outputs)
+        return hash_parameters({"step": self.manifest.step_key, "outputs": outputs})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +110,8 @@ def gather_runs(jobs: Sequence[RunJob]) -> dict[RunKey, MeasuredRun]:
     Returns
     -------
     dict of (participant, session, scan) to MeasuredRun
-        Without runs that are not measured yet; those that were measured with other settings are
-        left out by a manifest that says so.
+        Without runs that are not measured yet; those that were measured with other settings, or
+        whose files have changed since, are left out by a manifest that says so.
     """
     runs: dict[RunKey, MeasuredRun] = {}
     for job in jobs:
@@ -118,8 +122,11 @@ def gather_runs(jobs: Sequence[RunJob]) -> dict[RunKey, MeasuredRun]:
             manifest = read_manifest(path)
         except DatasetError:  # damaged since: as good as not measured
             continue
-        if manifest.step_key != job.key:
-            manifest = replace(manifest, excluded=OTHER_SETTINGS, cleaning={}, nuisance={})
+        reason = OTHER_SETTINGS if manifest.step_key != job.key else ""
+        if not reason and not are_same(manifest.sources, run_inputs(job.run)):
+            reason = CHANGED_SINCE
+        if reason:
+            manifest = replace(manifest, excluded=reason, cleaning={}, nuisance={})
         run = MeasuredRun(job=job, manifest=_with_coverage_of(job, manifest))
         runs[run.key] = run
     return runs

@@ -62,6 +62,7 @@ def run_job(job: RunJob) -> RunOutcome:
         If results cannot be written: no further job would fare better.
     """
     started = time.perf_counter()
+    manifest_path(job).unlink(missing_ok=True)  # of data or settings that are others now
     try:
         return replace(_measure_run(job), seconds=time.perf_counter() - started)
     except OutputError:

@@ -15,11 +15,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from phmri import __version__
 from phmri.dataset import file_sha256
 from phmri.exceptions import OutputError, Problem
+from phmri.pipeline._versions import software_versions
 
-__all__ = ["FileRecord", "StepLog", "hash_parameters", "is_current", "now"]
+__all__ = [
+    "FileRecord",
+    "StepLog",
+    "are_same",
+    "are_there",
+    "hash_parameters",
+    "is_current",
+    "left_in",
+    "now",
+    "remove_outputs",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +114,9 @@ def hash_parameters(parameters: Mapping[str, object]) -> str:
     Returns
     -------
     str
-        SHA-256 of the canonical JSON and the software version.
+        SHA-256 of the canonical JSON and the versions of phmri and of what its numbers hang on.
     """
-    text = json.dumps({"phmri": __version__, **parameters}, sort_keys=True, default=str)
+    text = json.dumps({"software": software_versions(), **parameters}, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -140,13 +150,71 @@ def is_current(
     -------
     bool
     """
+    return key == finished_key and are_there(outputs, folder) and are_same(sources, paths)
+
+
+def are_same(sources: Iterable[FileRecord], paths: Iterable[Path]) -> bool:
+    """Tell whether files are those of then, wherever they are now.
+
+    Parameters
+    ----------
+    sources : iterable of FileRecord
+        As they were.
+    paths : iterable of Path
+        As they would be now.
+
+    Returns
+    -------
+    bool
+    """
     pairs = _paired(tuple(sources), tuple(paths))
-    return (
-        key == finished_key
-        and pairs is not None
-        and all(output.is_unchanged(folder / Path(output.path).name) for output in outputs)
-        and all(source.is_unchanged(path) for source, path in pairs)
-    )
+    return pairs is not None and all(source.is_unchanged(path) for source, path in pairs)
+
+
+def are_there(outputs: Iterable[FileRecord], folder: Path) -> bool:
+    """Tell whether the files that a step left are as it left them.
+
+    Parameters
+    ----------
+    outputs : iterable of FileRecord
+    folder : Path
+        Where they are now.
+
+    Returns
+    -------
+    bool
+    """
+    return all(output.is_unchanged(folder / Path(output.path).name) for output in outputs)
+
+
+def left_in(folder: Path, *, record: str) -> tuple[FileRecord, ...]:
+    """List what a step has written into its folder.
+
+    Parameters
+    ----------
+    folder : Path
+    record : str
+        Name of the record that the list goes to.
+
+    Returns
+    -------
+    tuple of FileRecord
+    """
+    paths = sorted(path for path in folder.glob("*") if path.is_file() and path.name != record)
+    return tuple(map(FileRecord.of, paths))
+
+
+def remove_outputs(outputs: Iterable[FileRecord], folder: Path) -> None:
+    """Remove what an earlier step left: this one may write other files.
+
+    Parameters
+    ----------
+    outputs : iterable of FileRecord
+    folder : Path
+        Where they are now.
+    """
+    for output in outputs:
+        (folder / Path(output.path).name).unlink(missing_ok=True)
 
 
 def _paired(

@@ -15,7 +15,13 @@ from phmri.group import bland_altman, crossed_components, intraclass_correlation
 from phmri.pipeline._answers import fill
 from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._measure_words import name_outcome, name_score, question_unit
-from phmri.pipeline._provenance import hash_parameters
+from phmri.pipeline._provenance import (
+    FileRecord,
+    are_there,
+    hash_parameters,
+    left_in,
+    remove_outputs,
+)
 from phmri.pipeline._read_as import read_as
 from phmri.pipeline._reliability_data import (
     ReliabilityData,
@@ -50,6 +56,7 @@ NOT_ESTIMABLE = 3
 PAIR = 2
 NOUNS = {"scalar": "outcome", "map": "voxels", "parcels": "parcels", "edges": "edges"}
 Maps = dict[str, Float[np.ndarray, " n_outcomes"]]
+FILE = "reliability.json"
 OnProgress = Callable[[str, int, int], None]
 
 
@@ -60,6 +67,7 @@ class _Record:
     step_key: str
     protocol_sha256: str
     result: ReliabilityResult
+    outputs: tuple[FileRecord, ...]
 
 
 def estimate_reliability(
@@ -84,15 +92,22 @@ def estimate_reliability(
     try:
         data = load_reliability(inputs, name)
         key = _key(inputs, item, data)
-        kept = _read(folder, key)
-        if kept is not None:
-            return _with_map(folder, kept)
+        kept = _read(folder)
+        if kept is not None and kept.step_key == key and are_there(kept.outputs, folder):
+            return _with_map(folder, kept.result)
+        _remove_earlier(folder)
         on_progress(f"Reliability {name}", 0, 1)
         result = _compute(inputs, name, data, folder)
     except (DesignError, InferenceError) as error:
+        _remove_earlier(folder)
         key, result = "", _refusal(name, item, str(error))
-    record = _Record(step_key=key, protocol_sha256=protocol_sha256(inputs.protocol), result=result)
-    write_json(folder / "reliability.json", asdict(record))
+    record = _Record(
+        step_key=key,
+        protocol_sha256=protocol_sha256(inputs.protocol),
+        result=result,
+        outputs=left_in(folder, record=FILE),
+    )
+    write_json(folder / FILE, asdict(record))
     return _with_map(folder, result)
 
 
@@ -140,13 +155,16 @@ def _key(inputs: GroupInputs, item: Reliability, data: ReliabilityData) -> str:
     )
 
 
-def _read(folder: Path, key: str) -> ReliabilityResult | None:
+def _remove_earlier(folder: Path) -> None:
+    earlier = _read(folder)
+    remove_outputs(earlier.outputs if earlier else (), folder)
+
+
+def _read(folder: Path) -> _Record | None:
     try:
-        record = read_as(_Record, folder / "reliability.json")
+        return read_as(_Record, folder / FILE)
     except (DatasetError, ValidationError):  # none, or not of this version
         return None
-    written = _map_path(folder, "icc").is_file() or _table_path(folder).is_file()
-    return record.result if record.step_key == key and written else None
 
 
 def _with_map(folder: Path, result: ReliabilityResult) -> ReliabilityContent:

@@ -1,6 +1,7 @@
 """Which software and which data a result was made with."""
 
 import platform
+from functools import cache
 from importlib.metadata import version
 
 from phmri import __version__
@@ -12,6 +13,7 @@ __all__ = ["dataset_description", "is_simulated", "software_versions"]
 _LIBRARIES = ("numpy", "scipy", "numba", "nibabel", "nilearn", "pandas", "pydantic", "matplotlib")
 
 
+@cache
 def software_versions() -> dict[str, str]:
     """Give the versions of everything that numbers depend on.
 

@@ -8,6 +8,14 @@ from phmri.protocol._raw import Raw, entries, listed, mapping, number, repeated,
 __all__ = ["check_estimand"]
 
 
+_PARTS = (
+    ("questions", "measure", "map"),
+    ("associations", "scale", "subscale"),
+    ("reliability", "measure", "map"),
+)
+"""Where a subscale can be asked of."""
+
+
 def check_estimand(raw: Raw) -> Iterator[Finding]:
     """Check events against sessions, measures and scales, and populations against events.
 
@@ -100,3 +108,15 @@ def _check_composite(raw: Raw, path: Path, event: Raw) -> Iterator[Finding]:
             found=shown(value),
             expected=f"{low:g} to {high:g}",
         )
+    for section, measure, part in _PARTS:
+        for asked, item in entries(raw, section).items():
+            own = scales.get(text(item.get(measure)) or "", {})
+            subscale = text(item.get(part))
+            if item.get(measure) in named and subscale in mapping(own.get("subscales")):
+                yield Finding(
+                    path=(section, asked, part),
+                    what="a composite event gives the whole scale a score, which says nothing of "
+                    "a subscale",
+                    found=subscale,
+                    expected=f"the whole scale, or another strategy for the event '{path[-1]}'",
+                )

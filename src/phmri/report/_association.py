@@ -1,6 +1,7 @@
 """Associations with a scale: what is said of them, and the scatter of every participant."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import matplotlib as mpl
@@ -130,7 +131,7 @@ def association_lines(association: AssociationContent) -> tuple[tuple[str, str],
         ("p, this outcome alone", _p(association.pvalue)),
         (f"p corrected{over}", _p(association.pvalue_corrected)),
         (other[association.method], _rank_p(association.pvalue_rank)),
-        ("Prediction", _prediction(association.prediction)),
+        ("Prediction", _prediction(association.prediction, association.partial)),
     )
     return tuple((term, text) for term, text in lines if text)
 
@@ -143,7 +144,7 @@ def _rank_p(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"p {relate_pvalue(value)}"
 
 
-def _prediction(prediction: PredictionContent | None) -> str:
+def _prediction(prediction: PredictionContent | None, partial: Sequence[str]) -> str:
     if prediction is None:
         return ""
     text = (
@@ -157,6 +158,8 @@ def _prediction(prediction: PredictionContent | None) -> str:
     if prediction.r2_in_sample is not None:
         fitted = format_signed(prediction.r2_in_sample)
         text += f". In the data it was fitted to, R² would be {fitted}"
+    if partial:
+        text += f". Not adjusted: what it foretells may be {', '.join(partial)}"
     return f"{text}."
 
 

@@ -249,7 +249,13 @@ def _draw_means(
 
 def _plot_crossover(content: ReportContent, question: QuestionContent) -> Figure:
     _, looks = make_looks(content.protocol, group_order(content))
-    by_treatment = _by_treatment(content, counted_values(question))
+    # Of a period with two sessions only that which answers stands for the treatment.
+    counted = {
+        key: value
+        for key, value in counted_values(question).items()
+        if question.used is None or key in question.used
+    }
+    by_treatment = _by_treatment(content, counted)
     unused = _by_treatment(content, unused_values(question))
     pair = _pair(content, question, by_treatment)
     figure = new_figure(10.0, _HEIGHT)

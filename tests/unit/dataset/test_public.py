@@ -32,6 +32,7 @@ def test_public_names() -> None:
         "index_dataset",
         "needed_cells",
         "open_volumes",
+        "physio_sidecars",
         "read_arrays",
         "read_confounds",
         "read_dosing",

@@ -9,10 +9,11 @@ from numpy.testing import assert_array_equal
 
 from phmri.exceptions import DesignError
 from phmri.pipeline._group import answer_question
-from phmri.pipeline._job import RunJob, manifest_path, measure_path
+from phmri.pipeline._job import RunJob, manifest_path, measure_path, run_inputs, run_key
 from phmri.pipeline._loading import MeasuredRun, gather_runs, load_outcomes, load_values
 from phmri.pipeline._manifest import write_manifest
 from phmri.pipeline._populations import count_in
+from phmri.pipeline._provenance import FileRecord
 from phmri.pipeline._sound import few, refuse_odd_grids
 from phmri.pipeline._units import QuestionUnits, find_units
 from tests.unit.pipeline.measured_trial import CROSSED, N_VOXELS, TARGET, Trial, make_trial
@@ -52,12 +53,29 @@ def load(trial: Trial) -> None:
     load_outcomes(trial.inputs.protocol, question, roles(trial), None)
 
 
-def on_disk(trial: Trial, *, step_key: str) -> list[RunJob]:
-    """Write every manifest, the first five under another key; give the jobs."""
+def on_disk(trial: Trial, *, step_key: str | None = None) -> list[RunJob]:
+    """Write every manifest, the first five under another key if there is one; give the jobs."""
+    jobs = []
     for number, run in enumerate(trial.inputs.runs.values()):
-        manifest = replace(run.manifest, step_key=step_key) if number < 5 else run.manifest
-        write_manifest(manifest_path(run.job), manifest)
-    return [run.job for run in trial.inputs.runs.values()]
+        job = with_files(run.job)
+        manifest = replace(run.manifest, sources=sources_of(job))
+        if number < 5 and step_key is not None:
+            manifest = replace(manifest, step_key=step_key)
+        write_manifest(manifest_path(job), manifest)
+        jobs.append(job)
+    return jobs
+
+
+def with_files(job: RunJob) -> RunJob:
+    """Put a file where the run of a job is said to be."""
+    path = job.out_dir / "raw" / f"{manifest_path(job).stem}_bold.nii.gz"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"a run")
+    return replace(job, run=replace(job.run, path=path, mask=None, confounds=None))
+
+
+def sources_of(job: RunJob) -> tuple[FileRecord, ...]:
+    return tuple(map(FileRecord.of, run_inputs(job.run)))
 
 
 def test_three_are_named_and_the_rest_counted() -> None:
@@ -117,6 +135,24 @@ def test_runs_of_other_settings_say_so(trial: Trial) -> None:
     assert left_out["03"] == f"ses-one rest: {why}"
 
 
+def test_runs_whose_files_changed_since_are_not_used(trial: Trial) -> None:
+    jobs = on_disk(trial)
+    before = gather_runs(jobs)
+    assert {run.excluded for run in before.values()} == {""}
+    jobs[3].run.path.write_bytes(b"preprocessed again")
+    after = gather_runs(jobs)
+    changed = [key for key, run in after.items() if run.excluded]
+    assert changed == [run_key(jobs[3])]
+    assert after[changed[0]].excluded.startswith("was measured before its files changed")
+
+
+def test_what_a_run_left_is_part_of_its_key(trial: Trial) -> None:
+    run = next(iter(trial.inputs.runs.values()))
+    other = replace(run.manifest.outputs[0], sha256="of another map")
+    manifest = replace(run.manifest, outputs=(other, *run.manifest.outputs[1:]))
+    assert replace(run, manifest=manifest).step_key != run.step_key
+
+
 def test_a_refusal_names_three_participants(trial: Trial) -> None:
     trial.inputs.runs.clear()
     with pytest.raises(DesignError) as caught:
@@ -136,8 +172,9 @@ def test_coverage_is_only_that_of_the_region_as_it_is_now(trial: Trial) -> None:
         region_coverage={"target": 0.5, "gone": 1.0},
         region_voxels={"target": 2, "gone": 1},
     )
+    manifest = replace(manifest, sources=sources_of(with_files(run.job)))
     for source, known in (({"mm": [1, 2], "kind": "sphere"}, {"target"}), ({"mm": 3}, set())):
-        job = replace(run.job, regions=(replace(TARGET, source=source),))
+        job = replace(with_files(run.job), regions=(replace(TARGET, source=source),))
         write_manifest(manifest_path(job), manifest)
         (found,) = gather_runs([job]).values()
         assert set(found.manifest.region_coverage) == set(found.manifest.region_voxels) == known

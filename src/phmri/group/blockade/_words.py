@@ -1,5 +1,7 @@
 """What may be said of a blockade: fixed sentences, each tied to its evidence."""
 
+from scipy import stats
+
 from phmri.exceptions import DesignError, Problem
 from phmri.group.blockade._records import (
     KINDS,
@@ -143,10 +145,18 @@ def _reason(blockade: Blockade, index: int) -> str:
         return "no effect"
     if _within(blockade.remaining, index, alpha) and _within(blockade.removed, index, alpha):
         return "wide margin"
-    apart = difference.low[index] > 0.0 or difference.high[index] < 0.0
-    if apart and blockade.drug.effect[index] * difference.effect[index] < 0.0:
+    if (
+        _is_apart(difference, index, alpha)
+        and blockade.drug.effect[index] * difference.effect[index] < 0.0
+    ):
         return "larger"
     return "no margin" if blockade.margin is None else "open"
+
+
+def _is_apart(contrast: ContrastTest, index: int, alpha: float) -> bool:
+    """Tell whether a contrast differs from 0 on either side, at the error rate of the verdict."""
+    t = abs(contrast.effect[index]) / contrast.se[index]
+    return bool(2.0 * stats.t.sf(t, contrast.df[index]) <= alpha)
 
 
 def _asides(blockade: Blockade, index: int, reason: str) -> list[str]:
@@ -154,7 +164,7 @@ def _asides(blockade: Blockade, index: int, reason: str) -> list[str]:
     alpha = blockade.alpha
     level = 100.0 * blockade.confidence
     left, drug = blockade.pretreated, blockade.drug
-    apart = left.low[index] > 0.0 or left.high[index] < 0.0
+    apart = _is_apart(left, index, alpha)
     said = []
     if reason == "not blocked" and blockade.conjunction_pvalue[index] <= alpha:
         said.append(NEGLIGIBLE)

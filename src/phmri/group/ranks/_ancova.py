@@ -157,8 +157,10 @@ def quade_test(
     between = sum(part.size * part.mean() ** 2 for part in of_arms)
     within = sum(float(np.sum((part - part.mean()) ** 2)) for part in of_arms)
     df = (len(names) - 1.0, float(n - len(names)))
+    if not within > 0 and not between > 0:
+        raise DesignError("the scores are the same in everyone")
     f = float(between / df[0] / (within / df[1])) if within > 0 else float("inf")
-    return ArmTest(f=f, df=df, pvalue=float(special.fdtrc(*df, f)))
+    return ArmTest(f=f, df=df, pvalue=max(float(special.fdtrc(*df, f)), np.finfo(float).tiny))
 
 
 def _transformed(

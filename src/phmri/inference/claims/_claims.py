@@ -105,7 +105,9 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
         outcomes=outcomes,
         confidence=settings.confidence,
     )
-    strongest, *peaks = describe((ranking[0], *(outcomes.peaks or ranking[:N_LISTED])))
+    listed = outcomes.peaks or ranking[:N_LISTED]
+    peaks = describe(tuple(dict.fromkeys((ranking[0], *listed))))
+    strongest = peaks[0]
     at_clusters = describe(tuple(cluster.peaks[0] for cluster in clusters))
     passed = result.pvalue_corrected <= settings.alpha
     up = int((passed & (estimate.effect > 0)).sum())
@@ -129,6 +131,7 @@ def make_claim(  # noqa: PLR0913 - everything that a claim is made of
         n_per_group=dict(sorted(Counter(groups_of.values()).items())),
         n_outcomes=n_outcomes,
         n_significant=n_significant,
+        least_pvalue=float(result.pvalue_corrected.min()),
         peaks=tuple(sorted(peaks, key=lambda peak: (peak.pvalue_corrected, -abs(peak.t)))),
         clusters=tuple(
             replace(cluster, strongest=peak)

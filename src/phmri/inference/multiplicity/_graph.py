@@ -12,6 +12,8 @@ from phmri.inference.multiplicity._check import check_pvalues
 __all__ = ["AlphaGraph", "adjust_by_graph", "make_alpha_graph"]
 
 ROUNDING = 1e-12
+DECIMALS = 1e-6
+"""How far shares written as decimals may add up beyond 1; those of a protocol are checked so."""
 """How far a sum of thirds may lie beyond 1."""
 
 
@@ -99,6 +101,9 @@ def make_alpha_graph(
     problems += _faults(tuple(names), shares, parts)
     if problems:
         raise InferenceError(*problems)
+    # Decimals such as 0.1667 may add up beyond 1: no share of alpha comes of that.
+    shares /= max(1.0, shares.sum())
+    parts /= np.maximum(1.0, parts.sum(axis=1, keepdims=True))
     return AlphaGraph(names=tuple(names), weights=shares, transitions=parts)
 
 
@@ -220,7 +225,7 @@ def _faults(
 def _share_faults(
     field: str, names: tuple[str, ...], shares: Float[np.ndarray, " n"]
 ) -> Iterator[Problem]:
-    bad = ~((shares >= 0) & (shares <= 1 + ROUNDING))
+    bad = ~((shares >= 0) & (shares <= 1 + DECIMALS))
     for name, share in zip(np.array(names, dtype=object)[bad], shares[bad], strict=True):
         yield Problem(
             what="a share of the error rate lies between 0 and 1",
@@ -228,7 +233,7 @@ def _share_faults(
             found=str(share),
         )
     total = float(shares.sum())
-    if not bad.any() and total > 1 + ROUNDING:
+    if not bad.any() and total > 1 + DECIMALS:
         yield Problem(
             what="shares of the error rate add up to at most 1", field=field, found=f"{total:g}"
         )

@@ -43,10 +43,14 @@ def test_what_is_given_is_not_changed():
     assert_array_equal(CHAIN.transitions, transitions)
 
 
-def test_thirds_may_add_up_to_a_little_more_than_one():
-    third = 0.3333333333333334
-    graph = make_alpha_graph(NAMES, dict.fromkeys(NAMES, third), {})
-    assert graph.weights.sum() > 1
+@pytest.mark.parametrize("third", [0.3333333333333334, 0.3333335])
+def test_thirds_may_add_up_to_a_little_more_than_one_and_no_alpha_comes_of_it(third):
+    graph = make_alpha_graph(
+        NAMES, dict.fromkeys(NAMES, third), {"acute": {"day": 0.5000004, "scale": 0.5000004}}
+    )
+    assert_allclose([graph.weights.sum(), graph.transitions[0].sum()], 1.0, rtol=1e-15)
+    with pytest.raises(InferenceError, match="at most 1"):
+        make_alpha_graph(NAMES, dict.fromkeys(NAMES, 0.334), {})
 
 
 def test_all_faults_are_told_at_once():
