@@ -386,3 +386,31 @@ def test_exact_correlation_is_answered_by_counting(
     assert found.r == pytest.approx(sign)
     assert found.pvalue == 1 / 200
     assert found.verdict == "found"
+
+
+def test_answer_is_made_again_when_maps_region_or_own_files_change(
+    inputs: GroupInputs, tmp_path: Path
+) -> None:
+    inputs = replace(inputs, out_dir=tmp_path)
+    stages: list[str] = []
+
+    def ask(of: GroupInputs) -> AssociationContent:
+        return answer_association(of, "number", lambda stage, done, total: stages.append(stage))
+
+    first = ask(inputs)
+    assert ask(inputs) == first
+    key = ("04", "day", "rest")
+    run = inputs.runs[key]
+    output = replace(run.manifest.outputs[0], sha256="of a map that was made again")
+    again = replace(run, manifest=replace(run.manifest, outputs=(output,)))
+    changed = replace(inputs, runs=inputs.runs | {key: again})
+    ask(changed)
+    assert len(stages) == 2
+    moved = {name: replace(region, source={"mm": 99}) for name, region in inputs.regions.items()}
+    ask(replace(inputs, regions=moved))
+    assert len(stages) == 3
+    for path in tmp_path.rglob("*_pairs.tsv"):
+        path.unlink()
+    ask(replace(inputs, regions=moved))
+    assert len(stages) == 4
+    assert list(tmp_path.rglob("*_pairs.tsv"))

@@ -175,3 +175,17 @@ def test_whose_word_time_zero_is(index: DatasetIndex) -> None:
     assert start is not None
     assert (start.problem.line, start.problem.field) == (None, "PharmaceuticalDoseTime")
     assert str(start.problem.expected).startswith("90 s from the first volume of rest")
+
+
+def test_time_zero_is_told_by_drugs_that_were_written_down(index: DatasetIndex) -> None:
+    """Another infusion that the log leaves out was given as planned, half an hour earlier."""
+
+    def with_sedative(document: dict[str, dict]) -> None:
+        document["drugs"]["midazolam"] = {}
+        dose = {"drug": "midazolam", "route": "intravenous", "amount": 1, "unit": "mg",
+                "start_min": -30, "duration_min": 1}  # fmt: skip
+        document["treatments"]["ketamine"]["doses"].append(dose)
+
+    log(index, given(0.5, 90))
+    exposures = Exposures(protocol(with_sedative), index)
+    assert exposures.start_min(cell()) == pytest.approx(START_MIN)

@@ -254,3 +254,39 @@ def test_model_of_ones_own_or_built_in() -> None:
     assert (own.name, own.site, own.reference_weight_kg) == ("mine", "venous", 70.0)
     built_in = drug_model(protocol(), exposure.model_copy(update={"model": "domino"}))
     assert built_in == find_model("domino")
+
+
+def test_unit_of_exposure_is_one_for_runs_of_any_length(index: DatasetIndex) -> None:
+    cells = (cell("02"), cell("04", n_volumes=60))
+    exposures = Exposures(protocol(), index, cells)
+    curves = [exposures.curves(one, ["plasma"])["plasma"] for one in cells]
+    assert curves[0].peak_ng_ml == curves[1].peak_ng_ml
+    assert curves[0].peak_ng_ml == pytest.approx(curves[0].typical_ng_ml.max())
+
+
+def test_samples_after_a_pretreatment_are_fitted_too(index: DatasetIndex) -> None:
+    """The samples tell of the drug, whatever else was given before it."""
+
+    def pretreated(document: dict[str, dict]) -> None:
+        fitted(document)
+        own = document["treatments"]["ketamine"]
+        document["treatments"]["both"] = own
+        document["design"]["arms"]["both"] = {"treatment": "both"}
+
+    levels = {"concentration_ng_ml": [400.0, 150.0, 60.0], "session": ["infusion"] * 3}
+    exposures = Exposures(protocol(pretreated), with_samples(index, **levels))
+    curve = exposures.curves(replace(cell(), group="both", treatment="both"), ["plasma"])["plasma"]
+    assert curve.source.endswith("fitted to this participant's samples")
+    assert exposures.problems == []
+
+
+def test_a_sample_that_is_no_number_is_told_with_its_place(index: DatasetIndex) -> None:
+    table = with_samples(index, concentration_ng_ml=["400", "<5", "n/a"])
+    exposures = Exposures(protocol(fitted), table)
+    assert exposures.curves(cell(), ["plasma"]) == {}
+    told = {(p.subject, p.field, p.found) for p in exposures.problems}
+    assert told == {
+        ("02", "concentration_ng_ml", "<5"),
+        ("02", "concentration_ng_ml", "n/a"),
+    }
+    assert all(str(p.file).endswith("levels.tsv") for p in exposures.problems)

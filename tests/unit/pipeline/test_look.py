@@ -13,6 +13,7 @@ from phmri.exceptions import DatasetError, Problem
 from phmri.firstlevel import Noise, fit_glm, task_contrast
 from phmri.pipeline import look_ahead
 from phmri.pipeline._job import RunJob, run_inputs
+from phmri.pipeline._loading import gather_runs
 from phmri.pipeline._measure_words import describe_measure
 from phmri.pipeline._measures import Variant, measure_run
 from phmri.pipeline._model_measures import make_task_design
@@ -294,3 +295,13 @@ def test_single_runs_stop_a_trial_only_where_the_protocol_says(
     assert "sub-05" in said
     assert "no variance" in said
     assert ("phmri run will stop" in said) == (code == 1)
+
+
+def test_a_run_that_fails_now_leaves_no_earlier_result(trial: InfusionTrial) -> None:
+    job = jobs_of(trial, "02")["rest"]
+    assert run_job(job).status == "done"
+    assert list(gather_runs([job]))
+    path = job.run.path
+    path.write_bytes(path.read_bytes()[:400])
+    assert run_job(job).status == "failed"
+    assert not gather_runs([job])

@@ -265,3 +265,18 @@ def test_session_that_is_not_planned_is_not_missing(tmp_path: Path) -> None:
     )
     unplanned = replace(inputs, check=replace(inputs.check, cells=cells))
     assert count(unplanned, "step", "completers", {}).left_out == {}
+
+
+@pytest.mark.parametrize("session", ["ses-wek", "n/a"])
+def test_event_in_a_session_that_there_is_not_is_refused(tmp_path: Path, session: str) -> None:
+    write_people(tmp_path)
+    (tmp_path / "phenotype").mkdir(exist_ok=True)
+    (tmp_path / "phenotype" / "rescue.tsv").write_text(
+        f"participant_id\tsession_id\tgiven\nsub-01\t{session}\t1\nsub-02\tses-day\t1\n"
+    )
+    events = {"rescue": {"file": "rescue", "column": "given", "value": "1", "strategy": "exclude"}}
+    inputs = inputs_of(tmp_path, intercurrent_events=events)
+    with pytest.raises(DatasetError, match="session that the protocol does not have") as caught:
+        find_events(inputs.protocol, inputs.index)
+    (problem,) = caught.value.problems
+    assert (problem.subject, problem.field, problem.found) == ("01", "session_id", session)

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy import stats
 
 import phmri.group.blockade
 from phmri.exceptions import DesignError
@@ -215,3 +216,15 @@ def test_public_names():
     names = phmri.group.blockade.__all__
     assert_array_equal(names, sorted(names, key=lambda n: (not n.isupper(), n[0].islower(), n)))
     assert all(hasattr(phmri.group.blockade, name) for name in names)
+
+
+@pytest.mark.parametrize("confidence", [0.8, 0.99])
+def test_sentences_hang_on_the_error_rate_and_not_on_the_width_of_intervals(confidence):
+    """The pretreated effect is larger; p of the difference is 0.077, and 0.02 twice as far."""
+    for left, is_larger in ((0.68, False), (0.74, True)):
+        found = joint([0.5], [left])
+        difference = judge_blockade(found, margin=None).difference
+        p = 2 * stats.t.sf(abs(difference.effect / difference.se), difference.df)[0]
+        assert (p <= 0.05) == is_larger
+        said = explain(judge_blockade(found, margin=None, alpha=0.05, confidence=confidence))
+        assert ("larger, not smaller" in said[0]) == is_larger

@@ -142,3 +142,8 @@ def test_columns_that_cannot_be_told_apart_are_refused():
         proportional_odds(scores, np.ones((3, 1)), ("x",))
     with pytest.raises(DesignError, match="same score"):
         proportional_odds(np.ones(24), baseline[:, None], ("x",))
+
+
+def test_equal_scores_have_no_test():
+    with pytest.raises(DesignError, match="the same in everyone"):
+        quade_test(np.full(9, 4.0), tuple("aaabbbccc"), np.arange(9.0))
