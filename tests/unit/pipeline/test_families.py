@@ -159,6 +159,17 @@ def test_claim_is_taken_back(make: Make) -> None:
     assert apart == answers[-1]
 
 
+def test_verdict_on_a_blockade_goes_with_the_claim_of_its_family(make: Make) -> None:
+    said = "No difference was found. Blockade: not blocked."
+    answers = [make("a", 0.001), make("b", 0.6)]
+    answers = [replace(one, claim=replace(one.claim, sentence=said)) for one in answers]
+    families = settle_families(protocol_of("holm", "ab"), answers)
+    kept, lost = (settle_answer(families, one).claim.sentence for one in answers)
+    assert kept.startswith(said)
+    assert lost.startswith("No difference was found. Over the 2 questions")
+    assert "blocked" not in lost
+
+
 def test_kept_claim_says_its_p_over_the_family(make: Make) -> None:
     answers = [make("a", 0.01), make("b", refused=True)]
     families = settle_families(protocol_of("holm", "ab"), answers)

@@ -34,6 +34,8 @@ def asked(**more: object) -> dict[str, object]:
 BLOCKADE = {"reference": "saline", "margin": 1.0}
 QUESTIONS = {
     "blocked": asked(blockade=BLOCKADE, **ROOM) | {"role": "primary"},
+    "unclear": asked(blockade=BLOCKADE, **ROOM)
+    | {"contrast": ["both", "drug"], "session": "week"},
     "map": asked(blockade=BLOCKADE),
     "plain": asked(**ROOM),
     "lasting": asked(**ROOM)
@@ -174,3 +176,10 @@ def test_persistence_is_late_over_early_in_one_model(trial: Trial) -> None:
     # The question's own contrast is the late one.
     assert tested.estimate.effect[0] == pytest.approx(found.late)
     assert extra_statistics(trial.inputs, one, tested)["late"][0] == pytest.approx(found.late)
+
+
+def test_no_percentage_is_resampled_of_an_effect_that_may_be_none(trial: Trial) -> None:
+    found = blockade_of(trial, "unclear")
+    assert found is not None
+    assert abs(found.drug.t) < 3.0
+    assert found.bootstrap is None
