@@ -339,7 +339,7 @@ def test_the_surest_outcome_is_listed_whatever_else_is():
     """Peaks of a map are local maxima: the outcome that decides need not be among them."""
     names = tuple(f"e{k}" for k in range(6))
     claim = answer(3.0, kind="edges", n_outcomes=6, names=names, peaks=(3, 4))
-    assert [peak.index for peak in claim.peaks][0] == 0
+    assert claim.peaks[0].index == 0
     assert {peak.index for peak in claim.peaks} == {0, 3, 4}
     assert claim.least_pvalue == claim.peaks[0].pvalue_corrected
     assert answer(0.0).least_pvalue == answer(0.0).peaks[0].pvalue_corrected
