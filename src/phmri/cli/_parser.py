@@ -46,6 +46,9 @@ what it says of each question:
 
 exit code: 0 done, 1 a primary question cannot be answered, its p cannot reach alpha, or
 run would stop, 2 the protocol or the command is wrong.
+
+p-values that come from a model and not from shuffling: 'ordinal' is anticonservative with few
+participants (7 % at a nominal 5 % with 10 per arm; docs/validation.md has all rates).
 """
 
 _TEMPLATES = """\

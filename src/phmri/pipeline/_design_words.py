@@ -57,7 +57,7 @@ def order_words(question: Question) -> str:
     """
     return {
         "rank": "Student's t of the probability of superiority",
-        "ordinal": "Wald's z of the log odds ratio",
+        "ordinal": "Wald's z of the log odds ratio (anticonservative with few participants)",
     }.get(question.estimator, "")
 
 

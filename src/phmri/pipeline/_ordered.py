@@ -15,9 +15,9 @@ __all__ = ["P_OF_ORDER", "describe_effect", "effect_limits", "effect_unit", "in_
 
 P_OF_ORDER = {
     "rank": "The p-value comes from Student's t with Satterthwaite's degrees of freedom.",
-    "ordinal": "The p-value is that of Wald's z, which finds something a little too often with few "
-    "participants: in 6 to 7 % of simulated trials without an effect with 8 to 10 in each arm, at "
-    "a nominal 5 %.",
+    "ordinal": "The p-value is that of Wald's z, which with few participants finds something a "
+    "little too often: in 6 to 7 % of simulated trials without an effect with 8 to 10 in each "
+    "arm, at a nominal 5 %.",
 }
 _UNITS = {
     "rank": "probability of superiority above 0.5",
