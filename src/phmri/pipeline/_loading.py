@@ -65,6 +65,11 @@ class MeasuredRun:
         return self.manifest.excluded
 
     @property
+    def is_outdated(self) -> bool:  # numpydoc ignore=RT01
+        """Whether it was measured with other settings, or before its files changed."""
+        return self.excluded in {OTHER_SETTINGS, CHANGED_SINCE}
+
+    @property
     def step_key(self) -> str:  # numpydoc ignore=RT01
         """What it was made with, and what came of it."""
         outputs = sorted((Path(one.path).name, one.sha256) for one in self.manifest.outputs)

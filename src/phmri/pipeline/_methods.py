@@ -27,6 +27,8 @@ def write_methods(protocol: Protocol, runs: Mapping[RunKey, MeasuredRun]) -> tup
     tuple of str
         Citations as ``[doi:...]``.
     """
+    # What has to be measured again says nothing of this analysis.
+    runs = {key: run for key, run in runs.items() if not run.is_outdated}
     pipelines = sorted({run.job.run.pipeline for run in runs.values()})
     n_participants = len({subject for subject, _, _ in runs})
     sentences = [

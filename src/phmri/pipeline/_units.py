@@ -1,5 +1,6 @@
 """Participants of a question: who takes part, in which group, with which covariates."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +19,7 @@ from phmri.exceptions import DesignError, Problem
 from phmri.group import UnitTable
 from phmri.pipeline._loading import MeasuredRun, RunKey
 from phmri.pipeline._populations import Counted
-from phmri.pipeline._ratings import Rating
+from phmri.pipeline._ratings import Rating, score_of
 from phmri.pipeline._sound import few
 from phmri.protocol import Crossover, Protocol, Question, RoiToRoi, inference_of
 
@@ -105,7 +106,7 @@ def find_units(
     left_out = dict(counted.left_out)
     members: dict[str, dict[str, Source]] = {}
     for subject in sorted(cells):
-        found, lacking = _usable(cells[subject], subject, sources, counted.scores)
+        found, lacking = _usable(cells[subject], subject, sources, counted.scores, question.map)
         # Where every visit has a row of its own, those at hand take part.
         least = 1 if question.estimator in REPEATED else MIN_PERIODS
         spared = present_visits({subject: cells[subject]}) is not None
@@ -163,6 +164,7 @@ def _usable(
     subject: str,
     sources: Mapping[RunKey, Source],
     scores: Mapping[tuple[str, str], float],
+    part: str | None,
 ) -> tuple[dict[str, Source], str]:
     """Part what a participant has into usable and the reason why something is not."""
     found: dict[str, Source] = {}
@@ -174,11 +176,18 @@ def _usable(
             lacking = f"{where} is not measured (run the participant level)"
         elif source.excluded:
             lacking = f"{where}: {source.excluded}"
+        elif isinstance(source, Rating) and not _is_scored(source, part):
+            lacking = f"{where}: too few items of '{part}' are answered"
         elif isinstance(source, Rating) and (subject, cell.session) in scores:
             found[role] = replace(source, score=scores[subject, cell.session])
         else:
             found[role] = source
     return found, lacking
+
+
+def _is_scored(rating: Rating, part: str | None) -> bool:
+    """Tell whether a subscale has a score; the whole scale's was looked at by the check."""
+    return part is None or math.isfinite(score_of(rating, part))
 
 
 def _why_nobody(
