@@ -55,7 +55,7 @@ def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Fin
             both = (*effects, *mapping(value.get("scales")))
             yield from known(told, ("expected", name, "planted"), both, "effect or scale")
         for name, group in groups.items():
-            if group.n_planned is None and name not in mapping(value.get("participants")):
+            if group.n_planned is None and not value.get("participants"):
                 yield Finding(
                     path=("participants",),
                     what="nobody says how many people there are",

@@ -264,9 +264,7 @@ def _empty(effect: str, session: str, minutes: Float[np.ndarray, " n"]) -> Probl
 def _people(protocol: Protocol, truth: Truth, seed: int) -> tuple[Person, ...]:
     design = protocol.design
     planned = design.sequences if isinstance(design, Crossover) else design.arms
-    counts = {
-        name: truth.participants.get(name, group.n_planned or 0) for name, group in planned.items()
-    }
+    counts = truth.participants or {name: group.n_planned or 0 for name, group in planned.items()}
     groups = np.repeat(list(counts), list(counts.values()))
     np.random.default_rng(np.random.SeedSequence(seed)).shuffle(groups)
     width = max(2, len(str(groups.size)))

@@ -250,8 +250,9 @@ class Truth(Record):
     """Which of a demo's truths it is."""
     voxel_mm: Literal[2, 3, 4, 6] = 2
     tables: Tables | None = None
-    participants: dict[Name, Annotated[int, Field(ge=0, le=1000)]] = Field(default={})
-    """Arm or sequence -> people; as many as the protocol plans where it is left out."""
+    participants: dict[Name, Annotated[int, Field(ge=1, le=1000)]] = Field(default={})
+    """Arm or sequence -> people, nobody in those that are not named; without it, those that the
+    protocol plans."""
     scans: dict[Name, ScanTruth] = Field(min_length=1)
     regions: dict[Name, RegionSignal] = Field(default={})
     """Regions of the protocol that have fluctuations of their own, or carry effects."""

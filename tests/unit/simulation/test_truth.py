@@ -240,20 +240,23 @@ effects:
     read_truth(write(tmp_path, told), protocol)
 
 
-def test_groups_that_are_not_named_are_as_large_as_planned(tmp_path: Path) -> None:
+def test_groups_that_are_not_named_have_nobody_and_all_are_as_planned_without_names(
+    tmp_path: Path,
+) -> None:
     protocol = read_protocol(write_template("weigner2025", tmp_path / "protocol"))
     text = """
 phmri_truth: 1
-participants: {ketamine: 3, lamotrigine_ketamine: 0}
 scans:
   rest: {n_volumes: 40, t_r: 2}
   nback: {n_volumes: 40, t_r: 2, conditions: {0back: 1, 2back: 1}}
 """
-    plan = make_plan(protocol, read_truth(write(tmp_path, text), protocol), 3)
-    groups = [person.group for person in plan.people]
-    planned = protocol.design.arms["placebo"].n_planned
-    assert planned
-    assert {group: groups.count(group) for group in groups} == {"ketamine": 3, "placebo": planned}
+    groups = {}
+    for which, more in {"named": "participants: {ketamine: 3}\n", "planned": ""}.items():
+        plan = make_plan(protocol, read_truth(write(tmp_path, text + more), protocol), 3)
+        names = [person.group for person in plan.people]
+        groups[which] = {name: names.count(name) for name in names}
+    assert groups["named"] == {"ketamine": 3}
+    assert groups["planned"] == {name: arm.n_planned for name, arm in protocol.design.arms.items()}
 
 
 def test_data_that_were_not_simulated_are_left_alone(protocol_path: Path, tmp_path: Path) -> None:
