@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phmri.dataset import index_dataset, read_physio
+from phmri.dataset import index_dataset, physio_sidecars, read_physio
 from phmri.exceptions import DatasetError
 
 SIDECAR = {"SamplingFrequency": 4, "StartTime": -0.5, "Columns": ["cardiac", "respiratory"]}
@@ -48,6 +48,14 @@ def test_sidecars_are_inherited_and_the_nearest_wins(tmp_path):
     near = tmp_path / "sub-01" / "sub-01_task-rest_physio.json"
     near.write_text('{"SamplingFrequency": 50}')
     assert read_physio(path).sampling_hz == 50.0
+
+
+def test_every_sidecar_that_applies_is_an_input_of_the_recording(tmp_path):
+    path = write_recording(tmp_path / "sub-01" / "func", [(1.0, 2.0, 0.0)] * 3)
+    (tmp_path / "task-rest_physio.json").write_text(json.dumps(SIDECAR))
+    (tmp_path / "task-nback_physio.json").write_text("{}")
+    found = [sidecar.relative_to(tmp_path).as_posix() for sidecar in physio_sidecars(path)]
+    assert found == ["task-rest_physio.json", "sub-01/func/sub-01_task-rest_physio.json"]
 
 
 def test_no_sidecar(tmp_path):

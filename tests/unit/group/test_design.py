@@ -4,6 +4,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from phmri.exceptions import DesignError
 from phmri.group import UnitTable, make_unit_design
+from phmri.group._columns import Adjustment, find_aliased
 from phmri.protocol import Crossover, Parallel, Question
 
 ARMS = Parallel(kind="parallel", arms={a: {"treatment": a} for a in ("PLA", "KET", "LTG")})
@@ -210,3 +211,13 @@ def test_strata_of_one_arm_are_named():
 def test_orders_that_never_meet_in_a_stratum_are_refused():
     with pytest.raises(DesignError):
         make_unit_design(ask("crossover"), CROSSOVER, table("KP KP PK PK", strata="aabb"))
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_the_unit_of_a_covariate_does_not_decide_on_the_rank(unit):
+    values = np.random.default_rng(1).normal(size=(12, 1)) * unit
+    groups = np.repeat(np.eye(2), 6, axis=0)
+    adjustment = Adjustment(columns=values, names=("level",), notes=())
+    assert find_aliased(groups, ("a", "b"), adjustment) == ()
+    same = Adjustment(columns=groups[:, :1] * unit, names=("arm",), notes=())
+    assert find_aliased(groups, ("a", "b"), same)

@@ -657,3 +657,13 @@ def test_defaults(tmp_path):
     assert question.blockade.bayes_scale == pytest.approx(2**0.5 / 2)
     assert question.populations == ()
     assert protocol.associations["felt"].method == "pearson"
+
+
+def test_composite_of_a_scale_says_nothing_of_the_subscale_that_is_asked(tmp_path):
+    base = BASES[SCALES[0].base]
+    text = _replaced(base, "    measures: [total]", "    measures: [items]")
+    text = _replaced(text, "composite_value: 92", "composite_value: 4")
+    with pytest.raises(ProtocolError, match="says nothing of a subscale; found low") as caught:
+        _read(tmp_path, text)
+    told = [problem.field for problem in caught.value.problems]
+    assert told == ["questions.part.map", "associations.part_of.subscale"]
