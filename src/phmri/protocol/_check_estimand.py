@@ -108,6 +108,12 @@ def _check_composite(raw: Raw, path: Path, event: Raw) -> Iterator[Finding]:
             found=shown(value),
             expected=f"{low:g} to {high:g}",
         )
+    yield from _check_subscales(raw, path[-1], named)
+
+
+def _check_subscales(raw: Raw, event: object, named: list[str]) -> Iterator[Finding]:
+    """Check that no subscale is asked of, of which a composite event says nothing."""
+    scales = entries(raw, "scales")
     for section, measure, part in _PARTS:
         for asked, item in entries(raw, section).items():
             own = scales.get(text(item.get(measure)) or "", {})
@@ -118,5 +124,5 @@ def _check_composite(raw: Raw, path: Path, event: Raw) -> Iterator[Finding]:
                     what="a composite event gives the whole scale a score, which says nothing of "
                     "a subscale",
                     found=subscale,
-                    expected=f"the whole scale, or another strategy for the event '{path[-1]}'",
+                    expected=f"the whole scale, or another strategy for the event '{event}'",
                 )

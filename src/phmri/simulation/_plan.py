@@ -196,12 +196,10 @@ def make_plan(protocol: Protocol, truth: Truth, seed: int) -> TrialPlan:
     Raises
     ------
     SimulationError
-        Nobody takes part, or a curve is 0 all through a run that should carry it.
+        A curve is 0 all through a run that should carry it.
     """
     people = _people(protocol, truth, seed)
     problems: list[Problem] = []
-    if not people:
-        problems.append(Problem(what="nobody takes part", field="participants", expected="people"))
     lost = _lost_visits(protocol, truth, seed, len(people))
     runs = []
     places = product(people, enumerate(protocol.sessions), enumerate(protocol.scans.items()))
