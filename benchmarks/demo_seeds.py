@@ -1,12 +1,14 @@
 """How often a small demo finds what was planted, and claims what was not, over many seeds.
 
-    python benchmarks/demo_seeds.py weigner2025|deakin2008 [--seeds 20] [--first 1] [--table]
+    python benchmarks/demo_seeds.py weigner2025|deakin2008 [--seeds 20] [--first 1]
+    python benchmarks/demo_seeds.py weigner2025 --scenario not_blocked --seeds 1
+    python benchmarks/demo_seeds.py weigner2025 --table
 
 Every seed is simulated (every number is of simulated data) and analysed by `phmri demo` in a
 folder that is removed again. What each seed gave goes to
-``benchmarks/results/demo_NAME.json`` at once, and seeds that are there already are not run again,
-so that the work can be stopped at any time. The table of ``docs/demo.md`` is made from that file;
-``--table`` does this alone.
+``benchmarks/results/demo_NAME.json`` (``demo_NAME_SCENARIO.json``) at once, and seeds that are
+there already are not run again, so that the work can be stopped at any time. The tables of
+``docs/demo.md`` are made from these files; ``--table`` does this alone.
 """
 
 import argparse
@@ -25,6 +27,7 @@ from scipy.stats import binomtest
 HERE = Path(__file__).resolve().parent
 DOC = HERE.parent / "docs" / "demo.md"
 DEMOS = ("weigner2025", "deakin2008")
+PUBLISHED = "published"
 KEPT = (
     "question",
     "role",
@@ -40,24 +43,26 @@ KEPT = (
 )
 
 
-def result_file(name):
-    return HERE / "results" / f"demo_{name}.json"
+def result_file(name, scenario=PUBLISHED):
+    suffix = "" if scenario == PUBLISHED else f"_{scenario}"
+    return HERE / "results" / f"demo_{name}{suffix}.json"
 
 
-def read_result(name):
-    path = result_file(name)
+def read_result(name, scenario=PUBLISHED):
+    path = result_file(name, scenario)
     if path.exists():
         return json.loads(path.read_text())
-    return {"simulated": True, "demo": name, "seeds": {}}
+    return {"simulated": True, "demo": name, "scenario": scenario, "seeds": {}}
 
 
-def run_seed(name, seed, workers):
+def run_seed(name, scenario, seed, workers):
     """Run the demo of one seed, and read what it says of itself."""
     started = time.perf_counter()
     phmri = Path(sys.executable).with_name("phmri")
     with tempfile.TemporaryDirectory(prefix=f"{name}-{seed}-") as folder:
         target = Path(folder) / "demo"
-        command = [phmri, "demo", name, target, "--seed", str(seed), "--n-workers", str(workers)]
+        command = [phmri, "demo", name, target, "--scenario", scenario]
+        command += ["--seed", str(seed), "--n-workers", str(workers)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         table = target / "recovered.tsv"
         if not table.exists():
@@ -98,8 +103,37 @@ def write_table(name):
             f"| {f'“{wanted}” {share(verdicts, len(own))}' if wanted != 'n/a' else '–'} "
             f"| {elsewhere} of {len(found)} |"
         )
+    put_in_docs(name, lines)
+
+
+def write_scenarios(name):
+    """Put beside each other what single seeds of the other scenarios gave."""
+    lines = [
+        "| scenario | seed | as planted | verdicts on blockade | not as planted |",
+        "|---|---|---|---|---|",
+    ]
+    for path in sorted((HERE / "results").glob(f"demo_{name}_*.json")):
+        result = json.loads(path.read_text())
+        for seed, made in sorted(result["seeds"].items(), key=lambda item: int(item[0])):
+            rows = made["questions"]
+            asked = [row for row in rows if row["blockade"] != "n/a"]
+            verdicts = [f"{row['question']} “{row['blockade']}”" for row in asked]
+            wrong = [row for row in rows if row["right"] == "no"]
+            words = [
+                f"{row['question']} ({row['role']}): {row['planted']} planted, {row['found']}, "
+                f"p {row['p_corrected']}"
+                for row in wrong
+            ]
+            lines.append(
+                f"| `{result['scenario']}` | {seed} | {len(rows) - len(wrong)} of {len(rows)} "
+                f"| {'; '.join(verdicts) or '–'} | {'; '.join(words) or '–'} |"
+            )
+    put_in_docs(f"{name} scenarios", lines)
+
+
+def put_in_docs(mark, lines):
     text = DOC.read_text()
-    start, stop = f"<!-- {name} -->\n", f"<!-- end {name} -->"
+    start, stop = f"<!-- {mark} -->\n", f"<!-- end {mark} -->"
     before, rest = text.split(start)
     DOC.write_text(before + start + "\n".join(lines) + "\n" + stop + rest.split(stop)[1])
 
@@ -116,19 +150,22 @@ def main():
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--scenario", default=PUBLISHED)
     parser.add_argument("--table", action="store_true")
     asked = parser.parse_args()
     if not asked.table:
         for seed in range(asked.first, asked.first + asked.seeds):
-            result = read_result(asked.name)
+            result = read_result(asked.name, asked.scenario)
             if str(seed) in result["seeds"]:
                 continue
-            result["seeds"][str(seed)] = run_seed(asked.name, seed, asked.workers)
-            result_file(asked.name).write_text(json.dumps(result, indent=1) + "\n")
-            wrong = [r["question"] for r in result["seeds"][str(seed)]["questions"]
-                     if r["right"] == "no"]  # fmt: skip
-            print(seed, result["seeds"][str(seed)]["seconds"], "s; not as planted:", *wrong)
+            made = run_seed(asked.name, asked.scenario, seed, asked.workers)
+            result["seeds"][str(seed)] = made
+            path = result_file(asked.name, asked.scenario)
+            path.write_text(json.dumps(result, indent=1) + "\n")
+            wrong = [row["question"] for row in made["questions"] if row["right"] == "no"]
+            print(seed, made["seconds"], "s; not as planted:", *wrong)
     write_table(asked.name)
+    write_scenarios(asked.name)
 
 
 if __name__ == "__main__":

@@ -550,6 +550,22 @@ def test_broken_run_leaves_nothing_and_the_others_are_kept(trial: InfusionTrial)
     assert '"failed"' in log
 
 
+def test_report_says_why_a_run_could_not_be_measured(trial: InfusionTrial) -> None:
+    document = trial.document
+    document["exclusions"]["broken_run"] = "exclude"
+    trial.write_protocol(document)
+    (hostile,) = (item for item in HOSTILE if item.name == "mean taken out")
+    hostile.damage(trial)
+    code, printed = run(trial)
+    assert code == 0, printed
+    assert "1 runs broken" in printed
+    assert not list((trial.out / hostile.says[0]).rglob("*.nii.gz"))
+    # Another call, which measures nothing, still knows.
+    assert call("run", trial.bids, trial.out, "group", "--protocol", trial.protocol)[0] == 0
+    assert "could not be measured: " in (trial.out / "report" / "index.html").read_text()
+    assert "5 kept from before, 0 runs excluded, 1 runs broken" in run(trial)[1]  # tried again
+
+
 def test_runs_that_cannot_be_computed_are_left_out_where_the_protocol_says(
     trial: InfusionTrial,
 ) -> None:

@@ -4,16 +4,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from phmri.dataset import write_json
-from phmri.exceptions import DatasetError, Problem
 from phmri.inference import Claim, claim_to_dict
 from phmri.pipeline._provenance import FileRecord
-from phmri.pipeline._read_as import read_as
+from phmri.pipeline._read_as import read_as, read_kept
 from phmri.report import BesideContent
 
-__all__ = ["AnswerRecord", "read_record", "store_settled", "write_record"]
+__all__ = ["AnswerRecord", "kept_record", "read_record", "store_settled", "write_record"]
+
+FILE = "claim.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +59,23 @@ def read_record(folder: Path) -> AnswerRecord:
     ------
     DatasetError
         There is none, or none of this version.
+    """  # noqa: DOC502 - raised by read_as
+    return read_as(AnswerRecord, folder / FILE)
+
+
+def kept_record(folder: Path) -> AnswerRecord | None:
+    """Read the record of an answer, or give None where none is there that can be read.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the question.
+
+    Returns
+    -------
+    AnswerRecord or None
     """
-    path = folder / "claim.json"
-    try:
-        return read_as(AnswerRecord, path)
-    except ValidationError as error:
-        raise DatasetError(
-            Problem(
-                what="not a claim of this version; remove it to answer the question again",
-                file=str(path),
-                found=f"{error.error_count()} fields that do not fit",
-            )
-        ) from error
+    return read_kept(AnswerRecord, folder / FILE)
 
 
 def write_record(folder: Path, record: AnswerRecord) -> None:
@@ -83,7 +87,7 @@ def write_record(folder: Path, record: AnswerRecord) -> None:
         Of the question.
     record : AnswerRecord
     """
-    write_json(folder / "claim.json", asdict(record))
+    write_json(folder / FILE, asdict(record))
 
 
 def store_settled(folder: Path, claim: Claim) -> None:

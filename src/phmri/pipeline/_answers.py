@@ -12,13 +12,12 @@ from jaxtyping import Float
 from phmri.dataset import (
     read_image,
     read_table,
-    sidecar_path,
     write_image,
     write_table,
 )
-from phmri.exceptions import DatasetError, DesignError
+from phmri.exceptions import DesignError
 from phmri.inference import Claim, Outcomes, claim_from_dict, claim_to_dict, make_refusal
-from phmri.pipeline._answer_record import AnswerRecord, read_record, write_record
+from phmri.pipeline._answer_record import AnswerRecord, kept_record, read_record, write_record
 from phmri.pipeline._answer_tables import (
     Answer,
     clusters_table,
@@ -28,7 +27,7 @@ from phmri.pipeline._answer_tables import (
     values_label,
 )
 from phmri.pipeline._loading import LoadedOutcomes
-from phmri.pipeline._provenance import FileRecord, is_current
+from phmri.pipeline._provenance import FileRecord, is_current, remove_outputs
 from phmri.pipeline._treatment_words import say_treatments
 from phmri.protocol import Inference, Protocol, Question, protocol_sha256
 from phmri.report import QuestionContent
@@ -208,14 +207,8 @@ def _write_statistics(folder: Path, answer: Answer, sidecar: dict[str, object]) 
 
 def _remove_earlier(folder: Path) -> None:
     """Remove what an earlier answer wrote: another method may write other files."""
-    try:
-        earlier = read_record(folder).outputs
-    except DatasetError:  # none, or damaged since
-        return
-    for output in earlier:
-        path = folder / Path(output.path).name  # the folder may have been moved
-        path.unlink(missing_ok=True)
-        sidecar_path(path).unlink(missing_ok=True)
+    record = kept_record(folder)
+    remove_outputs(record.outputs if record is not None else (), folder)
 
 
 def answered_under(folder: Path) -> str:
@@ -230,10 +223,8 @@ def answered_under(folder: Path) -> str:
     str
         Empty when it was not, or refused.
     """
-    try:
-        return read_record(folder).step_key
-    except DatasetError:
-        return ""
+    record = kept_record(folder)
+    return "" if record is None else record.step_key
 
 
 def read_answer(folder: Path, key: str, paths: Sequence[Path]) -> QuestionAnswer | None:
@@ -252,11 +243,8 @@ def read_answer(folder: Path, key: str, paths: Sequence[Path]) -> QuestionAnswer
     QuestionAnswer or None
         None when there is none, or it is out of date.
     """
-    if not (folder / "claim.json").is_file():
-        return None
-    try:
-        record = read_record(folder)
-    except DatasetError:  # damaged since: as good as not there
+    record = kept_record(folder)
+    if record is None:
         return None
     current = is_current(
         key,

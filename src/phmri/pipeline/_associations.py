@@ -5,10 +5,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
-from pydantic import ValidationError
-
 from phmri.dataset import read_json, write_json
-from phmri.exceptions import DatasetError, DesignError, InferenceError
+from phmri.exceptions import DesignError, InferenceError
 from phmri.pipeline._asked import GroupInputs
 from phmri.pipeline._association_answer import answer_parts
 from phmri.pipeline._association_data import AssociationData, load_association
@@ -20,7 +18,7 @@ from phmri.pipeline._provenance import (
     left_in,
     remove_outputs,
 )
-from phmri.pipeline._read_as import read_as
+from phmri.pipeline._read_as import read_kept
 from phmri.protocol import Association, Inference, inference_of, protocol_sha256
 from phmri.report import AssociationContent
 
@@ -62,17 +60,18 @@ def answer_association(
     """
     item, settings = inputs.protocol.associations[name], inference_of(inputs.protocol, name)
     folder = _folder(inputs, name)
+    kept = read_kept(_Record, folder / FILE)
+    earlier = kept.outputs if kept is not None else ()
     try:
         data = load_association(inputs, name)
         key = _key(inputs, item, settings, data)
-        kept = _read(folder)
         if kept is not None and kept.step_key == key and are_there(kept.outputs, folder):
             return kept.alone or kept.content
-        _remove_earlier(folder)
+        remove_outputs(earlier, folder)
         on_progress(f"Association {name}", 0, 1)
         content = answer_parts(inputs, name, data, folder)
     except (DesignError, InferenceError) as error:
-        _remove_earlier(folder)
+        remove_outputs(earlier, folder)
         key, content = "", refuse_association(name, item, str(error))
     record = _Record(
         step_key=key,
@@ -82,11 +81,6 @@ def answer_association(
     )
     write_json(folder / FILE, asdict(record))
     return content
-
-
-def _remove_earlier(folder: Path) -> None:
-    earlier = _read(folder)
-    remove_outputs(earlier.outputs if earlier else (), folder)
 
 
 def _folder(inputs: GroupInputs, name: str) -> Path:
@@ -130,10 +124,3 @@ def _key(
             "sources": data.sources,
         }
     )
-
-
-def _read(folder: Path) -> _Record | None:
-    try:
-        return read_as(_Record, folder / FILE)
-    except (DatasetError, ValidationError):  # none, or not of this version
-        return None

@@ -126,17 +126,7 @@ def _kept(protocol: Protocol, cell: Cell) -> MeasuredRun:
         session=known[1],
         scan=known[2],
         excluded="",
-        sources=(),
-        outputs=(),
         n_volumes=cell.run.n_volumes or 0,
-        mean_fd_mm=None,
-        mean_std_dvars=None,
-        tsnr_median=None,
-        region_voxels={},
-        region_coverage={},
-        region_sources={},
-        cleaning={},
-        nuisance={},
     )
     return MeasuredRun(job=job, manifest=manifest)
 

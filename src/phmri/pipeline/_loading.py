@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from phmri.dataset import read_image
-from phmri.exceptions import DatasetError, DesignError, Problem
+from phmri.exceptions import DesignError, Problem
 from phmri.pipeline._job import RunJob, manifest_path, run_inputs, run_key
-from phmri.pipeline._manifest import RunManifest, read_manifest
+from phmri.pipeline._manifest import RunManifest
 from phmri.pipeline._outcome_files import (
     outcome_column,
     outcome_path,
@@ -21,6 +21,7 @@ from phmri.pipeline._outcome_files import (
     unknown_outcome,
 )
 from phmri.pipeline._provenance import are_same, hash_parameters
+from phmri.pipeline._read_as import read_kept
 from phmri.pipeline._sound import few, is_as_measured, refuse_altered, refuse_odd_grids
 from phmri.protocol import Protocol, Question, RoiToRoi
 from phmri.signals import RegionOnGrid
@@ -120,12 +121,8 @@ def gather_runs(jobs: Sequence[RunJob]) -> dict[RunKey, MeasuredRun]:
     """
     runs: dict[RunKey, MeasuredRun] = {}
     for job in jobs:
-        path = manifest_path(job)
-        if not path.is_file():
-            continue
-        try:
-            manifest = read_manifest(path)
-        except DatasetError:  # damaged since: as good as not measured
+        manifest = read_kept(RunManifest, manifest_path(job))
+        if manifest is None:  # or damaged since: as good as not measured
             continue
         reason = OTHER_SETTINGS if manifest.step_key != job.key else ""
         if not reason and not are_same(manifest.sources, run_inputs(job.run)):

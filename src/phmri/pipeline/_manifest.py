@@ -1,16 +1,12 @@
 """What a finished run leaves beside its maps: written last, read by the group level."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from phmri import __version__
 from phmri.dataset import write_json
-from phmri.exceptions import DatasetError, Problem
 from phmri.pipeline._provenance import FileRecord
-from phmri.pipeline._read_as import read_as
 from phmri.signals import Cleaning
 
 __all__ = [
@@ -18,7 +14,6 @@ __all__ = [
     "RunManifest",
     "describe_cleaning",
     "known",
-    "read_manifest",
     "write_manifest",
 ]
 
@@ -56,7 +51,9 @@ class RunManifest:
     software_version, protocol_sha256 : str
     subject, session, scan : str
     excluded : str
-        Why the run was left out by rule; empty when it is used.
+        Why the run was left out; empty when it is used.
+    broken : bool
+        Whether it could not be measured, and is tried again the next time.
     sources : tuple of FileRecord
     outputs : tuple of FileRecord
     n_volumes : int
@@ -77,17 +74,18 @@ class RunManifest:
     session: str
     scan: str
     excluded: str
-    sources: tuple[FileRecord, ...]
-    outputs: tuple[FileRecord, ...]
-    n_volumes: int
-    mean_fd_mm: float | None
-    mean_std_dvars: float | None
-    tsnr_median: float | None
-    region_voxels: dict[str, int]
-    region_coverage: dict[str, float]
-    region_sources: dict[str, dict[str, object]]
-    cleaning: dict[str, CleaningManifest]
-    nuisance: dict[str, float]
+    broken: bool = False
+    sources: tuple[FileRecord, ...] = ()
+    outputs: tuple[FileRecord, ...] = ()
+    n_volumes: int = 0
+    mean_fd_mm: float | None = None
+    mean_std_dvars: float | None = None
+    tsnr_median: float | None = None
+    region_voxels: dict[str, int] = field(default_factory=dict)
+    region_coverage: dict[str, float] = field(default_factory=dict)
+    region_sources: dict[str, dict[str, object]] = field(default_factory=dict)
+    cleaning: dict[str, CleaningManifest] = field(default_factory=dict)
+    nuisance: dict[str, float] = field(default_factory=dict)
 
 
 def describe_cleaning(cleaning: Cleaning) -> CleaningManifest:
@@ -134,31 +132,3 @@ def write_manifest(path: Path, manifest: RunManifest) -> None:
     manifest : RunManifest
     """
     write_json(path, asdict(manifest))
-
-
-def read_manifest(path: Path) -> RunManifest:
-    """Read a manifest.
-
-    Parameters
-    ----------
-    path : Path
-
-    Returns
-    -------
-    RunManifest
-
-    Raises
-    ------
-    DatasetError
-        If the file is not a manifest of this version.
-    """
-    try:
-        return read_as(RunManifest, path)
-    except ValidationError as error:
-        raise DatasetError(
-            Problem(
-                what="not a record of a finished run; remove it to measure the run again",
-                file=str(path),
-                found=f"{error.error_count()} fields that do not fit",
-            )
-        ) from error

@@ -68,6 +68,8 @@ def run_job(job: RunJob) -> RunOutcome:
     except OutputError:
         raise
     except PhmriError as error:
+        if job.exclusions.broken_run == "exclude":
+            _leave_reason(job, "; ".join(dict.fromkeys(item.what for item in error.problems)))
         located = (
             problem
             if problem.subject
@@ -76,6 +78,25 @@ def run_job(job: RunJob) -> RunOutcome:
         )
         seconds = time.perf_counter() - started
         return RunOutcome(status="failed", problems=tuple(located), seconds=seconds)
+
+
+def _leave_reason(job: RunJob, reason: str) -> None:
+    """Tell the group level, which may be another call, why there are no results."""
+    try:
+        inputs = tuple(map(FileRecord.of, run_inputs(job.run)))
+    except OSError:  # gone or locked: it could not be told from another later
+        return
+    manifest = RunManifest(
+        step_key=job.key,
+        protocol_sha256=job.protocol_sha256,
+        subject=job.run.subject,
+        session=job.session,
+        scan=job.scan_name,
+        excluded=f"could not be measured: {reason}",
+        broken=True,
+        sources=inputs,
+    )
+    write_manifest(manifest_path(job), manifest)
 
 
 def _measure_run(job: RunJob) -> RunOutcome:

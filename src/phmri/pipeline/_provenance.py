@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from phmri.dataset import file_sha256
+from phmri.dataset import file_sha256, sidecar_path
 from phmri.exceptions import OutputError, Problem
 from phmri.pipeline._versions import software_versions
 
@@ -205,7 +205,7 @@ def left_in(folder: Path, *, record: str) -> tuple[FileRecord, ...]:
 
 
 def remove_outputs(outputs: Iterable[FileRecord], folder: Path) -> None:
-    """Remove what an earlier step left: this one may write other files.
+    """Remove what an earlier step left, and its sidecars: this one may write other files.
 
     Parameters
     ----------
@@ -214,7 +214,9 @@ def remove_outputs(outputs: Iterable[FileRecord], folder: Path) -> None:
         Where they are now.
     """
     for output in outputs:
-        (folder / Path(output.path).name).unlink(missing_ok=True)
+        path = folder / Path(output.path).name
+        path.unlink(missing_ok=True)
+        sidecar_path(path).unlink(missing_ok=True)
 
 
 def _paired(

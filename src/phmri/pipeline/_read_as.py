@@ -4,11 +4,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from phmri.dataset import read_json
+from phmri.exceptions import DatasetError, Problem
 
-__all__ = ["read_as"]
+__all__ = ["read_as", "read_kept"]
 
 Kind = TypeVar("Kind")
 
@@ -32,9 +33,40 @@ def read_as(kind: type[Kind], path: Path) -> Kind:
     -------
     kind
 
-    Notes
-    -----
-    A pydantic ``ValidationError`` says that the file holds something else.
+    Raises
+    ------
+    DatasetError
+        There is none, or none of this version.
     """
-    record: Kind = _adapter(kind).validate_python(read_json(path))  # type: ignore[arg-type]
+    content = read_json(path)
+    try:
+        record: Kind = _adapter(kind).validate_python(content)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise DatasetError(
+            Problem(
+                what="not a record of this version; remove it to have its step done again",
+                file=str(path),
+                found=f"{error.error_count()} fields that do not fit",
+            )
+        ) from error
     return record
+
+
+def read_kept(kind: type[Kind], path: Path) -> Kind | None:
+    """Read a record, or give None where none is there that can be read.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass.
+    path : Path
+        JSON.
+
+    Returns
+    -------
+    kind or None
+    """
+    try:
+        return read_as(kind, path)
+    except DatasetError:
+        return None

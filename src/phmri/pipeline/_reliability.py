@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from pydantic import ValidationError
 
 from phmri.dataset import read_image, write_image, write_json, write_table
-from phmri.exceptions import SAME_OUTCOME, DatasetError, DesignError, InferenceError
+from phmri.exceptions import SAME_OUTCOME, DesignError, InferenceError
 from phmri.group import bland_altman, crossed_components, intraclass_correlation
 from phmri.pipeline._answers import fill
 from phmri.pipeline._asked import GroupInputs
@@ -22,7 +21,7 @@ from phmri.pipeline._provenance import (
     left_in,
     remove_outputs,
 )
-from phmri.pipeline._read_as import read_as
+from phmri.pipeline._read_as import read_kept
 from phmri.pipeline._reliability_data import (
     ReliabilityData,
     find_repeated,
@@ -89,17 +88,18 @@ def estimate_reliability(
     """
     item = inputs.protocol.reliability[name]
     folder = inputs.out_dir / "group" / f"reliability-{name.replace('_', '')}"
+    kept = read_kept(_Record, folder / FILE)
+    earlier = kept.outputs if kept is not None else ()
     try:
         data = load_reliability(inputs, name)
         key = _key(inputs, item, data)
-        kept = _read(folder)
         if kept is not None and kept.step_key == key and are_there(kept.outputs, folder):
             return _with_map(folder, kept.result)
-        _remove_earlier(folder)
+        remove_outputs(earlier, folder)
         on_progress(f"Reliability {name}", 0, 1)
         result = _compute(inputs, name, data, folder)
     except (DesignError, InferenceError) as error:
-        _remove_earlier(folder)
+        remove_outputs(earlier, folder)
         key, result = "", _refusal(name, item, str(error))
     record = _Record(
         step_key=key,
@@ -153,18 +153,6 @@ def _key(inputs: GroupInputs, item: Reliability, data: ReliabilityData) -> str:
             "sources": data.sources,
         }
     )
-
-
-def _remove_earlier(folder: Path) -> None:
-    earlier = _read(folder)
-    remove_outputs(earlier.outputs if earlier else (), folder)
-
-
-def _read(folder: Path) -> _Record | None:
-    try:
-        return read_as(_Record, folder / FILE)
-    except (DatasetError, ValidationError):  # none, or not of this version
-        return None
 
 
 def _with_map(folder: Path, result: ReliabilityResult) -> ReliabilityContent:

@@ -16,10 +16,11 @@ from phmri.pipeline._answer_trial import Answered, answer_trial
 from phmri.pipeline._execute import execute, n_workers_that_fit
 from phmri.pipeline._guard import refuse_foreign_output
 from phmri.pipeline._job import RunJob, manifest_path, run_inputs, run_key
-from phmri.pipeline._manifest import RunManifest, read_manifest
+from phmri.pipeline._manifest import RunManifest
 from phmri.pipeline._participant import run_job
 from phmri.pipeline._plan import make_plan, memory_per_run_gb
 from phmri.pipeline._provenance import StepLog, is_current
+from phmri.pipeline._read_as import read_kept
 from phmri.pipeline._trial import OnProgress, Tally, Trial
 from phmri.pipeline._versions import dataset_description
 from phmri.protocol import Protocol, protocol_sha256, read_protocol
@@ -277,11 +278,8 @@ def _measure_runs(trial: Trial, *, n_workers: int) -> None:
 def _finished_manifest(job: RunJob) -> RunManifest | None:
     """Read what a run left, unless it has to be measured again."""
     path = manifest_path(job)
-    if not path.is_file():
-        return None
-    try:
-        manifest = read_manifest(path)
-    except DatasetError:  # damaged since: as good as not there
+    manifest = read_kept(RunManifest, path)
+    if manifest is None or manifest.broken:
         return None
     finished = is_current(
         job.key,

@@ -15,9 +15,10 @@ import numpy as np
 from jaxtyping import Int
 
 from phmri.dataset import open_volumes, read_mask
-from phmri.exceptions import DatasetError, PhmriError, Problem
+from phmri.exceptions import PhmriError, Problem
 from phmri.pipeline._job import RunJob, manifest_path
-from phmri.pipeline._manifest import read_manifest
+from phmri.pipeline._manifest import RunManifest
+from phmri.pipeline._read_as import read_kept
 from phmri.pipeline._series_faults import series_faults
 
 __all__ = ["find_still_regions", "is_measured"]
@@ -77,15 +78,11 @@ def is_measured(job: RunJob) -> bool:
     bool
         Without a look at the results: whether they may be kept is decided when they are due.
     """
-    path = manifest_path(job)
-    if not path.is_file():
-        return False
-    try:
-        manifest = read_manifest(path)
-    except DatasetError:
+    manifest = read_kept(RunManifest, manifest_path(job))
+    if manifest is None or manifest.broken or manifest.step_key != job.key:
         return False
     image = next((item for item in manifest.sources if item.path == str(job.run.path)), None)
-    if image is None or manifest.step_key != job.key:
+    if image is None:
         return False
     try:
         stat = job.run.path.stat()
