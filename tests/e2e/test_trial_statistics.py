@@ -554,6 +554,7 @@ def write_arms(root: Path) -> None:
         {"participant_id": [f"{k:02d}" for k in range(1, 19)], "arm": list(ARMS) * 6}
     )
     people["twin"] = (people["arm"] == "drug").astype(int)
+    people["ill"] = ["yes" if k in {1, 2, 4} else "no" for k in range(1, 19)]
     table = people.merge(pd.DataFrame({"session_id": ["before", "day", "week"]}), how="cross")
     day, drug = table["session_id"] == "day", table["arm"] == "drug"
     table["score"] = (20 + 8 * (day & drug) + rng.normal(0, 3, len(table))).round(1)
@@ -686,3 +687,30 @@ def test_bad_input_is_one_clear_error(
         assert part in printed, printed
     assert "Traceback" not in printed
     assert not (tmp_path / "out" / "report").exists()
+
+
+def test_other_populations_allow_for_unequal_variances_too(tmp_path: Path) -> None:
+    write_arms(tmp_path)
+    asked = asked_of_arms("score", "post", role="primary", populations=["everyone", "well"])
+    ill = {"column": "ill", "value": "yes", "strategy": "treatment_policy"}
+    code, printed = run_rated(
+        tmp_path,
+        arms_document(
+            {"it": asked},
+            inference={"statistic": "v"},
+            intercurrent_events={"ill": ill},
+            populations={"everyone": {}, "well": {"exclude_events": ["ill"]}},
+        ),
+    )
+    assert code == 0, printed
+    people = pd.read_csv(tmp_path / "bids" / "participants.tsv", sep="\t")
+    table = pd.read_csv(tmp_path / "bids" / "phenotype" / "score.tsv", sep="\t").merge(people)
+    day = table[table["session_id"] == "ses-day"]
+    rows = claim(tmp_path / "out", "it")["beside"]["populations"]
+    for row, counted in zip(rows, (day, day[day["ill"] == "no"]), strict=True):
+        scores = counted.groupby("arm")["score"].agg(list)
+        welch = scipy.stats.ttest_ind(scores["drug"], scores["placebo"], equal_var=False)
+        interval = welch.confidence_interval(0.95)
+        assert row["n_per_group"]["drug"] == len(scores["drug"])
+        assert row["pvalue"] == pytest.approx(welch.pvalue, rel=1e-9)
+        assert (row["ci_low"], row["ci_high"]) == pytest.approx(interval, rel=1e-9)

@@ -7,7 +7,7 @@ import scipy.stats
 
 from phmri.exceptions import DesignError, InferenceError
 from phmri.group import Estimate, fit_covered
-from phmri.inference import Claim
+from phmri.inference import Claim, infer, match_estimate
 from phmri.pipeline._asked import Asked, GroupInputs, ask
 from phmri.pipeline._beside import interval_at, same_place
 from phmri.pipeline._loading import LoadedOutcomes
@@ -92,6 +92,9 @@ def _other(
             Y, baseline = stack_outcomes(other.design, found)
             usable = np.nanmax(Y, axis=0) > np.nanmin(Y, axis=0)
             estimate = fit_covered(other.design, Y, baseline, usable)
+            if other.settings.statistic == "v":  # the standard error and df of Welch
+                plain = other.settings.model_copy(update={"method": "holm"})
+                estimate = match_estimate(estimate, infer(other.design, Y, baseline, plain))
         place = same_place(outcomes, index, found)
         if place is not None and usable[place]:
             return _content(other, name, estimate, place)
