@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-import phmri.simulation
 from phmri.cli import main
 from phmri.simulation import SimulatedTrial, make_small_tree
 
@@ -24,7 +23,7 @@ def test_terminal_and_page_name_the_scenario(
             file.write("scenario: half_blocked\nnotes: Half of it is <left>.\n")
         return trial
 
-    monkeypatch.setattr(phmri.simulation, "simulate_demo", tiny_demo)
+    monkeypatch.setattr("phmri.cli._demo.simulate_demo", tiny_demo)
     words = ["demo", "weigner2025", str(tmp_path / "demo"), "--scenario", "half_blocked"]
     assert main([*words, "--n-workers", "1"]) in {0, 1}
     assert asked == ["weigner2025", "half_blocked", False, None, ()]

@@ -629,7 +629,7 @@ def rows(printed: str, title: str) -> str:
 def test_check_and_design_list_associations(
     trial: InfusionTrial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("phmri.cli._commands._OUT", Console(width=200, highlight=False))
+    monkeypatch.setattr("phmri.cli._commands.OUT", Console(width=200, highlight=False))
     rate(trial, "01", "02", "03", "04", "05")
     for words in (("check", trial.protocol, trial.bids), ("design", trial.protocol, trial.bids)):
         code, printed = call(*words)

@@ -2,25 +2,21 @@
 
 import argparse
 import os
-import shlex
-import sys
 from collections.abc import Callable, Iterable
 
 import psutil
-from rich.console import Console
 
 from phmri.cli._beside_tables import beside_tables, reliabilities_table
 from phmri.cli._guard import refuse_foreign_demo
 from phmri.cli._problems import problem_lines
 from phmri.cli._progress import ProgressBars
+from phmri.cli._screen import OUT, command_line, say, show_summary
 from phmri.cli._tables import (
     associations_table,
-    claims_table,
     completeness_table,
     design_table,
     questions_table,
     ratings_table,
-    recovered_table,
 )
 from phmri.dataset import (
     AssociationCheck,
@@ -31,18 +27,14 @@ from phmri.dataset import (
 from phmri.exceptions import Problem, ProtocolError
 from phmri.pipeline import (
     DesignSummary,
-    RunSummary,
     describe_associations,
     describe_designs,
     look_ahead,
     run,
 )
 from phmri.protocol import Protocol, read_protocol, write_template
-from phmri.report import write_recovered_page
 
 __all__ = ["run_command"]
-
-_OUT = Console(highlight=False, soft_wrap=True)
 
 
 def run_command(arguments: argparse.Namespace) -> int:
@@ -72,7 +64,7 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 def _new(arguments: argparse.Namespace) -> int:
     path = write_template(arguments.template, arguments.directory)
-    _say(f"Wrote {path} and its schema. Edit it, then: phmri check {path} BIDS_DIR")
+    say(f"Wrote {path} and its schema. Edit it, then: phmri check {path} BIDS_DIR")
     return 0
 
 
@@ -88,14 +80,14 @@ def _check(arguments: argparse.Namespace) -> int:
             atlas_dirs=tuple(arguments.atlas_dir),
             on_progress=progress.update,
         )
-    _OUT.print(completeness_table(protocol, plan.check))
+    OUT.print(completeness_table(protocol, plan.check))
     if plan.check.ratings:
-        _OUT.print(ratings_table(protocol, plan.check))
-    _OUT.print(questions_table(plan.foreseen))
+        OUT.print(ratings_table(protocol, plan.check))
+    OUT.print(questions_table(plan.foreseen))
     if plan.foreseen.associations:
-        _OUT.print(associations_table(plan.foreseen.associations, "participants with both"))
+        OUT.print(associations_table(plan.foreseen.associations, "participants with both"))
     if protocol.reliability:
-        _OUT.print(reliabilities_table(protocol, plan.reliabilities))
+        OUT.print(reliabilities_table(protocol, plan.reliabilities))
     stopped = _list_problems(protocol, check, plan.problems, plan.tolerated)
     refused = any(
         item.role == "primary" and not item.answerable for item in plan.foreseen.questions
@@ -104,9 +96,9 @@ def _check(arguments: argparse.Namespace) -> int:
     unanswered += [i.association for i in plan.foreseen.associations if not i.answerable]
     unanswered += plan.reliabilities
     if unanswered:
-        _say(f"Will not be answered: {', '.join(unanswered)}.")
+        say(f"Will not be answered: {', '.join(unanswered)}.")
     if not (stopped or refused):
-        _say("Nothing was found that would stop phmri run.")
+        say("Nothing was found that would stop phmri run.")
     return 1 if stopped or refused else 0
 
 
@@ -120,20 +112,20 @@ def _list_problems(
     stops = protocol.exclusions.broken_run == "stop"
     stopping = dict.fromkeys((*(check.problems if stops else ()), *problems))
     for line in problem_lines(stopping):
-        _say(f"  - {line}")
+        say(f"  - {line}")
     if stopping:
-        _OUT.print(
+        OUT.print(
             "phmri run will stop at these problems: mend them, or let the protocol leave them "
             "out (exclusions.broken_run: exclude; exclusions.participants).",
             style="bold red",
         )
     others = [p for p in dict.fromkeys((*check.problems, *tolerated)) if p not in stopping]
     if stopping and others:
-        _say("phmri run will not stop at these:")
+        say("phmri run will not stop at these:")
     for line in problem_lines(others):
-        _say(f"  - {line}")
+        say(f"  - {line}")
     for line in problem_lines(check.remarks):
-        _say(f"  - may be a slip: {line}")
+        say(f"  - may be a slip: {line}")
     return bool(stopping)
 
 
@@ -169,7 +161,7 @@ def _show_designs(summaries: Iterable[DesignSummary]) -> None:
     for summary in summaries:
         first = told.setdefault(summary.refusal, summary.question)
         like = first if first != summary.question else ""
-        _OUT.print(design_table(summary, refused_like=like))
+        OUT.print(design_table(summary, refused_like=like))
 
 
 def _show_beside(
@@ -179,9 +171,9 @@ def _show_beside(
     reliabilities: dict[str, str] | None,
 ) -> None:
     if associations:
-        _OUT.print(associations_table(associations, counted))
+        OUT.print(associations_table(associations, counted))
     for table in beside_tables(protocol, reliabilities):
-        _OUT.print(table)
+        OUT.print(table)
 
 
 def _describe_plan(protocol: Protocol, arguments: argparse.Namespace) -> tuple[DesignSummary, ...]:
@@ -221,9 +213,9 @@ def _run(arguments: argparse.Namespace) -> int:
             memory_gb=arguments.memory_gb or psutil.virtual_memory().available / 2**30,
             atlas_dirs=tuple(arguments.atlas_dir),
             on_progress=progress.update,
-            command=_command_line(),
+            command=command_line(),
         )
-    return _show_summary(summary)
+    return show_summary(summary)
 
 
 def _simulate(arguments: argparse.Namespace) -> int:
@@ -241,104 +233,25 @@ def _simulate(arguments: argparse.Namespace) -> int:
             atlas_dirs=tuple(arguments.atlas_dir),
             on_run=lambda done, total, _: progress.update("Simulating runs", done, total),
         )
-    _say(f"SIMULATED data: {trial.bids_dir}; what was planted is in {trial.truth}")
-    _say(f"Next: phmri run {trial.bids_dir} OUT_DIR all --protocol {trial.protocol}")
+    say(f"SIMULATED data: {trial.bids_dir}; what was planted is in {trial.truth}")
+    say(f"Next: phmri run {trial.bids_dir} OUT_DIR all --protocol {trial.protocol}")
     return 0
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    from phmri.simulation import (  # noqa: PLC0415
-        compare,
-        list_scenarios,
-        read_truth,
-        simulate_demo,
-        write_recovered,
-    )
+    # Imported here: the other commands do not need a simulator.
+    from phmri.cli._demo import run_demo  # noqa: PLC0415
 
-    known = list_scenarios(arguments.template)
-    if arguments.scenario not in known:
-        what = f"{arguments.template} has no such scenario"
-        expected = ", ".join(known)
-        raise ProtocolError(Problem(what=what, found=arguments.scenario, expected=expected))
-    refuse_foreign_demo(arguments.directory)
-    n_workers = arguments.n_workers or os.cpu_count() or 1
-    with ProgressBars() as progress:
-        trial = simulate_demo(
-            arguments.template,
-            arguments.directory,
-            scenario=arguments.scenario,
-            full=arguments.full,
-            seed=arguments.seed,
-            n_workers=n_workers,
-            atlas_dirs=tuple(arguments.atlas_dir),
-            on_run=lambda done, total, _: progress.update("Simulating runs", done, total),
-        )
-        summary = run(
-            trial.bids_dir,
-            arguments.directory / "out",
-            "all",
-            trial.protocol,
-            derivatives=(trial.derivatives,),
-            n_workers=n_workers,
-            memory_gb=psutil.virtual_memory().available / 2**30,
-            atlas_dirs=tuple(arguments.atlas_dir),
-            on_progress=progress.update,
-            command=_command_line(),
-        )
-    code = _show_summary(summary)
-    protocol = read_protocol(trial.protocol)
-    truth = read_truth(trial.truth, protocol)
-    notes = [f"Scenario {truth.scenario}: {truth.notes}", *filter(None, [protocol.notes])]
-    for note in notes:
-        _say(note)
-    rows = compare(trial, summary.claims, summary.associations, summary.blockades)
-    _OUT.print(recovered_table(rows))
-    write_recovered(rows, arguments.directory / "recovered.tsv")
-    page = write_recovered_page(
-        rows,
-        arguments.directory / "recovered.html",
-        title=protocol.title,
-        notes=notes,
-        report="out/report/index.html",
-    )
-    _say(f"SIMULATED data: what was planted is in {trial.truth}. Planted and found: {page}")
-    return code
+    return run_demo(arguments)
 
 
 def _power(arguments: argparse.Namespace) -> int:
-    # Imported here: the other commands do not need a simulator.
     from phmri.cli._power import run_power  # noqa: PLC0415
 
     return run_power(arguments)
-
-
-def _show_summary(summary: RunSummary) -> int:
-    if summary.claims:
-        _OUT.print(claims_table(summary.claims, summary.associations))
-    for line in problem_lines(summary.problems):
-        _say(f"  - {line}")
-    _say(
-        f"{summary.n_done} steps done, {summary.n_kept} kept from before, "
-        f"{summary.n_excluded} runs excluded, {summary.n_failed} runs broken."
-    )
-    if summary.report_path is not None:
-        _say(f"Report: {summary.report_path}")
-    refused = any(
-        claim.role == "primary" and claim.verdict == "refused" for claim in summary.claims
-    )
-    return 1 if refused else 0
-
-
-def _say(text: str) -> None:
-    """Print text as it is: a path or a title may hold what the console takes for markup."""
-    _OUT.print(text, markup=False, emoji=False)
 
 
 def _labels(arguments: argparse.Namespace) -> tuple[str, ...] | None:
     if arguments.participant_label is None:
         return None
     return tuple(label.removeprefix("sub-").rstrip("/") for label in arguments.participant_label)
-
-
-def _command_line() -> str:
-    return shlex.join(["phmri", *sys.argv[1:]])

@@ -12,7 +12,7 @@ from rich.console import Console
 from phmri.cli._commands import run_command
 from phmri.cli._parser import make_parser
 from phmri.cli._problems import problem_lines
-from phmri.exceptions import OutputError, PhmriError, Problem, ProtocolError
+from phmri.exceptions import OutputError, PhmriError, Problem, ProtocolError, SimulationError
 
 __all__ = ["main"]
 
@@ -22,6 +22,15 @@ TERMINATED = 143
 
 class _TerminatedError(KeyboardInterrupt):
     """SIGTERM, as a queue or a container sends it: stop as on Ctrl-C."""
+
+
+_ENDS: dict[type[PhmriError], tuple[str, int]] = {
+    ProtocolError: ("the protocol cannot be used", 2),
+    SimulationError: ("no trial can be simulated as asked", 2),
+    OutputError: ("results cannot be written; finished steps are kept", 1),
+    PhmriError: ("stopped; finished steps are kept", 1),
+}
+"""What is said of an error, and the exit code; the first that fits."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,18 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _termination_as_interrupt():
             return run_command(arguments)
-    except ProtocolError as error:
-        _show(console, error, "the protocol cannot be used")
-        return 2
-    except OutputError as error:
-        _show(console, error, "results cannot be written; finished steps are kept")
-        return 1
     except PhmriError as error:
-        _show(console, error, "stopped; finished steps are kept")
-        return 1
+        kinds = (kind for kind in _ENDS if isinstance(error, kind))
+        headline, code = _ENDS[next(kinds)]
+        _show(console, error, headline)
+        return code
     except (OSError, MemoryError) as error:
-        _show(console, _of_system(error), "stopped; finished steps are kept")
-        return 1
+        headline, code = _ENDS[PhmriError]
+        _show(console, _of_system(error), headline)
+        return code
     except KeyboardInterrupt as error:
         console.print("Interrupted. Finished steps are kept: the same command goes on from here.")
         return TERMINATED if isinstance(error, _TerminatedError) else INTERRUPTED

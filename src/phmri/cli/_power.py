@@ -4,12 +4,11 @@ import argparse
 import os
 from pathlib import Path
 
-from rich.console import Console
-
 from phmri.cli._power_figure import draw_power
 from phmri.cli._power_page import grant_text, power_page
 from phmri.cli._power_tables import needs_table, pairings_table, power_rows, study_record
 from phmri.cli._progress import ProgressBars
+from phmri.cli._screen import OUT, say
 from phmri.dataset import write_bytes, write_json, write_table, write_text
 from phmri.exceptions import Problem, ProtocolError, SimulationError
 from phmri.protocol import read_protocol
@@ -17,7 +16,6 @@ from phmri.simulation import power
 
 __all__ = ["run_power"]
 
-_OUT = Console(highlight=False, soft_wrap=True)
 _ROWS = {
     "Description": "Power of SIMULATED trials and by closed forms. Effects are standardised "
     "differences within a person (dz); of correlations r.",
@@ -110,13 +108,13 @@ def _plan(arguments: argparse.Namespace) -> power.PowerPlan:
 
 def _show(study: power.PowerStudy) -> None:
     for topic in study.topics:
-        _OUT.print(needs_table(topic, study.plan))
-    _OUT.print(pairings_table(study))
+        OUT.print(needs_table(topic, study.plan))
+    OUT.print(pairings_table(study))
     for name, reason in study.refused.items():
-        _say(f"  - {name}: no power: {reason}")
+        say(f"  - {name}: no power: {reason}")
     for sentence in study.pilot:
-        _say(sentence)
-    _say(
+        say(sentence)
+    say(
         "Effects are standardised differences within a person (dz); their sources, and what they "
         "leave out, stand in grant.txt and power.html (--out DIR). All power is of simulated or "
         "assumed data."
@@ -132,8 +130,4 @@ def _write(study: power.PowerStudy, out: Path) -> None:
         write_bytes(out / f"power.{kind}", content)
     write_text(out / "grant.txt", grant)
     write_text(out / "power.html", power_page(study, images["png"], grant))
-    _say(f"Wrote {out / 'power.html'}, grant.txt, power.tsv, power.png and power.svg beside it.")
-
-
-def _say(text: str) -> None:
-    _OUT.print(text, markup=False, emoji=False)
+    say(f"Wrote {out / 'power.html'}, grant.txt, power.tsv, power.png and power.svg beside it.")
