@@ -18,6 +18,7 @@ from phmri.firstlevel._connectivity import (
 from phmri.firstlevel._records import RunEstimate
 from phmri.firstlevel._sentences import measure_sentence
 from phmri.firstlevel._unit_series import clean
+from phmri.firstlevel._volumes import used_volumes
 from phmri.firstlevel.glm import Contrast, ContrastEstimate, GlmFit, Noise, fit_glm
 from phmri.firstlevel.infusion import (
     Drift,
@@ -114,4 +115,5 @@ __all__ = [
     "task_regressors",
     "trial_design",
     "trial_estimator",
+    "used_volumes",
 ]

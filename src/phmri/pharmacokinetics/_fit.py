@@ -133,7 +133,8 @@ def fit_individual(
     ------
     PharmacokineticsError
         Naming all of: a model without variances, no error of measurement, samples that are not
-        above 0 or precede the first dose, different numbers of times and samples.
+        above 0 or precede the first dose, different numbers of times and samples; else samples
+        where the typical person has no drug, while errors are in proportion to it.
 
     Notes
     -----
@@ -163,6 +164,16 @@ def fit_individual(
         variances=(sds[0] ** 2, sds[1] ** 2),
         precision=np.linalg.inv(covariance),
     )
+    predicted = question.predict(np.zeros((1, len(names))))[0]
+    if not sds[0] and not (predicted > 0.0).all():
+        raise PharmacokineticsError(
+            Problem(
+                what="a sample where the model has nothing in the body",
+                field="sample_times_min",
+                found=f"{sample_times_min[~(predicted > 0.0)].tolist()} min",
+                expected="samples after a dose is absorbed, or an error of measurement in ng/mL",
+            )
+        )
     result = scipy.optimize.minimize(
         question.value_and_gradient,
         np.zeros(len(names)),

@@ -1,11 +1,11 @@
 """Weights of a run's volumes, for correlations within the blocks of a condition."""
 
-from phmri.firstlevel import BlockWeights, block_weights, find_short_conditions
+from phmri.firstlevel import BlockWeights, block_weights
 from phmri.pipeline._located import located
 from phmri.pipeline._run_data import RunData
 from phmri.protocol import Measure, RoiToRoi, SeedToParcel, SeedToVoxel
 
-__all__ = ["make_block_weights", "short_blocks_reason"]
+__all__ = ["make_block_weights"]
 
 
 def make_block_weights(data: RunData, measure: Measure) -> BlockWeights | None:
@@ -34,29 +34,3 @@ def make_block_weights(data: RunData, measure: Measure) -> BlockWeights | None:
             n_volumes=data.n_volumes,
             min_volumes=measure.min_effective_volumes,
         )
-
-
-def short_blocks_reason(data: RunData) -> str:
-    """Say of which condition censoring leaves too little; empty where it leaves enough.
-
-    Parameters
-    ----------
-    data : RunData
-        Whose cleanings can be made.
-
-    Returns
-    -------
-    str
-        Why the run is left out.
-    """
-    for name, measure in data.job.measures.items():
-        blocks = make_block_weights(data, measure)
-        if blocks is None:
-            continue
-        for denoising in measure.denoisings:
-            for problem in find_short_conditions(blocks, data.cleaning(denoising).sample_mask):
-                return (
-                    f"'{name}': condition {problem.field} is left with {problem.found} under "
-                    f"'{denoising}', {problem.expected} asked for"
-                )
-    return ""

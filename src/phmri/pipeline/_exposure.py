@@ -235,8 +235,11 @@ class Exposures:
             weight_kg=weight,
             analyte=exposure.analyte,
             residual_sd_proportional=exposure.sample_error,
-        ).individual
-        return fitted, (*self._log.files(there), self._samples_file(exposure))
+        )
+        if not fitted.converged:
+            what, file = "no parameters fit these samples", str(self._samples_file(exposure))
+            raise PharmacokineticsError(Problem(what=what, file=file, subject=cell.subject))
+        return fitted.individual, (*self._log.files(there), self._samples_file(exposure))
 
     def _refuse_texts(self, own: pd.DataFrame, cell: Cell, exposure: Exposure) -> None:
         problems = [

@@ -20,10 +20,10 @@ from phmri.firstlevel import (
 )
 from phmri.pipeline._blocks import make_block_weights
 from phmri.pipeline._by_tissue import by_tissue, refuse_without_tissues
+from phmri.pipeline._infusion_measure import make_infusion_design
 from phmri.pipeline._job import RunJob, grid_of, run_key
 from phmri.pipeline._located import located, tell_place
 from phmri.pipeline._model_measures import (
-    make_infusion_design,
     make_task_design,
     make_trial_design,
 )

@@ -28,9 +28,10 @@ from phmri.firstlevel import (
     seed_to_voxel,
 )
 from phmri.pipeline._blocks import make_block_weights
+from phmri.pipeline._infusion_measure import infusion
 from phmri.pipeline._job import parcel_name
 from phmri.pipeline._located import located
-from phmri.pipeline._model_measures import beta_series, infusion, ppi, task
+from phmri.pipeline._model_measures import beta_series, ppi, task
 from phmri.pipeline._run_data import RunData
 from phmri.protocol import (
     Alff,

@@ -1,34 +1,22 @@
-"""Measures that fit a linear model to a run: infusion response, task, PPI, beta series."""
+"""Measures that fit a model of a task to a run: task, PPI, beta series."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from phmri.exceptions import FirstLevelError, Problem
 from phmri.firstlevel import (
-    Drift,
-    Exposure,
-    GammaVariate,
-    InfusionDesign,
-    InfusionModel,
     Modulator,
     Noise,
-    Pseudoblock,
-    Ramp,
-    ResponseFamily,
     RunEstimate,
-    Step,
     TaskDesign,
     TaskSettings,
     TrialDesign,
     fit_beta_series,
     fit_glm,
-    fit_infusion,
     fit_ppi,
-    infusion_design,
     ppi_design,
     task_contrast,
     task_design,
@@ -37,7 +25,6 @@ from phmri.firstlevel import (
 )
 from phmri.pipeline._by_tissue import by_tissue, tissues_of
 from phmri.pipeline._events import events_in_baseline, modelled_events
-from phmri.pipeline._job import ExposureCurve
 from phmri.pipeline._located import located
 from phmri.pipeline._outcomes import Outcomes
 from phmri.pipeline._run_data import RunData
@@ -45,105 +32,25 @@ from phmri.protocol import BetaSeries, Infusion, Ppi, Task
 
 __all__ = [
     "beta_series",
-    "infusion",
-    "make_infusion_design",
     "make_task_design",
     "make_trial_design",
+    "noise_of",
     "ppi",
     "task",
 ]
 
 
-def make_infusion_design(data: RunData, measure: Infusion) -> InfusionDesign:
-    """Make the design of a run's response to the infusion.
+def noise_of(measure: Infusion | Task | Ppi) -> Noise:
+    """Give the protocol's noise as the first level's record.
 
     Parameters
     ----------
-    data : RunData
-    measure : Infusion
+    measure : Infusion, Task or Ppi
 
     Returns
     -------
-    InfusionDesign
-
-    Raises
-    ------
-    FirstLevelError
-        The protocol does not say when the run begins.
+    Noise
     """
-    start_min = data.job.start_min
-    if start_min is None:
-        raise FirstLevelError(
-            Problem(
-                what="nobody says when this run begins, in minutes from the infusion",
-                field=f"scans.{data.job.scan_name}.start_min.{data.job.session}",
-            )
-        )
-    exposure = measure.used_exposure
-    curve = None if exposure is None else data.job.exposures[exposure]
-    drift = measure.drift
-    return infusion_design(
-        _response_model(measure, curve),
-        start_min + (np.arange(data.n_volumes) + 0.5) * data.t_r / 60.0,
-        drift=Drift(order=drift.order, source=drift.source),
-        exposure=None if curve is None else curve.values_ng_ml,
-        min_baseline_volumes=measure.min_baseline_volumes,
-        max_overlap=drift.max_overlap,
-    )
-
-
-def infusion(data: RunData, measure: Infusion, denoising: str) -> RunEstimate:
-    """Fit the response to the infusion.
-
-    Parameters
-    ----------
-    data : RunData
-    measure : Infusion
-    denoising : str
-
-    Returns
-    -------
-    RunEstimate
-    """
-    found = data.percent_outcomes(measure, denoising)
-    design = make_infusion_design(data, measure)
-    estimate = fit_infusion(
-        found.series,
-        found.mean,
-        design,
-        data.design_nuisance(denoising),
-        noise=_noise(measure),
-        groups=tissues_of(data, measure),
-        shape_level=measure.shape_level if design.course else None,
-    )
-    facts = {**estimate.facts, "placebo": "this session alone: not corrected for placebo"}
-    if (exposure := measure.used_exposure) is not None:
-        facts["exposure"] = data.job.exposures[exposure].source
-    return found.named(replace(estimate, facts=facts))
-
-
-def _response_model(measure: Infusion, curve: ExposureCurve | None) -> InfusionModel:
-    """Give the protocol's response as the first level's record."""
-    response = measure.response
-    values = response.model_dump(exclude={"model", "exposure"})
-    if response.model == "exposure":
-        kind: Literal["plasma", "effect_site"] = (
-            "effect_site" if curve is not None and curve.at_effect_site else "plasma"
-        )
-        return Exposure(kind=kind, peak_ng_ml=None if curve is None else curve.peak_ng_ml)
-    return _MODELS[response.model](**values)
-
-
-_MODELS: dict[str, Callable[..., InfusionModel]] = {
-    "pseudoblock": Pseudoblock,
-    "step": Step,
-    "ramp": Ramp,
-    "gamma_variate": GammaVariate,
-    "response_family": ResponseFamily,
-}
-
-
-def _noise(measure: Infusion | Task | Ppi) -> Noise:
     asked = measure.noise
     kinds = {"ar"} if isinstance(measure, Ppi) else {"ar", "arma11"}
     can_shrink = asked.kind in kinds and asked.scope == "voxel"
@@ -243,7 +150,7 @@ def task(data: RunData, members: Mapping[str, Task], denoising: str) -> dict[str
         found.series,
         X,
         contrasts,
-        noise=_noise(measure),
+        noise=noise_of(measure),
         groups=tissues_of(data, measure),
         column_names=(*design.columns, *others),
     )
@@ -308,7 +215,7 @@ def ppi(data: RunData, members: Mapping[str, Ppi], denoising: str) -> dict[str, 
     )
     contrasts = {name: member.contrast for name, member in members.items()}
     found = data.percent_outcomes(measure, denoising)
-    noise, groups = _noise(measure), tissues_of(data, measure)
+    noise, groups = noise_of(measure), tissues_of(data, measure)
     fits = dict(
         zip(
             names,

@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 from phmri.exceptions import PhmriError
 from phmri.firstlevel import Contrast, Noise, fit_glm
-from phmri.pipeline._model_measures import make_infusion_design
+from phmri.pipeline._infusion_measure import make_infusion_design
 from phmri.pipeline._run_data import RunData
 from phmri.protocol import Infusion
-from phmri.signals import physiology_summary
+from phmri.signals import count_leading, physiology_summary
 
 __all__ = ["summarise_nuisance"]
 
@@ -51,12 +51,13 @@ def _levels(data: RunData) -> dict[str, float]:
     return found
 
 
-def _columns(data: RunData) -> dict[str, Float[np.ndarray, " n_volumes"]]:
-    """Give the confounds that vary; n/a of the first volumes takes the mean."""
+def _columns(data: RunData) -> dict[str, Float[np.ndarray, " n_used"]]:
+    """Give the confounds that vary in steady state; n/a of the first volumes takes the mean."""
     if data.confounds is None:
         return {}
     columns = {}
-    for name, column in zip(data.confounds.names, data.confounds.values.T, strict=True):
+    steady = data.confounds.values[count_leading(data.confounds) :]
+    for name, column in zip(data.confounds.names, steady.T, strict=True):
         known = np.isfinite(column)
         if known.mean() > 0.9 and np.ptp(column[known]) > 0:  # noqa: PLR2004 - a few are missing
             columns[name] = np.where(known, column, column[known].mean())
@@ -90,10 +91,12 @@ def _responses(data: RunData) -> dict[str, float]:
     measure = linear[0]
     design = make_infusion_design(data, measure)
     contrast = next(item for item in design.contrasts if item.name == design.primary)
-    Y = np.column_stack([(column - column.mean()) / column.std() for column in series.values()])
+    # The volumes that all of them have: those at the start may not be in steady state.
+    n_used = min(column.size for column in series.values())
+    late = np.column_stack([column[-n_used:] for column in series.values()])
     fit = fit_glm(
-        Y.astype(np.float32),
-        design.X,
+        ((late - late.mean(axis=0)) / late.std(axis=0)).astype(np.float32),
+        design.X[-n_used:],
         (Contrast(name="response", weights=contrast.weights),),
         noise=Noise(kind="ar", order=measure.noise.order),
     )
@@ -107,15 +110,18 @@ def _responses(data: RunData) -> dict[str, float]:
 
 def _regressors(
     data: RunData, denoisings: Sequence[str]
-) -> dict[str, Float[np.ndarray, " n_volumes"]]:
-    """Give every regressor of some denoisings, and the usual ones whether used or not."""
-    found: dict[str, Float[np.ndarray, " n_volumes"]] = {}
+) -> dict[str, Float[np.ndarray, " n_used"]]:
+    """Give every regressor of some denoisings, and the usual ones whether used or not.
+
+    From the first volume on that each has: they end together.
+    """
+    found: dict[str, Float[np.ndarray, " n_used"]] = {}
     for name in denoisings:
         nuisance = data.nuisance(name)
         for label, column in zip(nuisance.names, nuisance.X.T, strict=True):
             is_own = label == "constant" or label.startswith(("dct", "censored_"))
             if not is_own and np.ptp(column) > 0:
-                found[label] = np.r_[np.full(nuisance.first_volume, column.mean()), column]
+                found[label] = column
     columns = _columns(data)
     found |= {name: columns[name] for name in _ALWAYS if name in columns}
     return found

@@ -24,6 +24,7 @@ from phmri.signals._regions import place_parcels, place_region
 from phmri.signals._series import extract_series, find_series_faults
 from phmri.signals._strategies import Strategy, list_strategies
 from phmri.signals._tissues import place_tissues
+from phmri.signals._volumes import count_leading
 from phmri.signals.physiology import (
     Beats,
     Breaths,
@@ -63,6 +64,7 @@ __all__ = [
     "Strategy",
     "cardiac_phase",
     "cardiac_response",
+    "count_leading",
     "extract_series",
     "extract_signals",
     "find_beats",

@@ -19,6 +19,7 @@ from phmri.exceptions import Problem, RegionError, SignalsError
 from phmri.signals._quality import run_quality
 from phmri.signals._records import RegionOnGrid, RunQuality, RunSignals
 from phmri.signals._smoothing import SmoothingPlan, plan_smoothing, smooth_volume, take_box
+from phmri.signals._volumes import count_leading
 
 __all__ = ["extract_signals"]
 
@@ -34,6 +35,7 @@ class _Sums:
     first: Float[np.ndarray, " n_voxels"]
     total: Float[np.ndarray, " n_voxels"]
     squares: Float[np.ndarray, " n_voxels"]
+    n: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ def extract_signals(
     dropout_threshold : float
         A voxel carries signal when its mean is above this fraction of the brain's median.
     confounds : Confounds, optional
-        For the motion summary.
+        For the motion summary, and for which volumes are in steady state.
 
     Returns
     -------
@@ -99,13 +101,15 @@ def extract_signals(
 
     Temporal signal-to-noise is mean / SD (n - 1) of the raw series; a voxel that does not vary
     counts as 0. Data whose mean was taken out (median mean not above the median SD) has none:
-    it is NaN, and there a voxel carries signal when it varies.
+    it is NaN, and there a voxel carries signal when it varies. These, and the mean of a voxel,
+    leave out volumes at the start that the confounds mark as not in steady state.
     """
     with open_volumes(run.path) as reader:
         inside = _checked_mask(mask, reader)
         packed = _pack(regions, inside, file=str(run.path))
         plan = plan_smoothing(inside, reader.affine, smoothing_fwhm_mm) if voxels else None
-        smoothed, means, sums = _stream(reader, inside, packed, plan)
+        n_leading = 0 if confounds is None else count_leading(confounds)
+        smoothed, means, sums = _stream(reader, inside, packed, plan, n_leading)
         quality = _measure(sums, reader, inside, regions, dropout_threshold)
     motion = run_quality(confounds)
     return RunSignals(
@@ -115,7 +119,7 @@ def extract_signals(
         quality=replace(
             quality, mean_fd_mm=motion.mean_fd_mm, mean_std_dvars=motion.mean_std_dvars
         ),
-        voxel_mean=None if smoothed is None else _voxel_mean(smoothed, reader),
+        voxel_mean=None if smoothed is None else _voxel_mean(smoothed, reader, sums.n),
     )
 
 
@@ -196,10 +200,13 @@ def _stream(
     inside: Bool[np.ndarray, "x y z"],
     packed: _Packed,
     plan: SmoothingPlan | None,
+    n_leading: int,
 ) -> tuple[_Voxels | None, Float[np.ndarray, "n_volumes n_regions"], _Sums]:
     index = np.sort(_memory_order(np.flatnonzero(inside), reader.shape))
     means = np.empty((reader.n_volumes, packed.starts.size - 1))
     smoothed, sums = None, None
+    # Statistics are of volumes in steady state, where that leaves an SD.
+    start = n_leading if n_leading + 1 < reader.n_volumes else 0
     blank: list[int] = []
     for t, raw in enumerate(reader):
         volume = _computable(raw)
@@ -207,10 +214,16 @@ def _stream(
         if sums is None:
             first = flat[index].astype(np.float64)
             sums = _Sums(
-                index=index, first=first, total=np.zeros(index.size), squares=np.zeros(index.size)
+                index=index,
+                first=first,
+                total=np.zeros(index.size),
+                squares=np.zeros(index.size),
+                n=reader.n_volumes - start,
             )
             if plan is not None:
                 smoothed = _start_voxels(plan, volume, reader, index.size)
+        if t == start:
+            sums.total[:], sums.squares[:] = 0.0, 0.0
         n_bad, is_blank = _accumulate(flat, index, sums.first, sums.total, sums.squares)
         blank += [t] if is_blank else []
         if n_bad:
@@ -232,7 +245,8 @@ def _stream(
                 buffers=smoothed.buffers,
                 out=smoothed.series[t],
             )
-            _add(smoothed.series[t], smoothed.total)
+            if t >= start:
+                _add(smoothed.series[t], smoothed.total)
     if sums is None:
         raise SignalsError(Problem(what="the run has no volume", file=str(reader.path)))
     if 0 < len(blank) < reader.n_volumes:
@@ -265,8 +279,10 @@ def _start_voxels(
     )
 
 
-def _voxel_mean(smoothed: _Voxels, reader: VolumeReader) -> Float32[np.ndarray, " n_voxels"]:
-    mean = smoothed.first + smoothed.total / reader.n_volumes + reader.inter
+def _voxel_mean(
+    smoothed: _Voxels, reader: VolumeReader, n: int
+) -> Float32[np.ndarray, " n_voxels"]:
+    mean = smoothed.first + smoothed.total / n + reader.inter
     return np.asarray(mean, np.float32)
 
 
@@ -284,7 +300,7 @@ def _measure(
     regions: Sequence[RegionOnGrid],
     dropout_threshold: float,
 ) -> RunQuality:
-    n = reader.n_volumes
+    n = sums.n
     mean = (sums.first + sums.total / n) * reader.slope + reader.inter
     variance = np.maximum(sums.squares - sums.total**2 / n, 0.0) / max(n - 1, 1)
     sd = np.sqrt(variance) * abs(reader.slope)
@@ -296,7 +312,7 @@ def _measure(
                 if zero
                 else "the run does not change in time anywhere in the brain mask",
                 file=str(reader.path),
-                found=f"{sums.index.size} voxels, {n} volumes",
+                found=f"{sums.index.size} voxels, {reader.n_volumes} volumes",
                 expected="a BOLD run",
             )
         )

@@ -101,6 +101,7 @@ def gather(
     extra_values = _checked_extra(extra, extra_names, n_volumes)
     _check_table(strategy, denoising, confounds, n_volumes)
     kept = choose_volumes(denoising, confounds, n_volumes)
+    _refuse_gaps(denoising, confounds, kept)
     columns = Columns(names=(), values=np.empty((n_volumes, 0)), computed=())
     if confounds is not None:
         columns = find_columns(
@@ -175,6 +176,18 @@ def _check_table(
                 field="censor",
                 found=f"fd_mm {denoising.censor.fd_mm}, std_dvars {denoising.censor.std_dvars}",
                 expected="filter 'projection', or no censoring",
+            )
+        )
+
+
+def _refuse_gaps(denoising: Denoising, confounds: Confounds | None, kept: Kept) -> None:
+    if denoising.filter == "butterworth" and kept.n_censored:
+        raise SignalsError(
+            Problem(
+                what="filter 'butterworth' works on series without a gap",
+                file=None if confounds is None else confounds.path,
+                found=f"{kept.n_censored} volumes after the start are not in steady state",
+                expected="filter 'projection', or a table that marks none after the start",
             )
         )
 

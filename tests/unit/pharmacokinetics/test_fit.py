@@ -127,3 +127,16 @@ def test_all_refusals_at_once():
         "sample_times_min",
         "measured_ng_ml",
     ]
+
+
+def test_a_sample_before_the_drug_is_there_is_refused_where_errors_are_in_proportion():
+    doses = [DoseInput(route="intravenous", amount_mg=0.0, start_min=0.0, duration_min=1.0)]
+    samples = np.array([10.0]), np.array([50.0])
+    with pytest.raises(PharmacokineticsError, match="nothing in the body") as caught:
+        fit_individual(SIMONS, doses, *samples, weight_kg=70.0, residual_sd_proportional=0.2)
+    assert "10.0" in str(caught.value)
+    fit = fit_individual(
+        SIMONS, doses, *samples, weight_kg=70.0, residual_sd_proportional=0.2,
+        residual_sd_additive_ng_ml=5.0,
+    )  # fmt: skip
+    assert np.isfinite(fit.objective)

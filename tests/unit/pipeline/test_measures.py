@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 from phmri.dataset import AtlasStore, check_dataset, index_dataset, read_confounds
 from phmri.exceptions import FirstLevelError, Problem
 from phmri.firstlevel import RunEstimate
-from phmri.pipeline import _measures, _model_measures
-from phmri.pipeline._blocks import short_blocks_reason
+from phmri.pipeline import _infusion_measure, _measures
+from phmri.pipeline._censored import censored_reason
 from phmri.pipeline._foresee import foresee
 from phmri.pipeline._job import ExposureCurve, RunJob
 from phmri.pipeline._measures import Variant, measure_run
@@ -263,26 +263,26 @@ def test_blocks_that_are_missing_or_too_few_are_foreseen_and_refused(
 
 
 def test_blocks_that_censoring_takes_leave_the_run_out(jobs: dict[str, RunJob]) -> None:
-    assert short_blocks_reason(open_run(jobs["nback"])) == ""
+    assert censored_reason(open_run(jobs["nback"])) == ""
     data = open_run(jobs["nback"])
     cleaning = data.cleaning("motion")
     mask = cleaning.sample_mask.copy()
     mask[20:] = False
     data._cleanings["motion"] = replace(cleaning, sample_mask=mask)
-    reason = short_blocks_reason(data)
+    reason = censored_reason(data)
     assert reason.startswith("'two_only': condition two_back is left with ")
     assert reason.endswith("effective volumes of 20 under 'motion', at least 15 asked for")
 
 
 def test_one_design_is_made_once(jobs: dict[str, RunJob], monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
-    make = _model_measures.infusion_design
+    make = _infusion_measure.infusion_design
 
     def count(*arguments: object, **keywords: object) -> object:
         made.append(keywords)
         return make(*arguments, **keywords)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(_model_measures, "infusion_design", count)
+    monkeypatch.setattr(_infusion_measure, "infusion_design", count)
     foresee([jobs["rest"]] * 3, {})
     assert len(made) == 2
     foresee([jobs["rest"], replace(jobs["rest"], start_min=-1.4)], {})
@@ -292,3 +292,17 @@ def test_one_design_is_made_once(jobs: dict[str, RunJob], monkeypatch: pytest.Mo
 def test_measure_without_its_curve_is_told_by_the_exposure_alone(jobs: dict[str, RunJob]) -> None:
     none: dict[str, ExposureCurve] = {}
     assert foresee([replace(jobs["rest"], exposures=none)], {}).problems == ()
+
+
+def test_an_infusion_whose_baseline_is_censored_leaves_the_run_out(
+    jobs: dict[str, RunJob],
+) -> None:
+    data = open_run(jobs["rest"])
+    assert censored_reason(data) == ""
+    nuisance = data.nuisance("motion")
+    n_before = 40
+    gone = np.eye(len(nuisance.X))[:, 2:n_before]
+    data._nuisance["motion"] = replace(nuisance, X=np.hstack([nuisance.X, gone]))
+    reason = censored_reason(data)
+    assert "under 'motion': too few volumes before time zero for a baseline" in reason
+    assert "the others censored or removed" in reason

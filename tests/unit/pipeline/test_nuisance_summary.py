@@ -288,3 +288,24 @@ def test_nothing_follows_more_often_than_alpha(tmp_path: Path) -> None:
     low, high = scipy.stats.binom.interval(0.95, len(pvalues), 0.05)
     assert low <= found <= high
     assert scipy.stats.kstest(pvalues, "uniform").pvalue > 0.01
+
+
+def test_volumes_before_the_steady_state_are_no_response(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    columns = motion(rng) | {
+        "global_signal": 1000 + 10 * AFTER + rng.normal(0, 1, N_VOLUMES),
+        "framewise_displacement": np.full(N_VOLUMES, 0.1) + rng.uniform(0, 0.1, N_VOLUMES),
+    }
+    steady = summarise_nuisance(data_of(tmp_path / "a", columns))
+    leading = np.arange(N_VOLUMES) < 3
+    columns["global_signal"] = np.where(leading, 1600.0, columns["global_signal"])
+    columns["framewise_displacement"] = np.where(leading, 5.0, columns["framewise_displacement"])
+    marks = {
+        f"non_steady_state_outlier0{k}": (np.arange(N_VOLUMES) == k).astype(float)
+        for k in range(3)
+    }
+    found = summarise_nuisance(data_of(tmp_path / "b", columns | marks))
+    assert found.keys() == steady.keys()
+    for name in ("global signal, SD (% of its mean)", f"global_signal{RESPONSE}"):
+        assert_allclose(found[name], steady[name], rtol=0.15)
+    assert found["framewise displacement, mean (mm)"] < 0.2

@@ -348,3 +348,12 @@ def test_basis_is_that_of_the_design():
     np.testing.assert_allclose(
         projector(cleaning), np.eye(N) - X @ scipy.linalg.pinv(X), atol=1e-9
     )
+
+
+def test_butterworth_refuses_gaps_in_the_steady_state():
+    marks = np.zeros(N)
+    marks[10] = 1.0
+    table = with_columns(make_table(MOTION), non_steady_state_outlier00=marks)
+    setting = Denoising(strategy="6motion", highpass_hz=0.01, filter="butterworth")
+    with pytest.raises(SignalsError, match="works on series without a gap"):
+        make_cleaning(setting, table, n_volumes=N, t_r=T_R)

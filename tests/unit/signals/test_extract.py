@@ -295,3 +295,18 @@ def test_mean_of_voxels_is_in_scaled_units(tmp_path):
     expected = (volumes * slope + inter).mean(axis=3)[make_mask()]
     np.testing.assert_allclose(signals.voxel_mean, expected, rtol=1e-6)
     assert extract(make_record(path, N), regions=[make_region()], voxels=False).voxel_mean is None
+
+
+def test_volumes_not_in_steady_state_are_no_noise(tmp_path):
+    data = make_data()
+    bright = data.copy()
+    bright[..., :2] *= 1.6
+    marks = np.zeros((N, 2))
+    marks[[0, 1], [0, 1]] = 1.0
+    names = ("non_steady_state_outlier00", "non_steady_state_outlier01")
+    table = Confounds(names=names, values=marks, metadata={}, path="c.tsv")
+    found = extract(write_run(tmp_path / "a.nii", bright), fwhm=0.0, confounds=table)
+    steady = extract(write_run(tmp_path / "b.nii", data[..., 2:]), fwhm=0.0)
+    assert found.quality.tsnr_median == pytest.approx(steady.quality.tsnr_median, rel=1e-6)
+    np.testing.assert_allclose(found.voxel_mean, steady.voxel_mean, rtol=1e-6)
+    assert found.voxels.shape[0] == N  # the series keep every volume

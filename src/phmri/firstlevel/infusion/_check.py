@@ -1,7 +1,7 @@
 """What is wrong with a model for the run at hand, all at once."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from phmri.exceptions import Problem
 from phmri.firstlevel.infusion._bins import bin_edges, bin_index, scan_end
@@ -29,6 +29,7 @@ def find_problems(
     exposure: Float[np.ndarray, " n_exposure"] | None,
     *,
     min_baseline_volumes: int,
+    used: Bool[np.ndarray, " n_volumes"],
 ) -> list[Problem]:
     """List what keeps a model from being fitted to a run.
 
@@ -41,7 +42,9 @@ def find_problems(
     exposure : ndarray of shape (n_volumes,) or None
         ng/mL.
     min_baseline_volumes : int
-        Least number of volumes before time zero.
+        Least number of volumes before time zero that are used.
+    used : ndarray of bool of shape (n_volumes,)
+        False where a volume is removed or censored.
 
     Returns
     -------
@@ -50,7 +53,7 @@ def find_problems(
     """
     if times_min.size < 2 or not (np.isfinite(times_min).all() and (np.diff(times_min) > 0).all()):  # noqa: PLR2004  a distance
         return [Problem(what="volume times are not finite and rising", field="times_min")]
-    problems = _check_scan(model, times_min, drift, min_baseline_volumes)
+    problems = _check_scan(model, times_min, drift, min_baseline_volumes, used)
     problems += _check_exposure(model, times_min, exposure)
     end = scan_end(times_min)
     if isinstance(model, Pseudoblock):
@@ -59,7 +62,7 @@ def find_problems(
         problems += _check_family(model, end)
     else:
         problems += _check_curve(model, end)
-    return problems + _check_bins(model, times_min, drift, end)
+    return problems + _check_bins(model, times_min, drift, end, used)
 
 
 def _check_scan(
@@ -67,19 +70,22 @@ def _check_scan(
     times_min: Float[np.ndarray, " n_volumes"],
     drift: Drift,
     min_baseline_volumes: int,
+    used: Bool[np.ndarray, " n_volumes"],
 ) -> list[Problem]:
     problems = []
     earliest = -np.inf
     if isinstance(model, Pseudoblock) and model.baseline_min is not None:
         earliest = -model.baseline_min
-    before = int(((times_min < 0.0) & (times_min >= earliest)).sum())
+    early = (times_min < 0.0) & (times_min >= earliest)
+    before = int((early & used).sum())
+    censored = "" if used[early].all() else f" of {early.sum()}, the others censored or removed"
     least = max(min_baseline_volumes, drift.order + 2 if drift.extrapolated else 1)
     if before < least:
         problems.append(
             Problem(
                 what="too few volumes before time zero for a baseline",
                 field="min_baseline_volumes",
-                found=f"{before} (the scan begins at {times_min[0]:.4g} min)",
+                found=f"{before}{censored} (the scan begins at {times_min[0]:.4g} min)",
                 expected=f"{least} or more",
             )
         )
@@ -252,7 +258,11 @@ def _check_family(model: ResponseFamily, end: float) -> list[Problem]:
 
 
 def _check_bins(
-    model: InfusionModel, times_min: Float[np.ndarray, " n_volumes"], drift: Drift, end: float
+    model: InfusionModel,
+    times_min: Float[np.ndarray, " n_volumes"],
+    drift: Drift,
+    end: float,
+    used: Bool[np.ndarray, " n_volumes"],
 ) -> list[Problem]:
     own = isinstance(model, Pseudoblock | ResponseFamily)
     bin_s = model.bin_s if isinstance(model, Pseudoblock | ResponseFamily) else drift.bin_s
@@ -263,7 +273,7 @@ def _check_bins(
     if end <= 0.0:
         return []
     edges, _ = bin_edges(end, bin_s / 60.0)
-    volumes = np.bincount(bin_index(times_min, edges) + 1, minlength=edges.size)[1:]
+    volumes = np.bincount(bin_index(times_min[used], edges) + 1, minlength=edges.size)[1:]
     least = drift.order + 1 if drift.extrapolated else 1
     return [
         Problem(

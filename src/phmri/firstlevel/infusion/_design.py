@@ -15,7 +15,7 @@ A pseudoblock's own curves are the boxcars, and its coefficients the same in bot
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from phmri.exceptions import FirstLevelError, Problem
 from phmri.firstlevel.glm import Contrast
@@ -60,6 +60,7 @@ def infusion_design(
     exposure: Float[np.ndarray, " n_exposure"] | None = None,
     min_baseline_volumes: int = 10,
     max_overlap: float = 0.99,
+    used: Bool[np.ndarray, " n_volumes"] | None = None,
 ) -> InfusionDesign:
     r"""Make the columns and contrasts of a response model for one run.
 
@@ -77,6 +78,8 @@ def infusion_design(
     max_overlap : float, default 0.99
         Largest overlap of the primary contrast with the drift. The default, a tenfold standard
         error, is ours.
+    used : ndarray of bool of shape (n_volumes,), optional
+        False where a volume is removed or censored: it has its row, and counts for nothing.
 
     Returns
     -------
@@ -91,8 +94,9 @@ def infusion_design(
         All that is wrong with model, times, exposure and drift, at once; else an overlap above
         the limit.
     """
+    used = np.ones(times_min.size, dtype=bool) if used is None else used
     problems = find_problems(
-        model, times_min, drift, exposure, min_baseline_volumes=min_baseline_volumes
+        model, times_min, drift, exposure, min_baseline_volumes=min_baseline_volumes, used=used
     )
     if problems:
         raise FirstLevelError(*problems)
@@ -137,7 +141,7 @@ def infusion_design(
             "drift_source": drift.source,
             "overlap": shared,
             "overlap_limit": max_overlap,
-            "baseline_volumes": float((times_min < 0.0).sum() - before.sum()),
+            "baseline_volumes": float((used & (times_min < 0.0) & ~before.any(axis=1)).sum()),
             "curve_largest_in_scan": float(np.abs(response.curves).max()),
             **({"family_explained": explained} if isinstance(model, ResponseFamily) else {}),
             **_told_bins(edges, merged=merged),

@@ -94,7 +94,9 @@ def fit_infusion(
         extras["driftslope"] = percent * found["driftslope"].effect[0]
     joint = next((found[name] for name in ("bins", "family") if name in found), None)
     if joint is not None:
-        extras["F"] = np.where(positive, joint.statistic, np.nan)
+        # Of one component or bin the statistic is a t.
+        statistic = joint.statistic if len(joint.effect) > 1 else joint.statistic**2
+        extras["F"] = np.where(positive, statistic, np.nan)
         if shape_level is not None:
             extras |= _shapes(design, found, joint, extras["F"], shape_level)
     return RunEstimate(

@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float
 
 from phmri.exceptions import FirstLevelError, Problem
 from phmri.firstlevel._records import RunEstimate
+from phmri.firstlevel._volumes import used_volumes
 from phmri.firstlevel.ppi._checks import check_voxels, contrast_rows
 from phmri.firstlevel.ppi._deconvolution import seed_problems
 from phmri.firstlevel.task import TrialDesign
@@ -48,8 +49,8 @@ def trial_estimator(
     Returns
     -------
     estimator : ndarray of shape (n_seen, n_volumes)
-        Rows of trials at least half of whose response lies within the run; the others are
-        modelled with the rest of their condition. Result in units of the data.
+        Rows of trials at least half of whose response lies within the volumes that are used; the
+        others are modelled with the rest of their condition. Result in units of the data.
     conditions : tuple of str
         Of the rows.
 
@@ -78,11 +79,15 @@ def trial_estimator(
     norm[norm == 0.0] = 1.0
     inverse = np.linalg.pinv(common / norm, rcond=1e-10) / norm[:, None]
     k = len(names)
-    seen = trials.within >= _WITHIN
+    used = used_volumes(nuisance)
+    power_of = (trials.X**2).sum(axis=0)
+    left = (trials.X[used] ** 2).sum(axis=0)
+    share_left = np.divide(left, power_of, out=np.zeros_like(left), where=power_of > 0.0)
+    seen = trials.within * share_left >= _WITHIN
     gamma = inverse @ trials.X
     own = trials.X - common @ gamma
     power = (own**2).sum(axis=0)
-    alone = power > _TOLERANCE**2 * (trials.X**2).sum(axis=0)
+    alone = power > _TOLERANCE**2 * power_of
     found = np.abs(inverse[:k] @ common[:, :k] - np.eye(k)).max(axis=1) < _TOLERANCE
     problems = _trial_problems(names, kinds, seen, alone, found)
     if problems:
@@ -108,7 +113,7 @@ def _trial_problems(
                     what="a condition has too few trials for a beta series",
                     field=name,
                     found=f"{n_trials} trials",
-                    expected=f"{_FEWEST} or more whose response lies within the run",
+                    expected=f"{_FEWEST} or more whose response lies within the volumes used",
                 )
             )
         if not estimable:

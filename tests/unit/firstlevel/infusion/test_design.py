@@ -301,3 +301,17 @@ def test_a_gap_empties_a_bin_and_disorder_is_refused():
     with pytest.raises(FirstLevelError, match=r"bin 3 \(2 to 3 min\): a bin has no volume"):
         infusion_design(Pseudoblock(), gap, drift=NONE)
     assert fields(Step(), TIMES[::-1].copy()) == ["times_min"]
+
+
+def test_censored_volumes_are_no_baseline():
+    used = np.ones(TIMES.size, bool)
+    used[np.flatnonzero(TIMES < 0)[3:]] = False
+    assert infusion_design(Step(), TIMES, drift=Drift(order=0)).facts["baseline_volumes"] == 90.0
+    with pytest.raises(FirstLevelError) as caught:
+        infusion_design(Step(), TIMES, drift=Drift(order=0), used=used)
+    (problem,) = caught.value.problems
+    assert problem.field == "min_baseline_volumes"
+    assert problem.found.startswith("3 of 90, the others censored or removed")
+    used[:30] = True
+    made = infusion_design(Step(), TIMES, drift=Drift(order=0), used=used)
+    assert made.facts["baseline_volumes"] == 30.0

@@ -129,3 +129,23 @@ def test_all_mistakes_at_once():
         "shape_level",
         "shape_level",
     ]
+
+
+def test_f_of_one_component_is_an_f():
+    """A family of nearly one curve has one component: its F is of one degree of freedom."""
+    family = ResponseFamily(onset_min=(0.0, 0.5), delay_min=(5.0, 6.0), shape=(1.0, 1.5))
+    design = infusion_design(family, TIMES, drift=Drift(order=0))
+    s = np.clip(TIMES, 0.0, None) / 5.5
+    Y = make(-((s * np.exp(1.0 - s)) ** 1.2), noise=0.5)
+    found = fit(design, Y, shape_level=0.001)
+    n_components = design.X.shape[1] - 1
+    assert n_components == 1
+
+    def rss(X):
+        return np.linalg.lstsq(X, Y.astype(float), rcond=None)[1]
+
+    less, full = (rss(np.column_stack([X, NUISANCE])) for X in (np.ones(300), design.X))
+    expected = (less - full) / (full / (300 - 5))
+    np.testing.assert_allclose(found.extras["F"], expected, rtol=1e-3)
+    assert (found.values < 0).all()
+    assert np.isfinite(found.extras["timetopeak"]).all()  # a fall is a response as well

@@ -135,3 +135,42 @@ def test_a_seed_without_variance_and_data_that_do_not_fit(trials, nuisance, data
         fit_beta_series(
             data, data[:, :1], trials, {"x": {"x": 1.0}}, names=["a"], nuisance=nuisance
         )
+
+
+def censor(nuisance, volumes):
+    return np.column_stack([nuisance, np.eye(N)[:, volumes]])
+
+
+def test_trials_that_censoring_takes_are_not_counted(trials, nuisance):
+    first = np.flatnonzero(trials.X[:, 3] > 0.5 * trials.X[:, 3].max())
+    _, kinds = trial_estimator(trials, censor(nuisance, first))
+    assert len(kinds) == len(trials.trial_type) - 1
+    _, kinds = trial_estimator(trials, censor(nuisance, first[:1]))
+    assert len(kinds) == len(trials.trial_type)
+
+
+def test_variance_holds_where_a_tenth_is_censored(nuisance):
+    """Unrelated seed and voxels: z / SE is standard normal, whatever is censored in bursts."""
+    rng = np.random.default_rng(12)
+    n = 300
+    onset = np.sort(np.arange(8, 570, 14.0) + rng.uniform(0, 4, 41))
+    kinds = (["go", "stop"] * 21)[:41]
+    trials = trial_design(
+        onset, np.ones(41), kinds, settings=TaskSettings(), conditions=CONDITIONS, t_r=T_R,
+        n_volumes=n,
+    )  # fmt: skip
+    ratios = []
+    for _ in range(12):
+        bad = np.zeros(n, bool)
+        while bad.mean() < 0.1:
+            start = rng.integers(0, n - 6)
+            bad[start : start + rng.integers(1, 7)] = True
+        Y, seed = rng.standard_normal((n, 300)), rng.standard_normal((n, 1))
+        (found,) = fit_beta_series(
+            Y, seed, trials, {"difference": {"go": 1.0, "stop": -1.0}}, names=["s"],
+            nuisance=np.column_stack([np.ones(n), np.eye(n)[:, bad]]),
+        )  # fmt: skip
+        estimate = found["difference"]
+        ratios.append(np.mean(estimate.values**2) / estimate.variance)
+    # Over 12 x 300 values that share 12 seeds; without the rule it is about 5.
+    assert 0.8 < np.mean(ratios) < 1.25
