@@ -17,6 +17,7 @@ from phmri.firstlevel._records import RunEstimate
 from phmri.firstlevel.local._blocks import (
     clean_blocks,
     n_coordinates,
+    only_series,
     refuse,
     refuse_flat,
     refuse_names,
@@ -68,7 +69,8 @@ def global_connectivity(
     Notes
     -----
     `FirstLevelError` tells that series do not fit the run, are not finite, are fewer than two,
-    that a parcel has no variance after cleaning, or that too few degrees of freedom are left.
+    that a parcel has no variance after cleaning, that too few degrees of freedom are left, or of
+    a cleaning by filter ``butterworth``.
 
     The mean of z needs every pair, which is for parcels; over voxels the mean of r is exact in
     two passes. The variance is that of the delta method, with the correlation of every two
@@ -84,7 +86,7 @@ def global_connectivity(
     Cole et al. 2010, doi:10.1016/j.neuroimage.2009.11.001. Steiger 1980,
     doi:10.1037/0033-2909.87.2.245 (covariance of correlations).
     """
-    refuse(_too_few(cleaning))
+    refuse(only_series(cleaning, "global connectivity") + _too_few(cleaning))
     main = _means(cleaning, series, names)
     extras = {}
     facts: dict[str, float | str | list[str]] = {"mean_of_all": _mean(main.values)}

@@ -145,3 +145,9 @@ def test_misuse_is_refused(clean_of):
         global_connectivity(cleaning, series, names=["a", "b", "c", "d"])
     with pytest.raises(FirstLevelError, match="c: a series has no variance"):
         degree_centrality(cleaning, series, threshold=0.2, names=["a", "b", "c", "d"])
+
+
+def test_a_filter_without_series_is_refused(clean_of):
+    cleaning = clean_of(200, lowpass_hz=0.1, filter="butterworth")
+    with pytest.raises(FirstLevelError, match="global connectivity needs cleaned series"):
+        global_connectivity(cleaning, mixed(200, 12))
