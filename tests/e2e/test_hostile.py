@@ -336,7 +336,17 @@ def test_excluded_participant_cannot_stop_the_trial(
     assert code == 0, printed
 
 
-@pytest.mark.parametrize("place", ["bids", "bids/derivatives/fmriprep", "another program"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "bids",
+        "bids/derivatives",
+        "bids/sub-01",
+        "bids/derivatives/fmriprep",
+        "bids/derivatives/fmriprep/phmri",
+        "another program",
+    ],
+)
 def test_input_is_never_written_into(trial: Trial, place: str) -> None:
     if place == "another program":
         shutil.copytree(trial.fmriprep, trial.root / place)
@@ -347,6 +357,46 @@ def test_input_is_never_written_into(trial: Trial, place: str) -> None:
     assert code == 1
     assert "results would be mixed into other data" in printed
     assert _digests(trial.root) == before
+
+
+def test_folders_that_cannot_be_written_are_told_at_once(trial: Trial) -> None:
+    loop = trial.root / "loop"
+    loop.symlink_to("loop")
+    (trial.root / "file").touch()
+    latin = os.fsdecode(b"out_\xdcbung")
+    for place, words in ((loop, "leads to itself"), (trial.root / "file", "a file, where"),
+                         (trial.root / latin, "not UTF-8")):  # fmt: skip
+        call = ("run", str(trial.bids), str(place), "all", "--protocol", str(trial.protocol))
+        code, printed = trial.call(*call)
+        assert code == 1
+        assert "results cannot be written there" in printed
+        assert words in printed
+    with pytest.raises(SystemExit):
+        trial.call("run", str(trial.bids), "", "all", "--protocol", str(trial.protocol))
+
+
+def test_motion_that_nobody_knows_is_not_below_the_limit(trial: Trial) -> None:
+    trial.edit_protocol("  max_mean_fd_mm: 0.5", "  max_mean_fd_mm: 0.4")
+    (table,) = trial.fmriprep.glob("sub-01/ses-infusion/func/*rest*_timeseries.tsv")
+    content = pd.read_csv(table, sep="\t", na_values="n/a")
+    content["framewise_displacement"] = np.nan
+    content.to_csv(table, sep="\t", index=False, na_rep="n/a")
+    for code, printed in (trial.check(), trial.run()):
+        assert code == 1
+        assert "max_mean_fd_mm cannot be judged" in printed
+        assert "sub-01, ses-infusion, framewise_displacement" in printed
+    assert not trial.out.exists()
+
+
+def test_what_confounds_lack_is_foreseen(trial: Trial) -> None:
+    tables = sorted(trial.fmriprep.glob("sub-0[12]/ses-infusion/func/*rest*_timeseries.tsv"))
+    for path, change in zip(tables, ({"trans_x": np.inf}, {"rot_z": None}), strict=True):
+        content = pd.read_csv(path, sep="\t", na_values="n/a").assign(**change)
+        content.dropna(axis=1, how="all").to_csv(path, sep="\t", index=False, na_rep="n/a")
+    code, printed = trial.check()
+    assert code == 1
+    for words in ("sub-01", "trans_x", "sub-02", "rot_z", "lacks", "will stop at these problems"):
+        assert words in printed
 
 
 def test_results_among_the_derivatives_are_fine(trial: Trial) -> None:

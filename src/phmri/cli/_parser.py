@@ -225,7 +225,9 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     command.add_argument(
         "bids_dir", type=Path, metavar="BIDS_DIR", help="root of the BIDS data set"
     )
-    command.add_argument("out_dir", type=Path, metavar="OUT_DIR", help="results; made when absent")
+    command.add_argument(
+        "out_dir", type=_folder, metavar="OUT_DIR", help="results; made when absent"
+    )
     command.add_argument(
         "level",
         choices=("participant", "group", "all"),
@@ -342,6 +344,12 @@ def _add_atlases(
         metavar="DIR",
         help=words,
     )
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():  # a variable of the shell that is not set
+        raise argparse.ArgumentTypeError("no folder is named")
+    return Path(text)
 
 
 def _positive_int(text: str) -> int:

@@ -319,8 +319,8 @@ def _without_notes(
     kept = []
     for column in range(len(names)):
         given = [row[column] for row in rows if row[column] not in MISSING]
-        if not given or any(map(is_number, given)):
-            kept.append(column)
+        if not given or any(is_number(text.replace(",", ".", 1)) for text in given):
+            kept.append(column)  # also where a decimal comma makes a text of a number: told later
     if len(kept) == len(names):
         return names, rows
     return tuple(names[i] for i in kept), [[row[i] for i in kept] for row in rows]

@@ -20,6 +20,7 @@ from phmri.firstlevel import (
 )
 from phmri.pipeline._blocks import make_block_weights
 from phmri.pipeline._by_tissue import by_tissue, refuse_without_tissues
+from phmri.pipeline._confound_faults import find_confound_faults
 from phmri.pipeline._infusion_measure import make_infusion_design
 from phmri.pipeline._job import RunJob, grid_of, run_key
 from phmri.pipeline._located import located, tell_place
@@ -110,7 +111,10 @@ def foresee(
                 found.append((job, _of_run(problem, job)))
                 problems[found[-1][1]] = None
     new = [job for job in jobs if not (resuming and is_measured(job))]
-    still = [*find_odd_tables(jobs), *find_still_regions(new, on_progress)]
+    confounds = (
+        (job, _of_run(problem, job)) for job, problem in find_confound_faults(new, on_progress)
+    )
+    still = [*confounds, *find_odd_tables(jobs), *find_still_regions(new, on_progress)]
     broken: dict[tuple[str, str, str], str] = {}
     for job, problem in (*found, *still):
         if not problem.what.startswith(_NO_SUCH_BIN):

@@ -8,9 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from phmri.dataset import read_confounds
-from phmri.exceptions import DegreesOfFreedomError, OutputError, PhmriError, Problem
+from phmri.exceptions import (
+    DegreesOfFreedomError,
+    OutputError,
+    PhmriError,
+    Problem,
+    SignalsError,
+)
 from phmri.firstlevel import RunEstimate
 from phmri.pipeline._censored import censored_reason
+from phmri.pipeline._confound_faults import motion_problems
 from phmri.pipeline._estimates import write_estimate
 from phmri.pipeline._job import RunJob, manifest_path, run_inputs
 from phmri.pipeline._manifest import RunManifest, describe_cleaning, known, write_manifest
@@ -105,6 +112,9 @@ def _measure_run(job: RunJob) -> RunOutcome:
     inputs = [FileRecord.of(path) for path in run_inputs(job.run)]
     cleanings, reason = _cleanings(data)
     quality = run_quality(confounds)
+    unknown = motion_problems(job, quality.mean_fd_mm)
+    if unknown:
+        raise SignalsError(*unknown)
     reason = reason or _motion_reason(job, cleanings, quality) or censored_reason(data)
     estimates: dict[Variant, RunEstimate] = {}
     if not reason:

@@ -176,7 +176,7 @@ def _open_trial(
     index = index_dataset(bids_dir, tuple(derivatives))
     check = check_dataset(protocol, index, participants)
     on_progress("Indexing", 1, 1)
-    refuse_foreign_output(out_dir, (index.root,))
+    refuse_foreign_output(out_dir, index.root, index.derivatives)
     atlas = AtlasStore(tuple(atlas_dirs))
     stopping = check.problems if protocol.exclusions.broken_run == "stop" else ()
     try:

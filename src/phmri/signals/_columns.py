@@ -40,6 +40,7 @@ _NUMBERED = {
     "cosine": r"cosine_?\d+|Cosine\d+",
     "non_steady_state_outlier": r"non_steady_state_outlier_?\d+|NonSteadyStateOutlier\d+",
 }
+_LARGEST = 1e12  # a square of motion or of a signal stays far below
 _DIFFERENCE = re.compile(r"_derivative1(_power2)?$")
 
 
@@ -232,10 +233,10 @@ def _refuse_gaps(
     values: Float[np.ndarray, "n_volumes n_columns"],
     kept: Bool[np.ndarray, " n_volumes"],
 ) -> None:
-    bad = ~np.isfinite(values) & kept[:, None]
+    bad = ~(np.abs(values) < _LARGEST) & kept[:, None]
     problems = [
         Problem(
-            what="a confound column has missing or infinite values",
+            what="a confound column has missing, infinite or absurd values",
             file=confounds.path,
             field=name,
             found="rows " + ", ".join(str(row + 1) for row in np.flatnonzero(bad[:, i])[:5]),

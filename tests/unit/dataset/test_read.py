@@ -173,3 +173,11 @@ def test_damaged_images(tmp_path: Path) -> None:
     flat.write_bytes(content)
     with pytest.raises(DatasetError, match="does not say where"):
         read_image(flat)
+
+
+def test_decimal_commas_are_told_with_their_column(tmp_path: Path) -> None:
+    path = _file(tmp_path, "csf\tnote\n0,5\ta\n0,25\tb\n")
+    with pytest.raises(DatasetError) as caught:
+        read_confounds(path)
+    (problem, *_) = caught.value.problems
+    assert (problem.field, problem.found) == ("csf", "'0,5'")

@@ -357,3 +357,11 @@ def test_butterworth_refuses_gaps_in_the_steady_state():
     setting = Denoising(strategy="6motion", highpass_hz=0.01, filter="butterworth")
     with pytest.raises(SignalsError, match="works on series without a gap"):
         make_cleaning(setting, table, n_volumes=N, t_r=T_R)
+
+
+def test_absurd_confounds_are_refused():
+    table = make_table(MOTION)
+    table.values[4, 0] = 1e300
+    with pytest.raises(SignalsError, match="absurd") as caught:
+        make_cleaning(Denoising(strategy="6motion"), table, n_volumes=N, t_r=T_R)
+    assert caught.value.problems[0].found == "rows 5"
