@@ -37,7 +37,7 @@ _STYLE: Any = {
     "savefig.facecolor": "white",
     "svg.hashsalt": "phmri",
 }
-_ACROSS, _WIDTH, _HEIGHT = 3, 3.4, 2.7
+_ACROSS, _WIDTH, _HEIGHT = 3, 3.4, 3.0
 _WRAP = 42
 
 
@@ -96,7 +96,7 @@ def _prepare(axes: Axes, title: str, target: float) -> None:
             lines.append(line)
             line = ""
         line = f"{line} {word}".strip()
-    axes.set_title("\n".join([*lines, line]))
+    axes.set_title("\n".join([*lines, line]), pad=12)
     axes.axhline(target, color=_MUTED, linewidth=0.7, linestyle=(0, (4, 3)))
     axes.set_ylim(0, 1.02)
     axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
@@ -109,7 +109,7 @@ def _draw_topic(axes: Axes, found: power.TopicPower, target: float) -> None:
     symbol = "r" if topic.about == "correlation" else "dz"
     for place, (curve, colour) in enumerate(zip(found.curves, _COLOURS, strict=False)):
         style = "-" if topic.closed is not None else (0, (1, 1.2))
-        label = f"{symbol} {curve.effect:.2f} ({curve.size})"
+        label = f"{symbol} {curve.effect:.2f}\n{curve.size}"
         axes.plot(curve.n, curve.power, color=colour, linestyle=style, linewidth=1.4, label=label)
         points = [row for row in found.rows if row.size == curve.size and row.simulated]
         for row in points:
@@ -121,17 +121,30 @@ def _draw_topic(axes: Axes, found: power.TopicPower, target: float) -> None:
             axes.plot(at, row.simulated.power, "o", color=colour, markersize=3.2)
     if topic.planned is not None:
         axes.axvline(topic.planned, color=_MUTED, linewidth=0.7)
-        axes.annotate(
+        axes.text(
+            topic.planned,
+            1.01,
             f"planned {topic.planned}",
-            (topic.planned, 0.02),
-            rotation=90,
+            transform=axes.get_xaxis_transform(),
             fontsize=6.5,
             color=_MUTED,
-            ha="right",
+            ha="center",
         )
     axes.set_xlim(0, topic.ns[-1] * 1.03)
     axes.set_xlabel(f"participants {topic.unit}")
-    axes.legend(loc="lower right", fontsize=6.5, frameon=True, edgecolor="none", framealpha=0.8)
+    _below(axes)
+
+
+def _below(axes: Axes) -> None:
+    # Curves fill every corner of some panel.
+    axes.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.17),
+        ncols=len(axes.get_legend_handles_labels()[0]),
+        fontsize=6.5,
+        columnspacing=1.0,
+        handlelength=1.4,
+    )
 
 
 def _draw_pairing(
@@ -150,8 +163,8 @@ def _draw_pairing(
                 else one.need.crossover_participants
             )
             need = f"{n:,}"
-        label = f"dz {one.size.value:.2f}: {need} for {target:.0%}"
+        label = f"dz {one.size.value:.2f}\n{need} for {target:.0%}"
         axes.plot(one.participants, values, color=colour, linewidth=1.4, label=label)
     axes.set_xlim(0, members[0].participants[-1])
     axes.set_xlabel("participants in all")
-    axes.legend(loc="lower right", fontsize=6.5, frameon=True, edgecolor="none", framealpha=0.8)
+    _below(axes)
