@@ -11,6 +11,7 @@ import numpy as np
 from phmri.dataset._associated import check_association
 from phmri.dataset._choose import Choice, Wanted, choose_run, wanted_runs
 from phmri.dataset._event_tables import read_event_tables
+from phmri.dataset._odd_doses import odd_doses
 from phmri.dataset._people import find_strangers
 from phmri.dataset._questions import OTHER_SESSIONS, check_question
 from phmri.dataset._rating_cells import asked_scales, rating_cells
@@ -87,6 +88,7 @@ def check_dataset(
             ratings=tuple(ratings),
             remarks=(
                 *read_event_tables(protocol, index).remarks,
+                *odd_doses(protocol),
                 *swapped_blockades(protocol),
             ),
         ),

@@ -15,7 +15,7 @@ TREATMENTS = {
 }
 
 
-def remarks(trial, parallel, contrast, **blockade):
+def remarks(trial, parallel, contrast, treatments=TREATMENTS, **blockade):
     arms = {name: {"treatment": name} for name in TREATMENTS}
     question = {**parallel["questions"]["acute"], "contrast": contrast}
     if blockade:
@@ -23,7 +23,7 @@ def remarks(trial, parallel, contrast, **blockade):
     document = {
         **parallel,
         "drugs": {"ketamine": {}, "lamotrigine": {}},
-        "treatments": TREATMENTS,
+        "treatments": treatments,
         "design": {**parallel["design"], "arms": arms},
         "questions": {"acute": question},
     }
@@ -50,3 +50,25 @@ def test_pretreated_drug_first_in_a_blockade_may_be_a_slip(trial, parallel) -> N
 )
 def test_other_contrasts_need_no_remark(trial, parallel, contrast, blockade) -> None:
     assert remarks(trial, parallel, contrast, **blockade) == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        (
+            {"amount": 1000},
+            ("oral doses of ketamine are more than 10-fold apart", "1000 mg under"),
+        ),
+        ({"unit": "mg/kg"}, ("oral doses of ketamine are planned in different units", "1 mg/kg")),
+        ({"amount": 9}, ()),
+        ({"route": "intranasal", "amount": 40}, ()),
+    ],
+    ids=["a factor of 1000", "per kilogram", "a dose-finding trial", "another route"],
+)
+def test_doses_that_hardly_belong_together_may_be_a_slip(trial, parallel, other, words) -> None:
+    treatments = {**TREATMENTS, "both": {"doses": [LAMOTRIGINE, {**KETAMINE, **other}]}}
+    found = remarks(trial, parallel, ["ketamine", "placebo"], treatments=treatments)
+    assert len(found) == bool(words)
+    for remark in found:
+        assert words[0] == remark.what
+        assert words[1] in remark.found
