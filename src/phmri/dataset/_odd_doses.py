@@ -1,4 +1,4 @@
-"""Planned doses of one drug that hardly belong together: other units, other orders of magnitude."""
+"""Planned doses of a drug that hardly belong together: other units, other orders of magnitude."""
 
 from collections.abc import Iterator
 
