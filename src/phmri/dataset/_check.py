@@ -53,6 +53,7 @@ def check_dataset(
         runs.setdefault((run.subject, run.session, run.task), []).append(run)
     wanted = wanted_runs(protocol)
     cells: list[Cell] = []
+    remarks: list[Problem] = []
     for subject in subjects:
         for session in protocol.sessions:
             for scan in protocol.scans:
@@ -68,6 +69,7 @@ def check_dataset(
                 )
                 choice = _choice(empty, protocol, runs, wanted[scan], excluded)
                 problems += choice.problems
+                remarks += choice.remarks
                 cells.append(
                     replace(empty, status=choice.status, reason=choice.reason, run=choice.run)
                 )
@@ -88,6 +90,7 @@ def check_dataset(
             remarks=(
                 *read_event_tables(protocol, index).remarks,
                 *swapped_blockades(protocol),
+                *dict.fromkeys(remarks),
             ),
         ),
     )

@@ -16,10 +16,10 @@ from phmri.dataset._headers import (
 )
 from phmri.dataset._names import FileName, acquired
 from phmri.dataset._physio import find_physio
-from phmri.dataset._read_events import read_events
 from phmri.dataset._read_files import unreadable
 from phmri.dataset._read_series import lacks_names
 from phmri.dataset._records import Run
+from phmri.dataset._run_events import find_events, onset_problems
 from phmri.dataset._tree import Tree
 from phmri.exceptions import DatasetError, Problem
 
@@ -113,7 +113,8 @@ def _make_run(
     found = _inspect_image(file, tree, others) if kind == "volume" else _inspect_series(file)
     found = _with_repetition_time(found, file, tree, raw)
     found = _with_confounds(found, file, tree)
-    events, event_problems = _find_events(found, file, (raw, tree))
+    events = find_events(file, (raw, tree))
+    event_problems = onset_problems(events, found.t_r, found.n_volumes) if events else ()
     return Run(
         subject=names["sub"],
         session=names.get("ses"),
@@ -360,36 +361,3 @@ def _with_confounds(found: _Found, file: FileName, tree: Tree) -> _Found:
                 ),
             )
     return replace(found, confounds=path, problems=(*found.problems, *problems))
-
-
-def _find_events(
-    found: _Found, file: FileName, places: tuple[Tree, ...]
-) -> tuple[Path | None, tuple[Problem, ...]]:
-    names = acquired(file.entities)
-    for place in places:
-        candidates = place.inherited(names, "events", ".tsv")
-        if candidates:
-            return candidates[-1].path, _check_events(candidates[-1].path, found)
-    return None, ()
-
-
-def _check_events(path: Path, found: _Found) -> tuple[Problem, ...]:
-    try:
-        events = read_events(path)
-    except DatasetError as error:
-        return error.problems
-    if found.t_r is None or found.n_volumes is None or not len(events.onset):
-        return ()
-    end, last = found.t_r * found.n_volumes, float(events.onset.max())
-    if last < end:
-        return ()
-    n_beyond = int((events.onset >= end).sum())
-    return (
-        Problem(
-            what="events start after the end of the scan",
-            file=str(path),
-            field="onset",
-            found=f"{n_beyond} events, the last at {last:g} s",
-            expected=f"onsets before {end:g} s ({found.n_volumes} volumes of {found.t_r:g} s)",
-        ),
-    )

@@ -152,6 +152,26 @@ def test_conditions_need_events(trial, protocol) -> None:
     assert "no events" in cell.reason
 
 
+def test_durations_in_milliseconds_are_told(trial, protocol) -> None:
+    rows = "0\t4000\tinfusion\n0\t4000\ttwo\n8\t4000\ttwo\n"
+    trial.events().write_text("onset\tduration\ttrial_type\n" + rows)
+    check = _check(trial, protocol)
+    (problem,) = check.problems
+    assert "is its duration in milliseconds?" in problem.what
+    assert (problem.file, problem.line) == (str(trial.events()), 3)
+    assert (problem.subject, problem.session, problem.field) == ("01", "infusion", "duration")
+    assert problem.found == "4000 s from 0 s on, and 1 more"
+    assert problem.expected == "seconds; the run lasts 24 s (12 volumes of 2 s)"
+    assert _cell(check).status == "broken"
+
+
+@pytest.mark.parametrize("row", ["20\t15\ttwo", "20\tn/a\ttwo", "0\t4000\tinfusion"])
+def test_a_last_block_may_outlast_the_run(trial, protocol, row) -> None:
+    trial.events().write_text(f"onset\tduration\ttrial_type\n{row}\n")
+    check = _check(trial, protocol)
+    assert (check.problems, check.remarks) == ((), ())
+
+
 def test_excluded_by_the_protocol(trial, parallel) -> None:
     parallel["exclusions"] = {"participants": {"01": "claustrophobia", "77": "typing slip"}}
     check = _check(trial, parallel)

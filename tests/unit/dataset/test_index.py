@@ -174,6 +174,10 @@ def _late_events(trial) -> None:
     trial.events().write_text("onset\tduration\ttrial_type\n0\t2\ttwo\n24\t2\ttwo\n")
 
 
+def _doubled_events(trial) -> None:
+    trial.events().write_text("onset\tduration\ttrial_type\n0\t4\ttwo\n0\t4\ttwo\n")
+
+
 def _wrong_events(trial) -> None:
     trial.events().write_text("begin\n0\n")
 
@@ -215,6 +219,7 @@ def _dangling_link(trial) -> None:
         (_no_confounds, ["no confounds belong to this image"]),
         (_short_confounds, ["the confounds have another number of rows than the run has volumes"]),
         (_late_events, ["events start after the end of the scan"]),
+        (_doubled_events, ["the event stands in the table twice"]),
         (_wrong_events, ["the events have no such column", "the events have no such column"]),
         (_broken_sidecar, ["not valid JSON"]),
         (_dangling_link, ["cannot be opened"]),
