@@ -1,5 +1,6 @@
 """Runs made of files: which mask, confounds, events and repetition time belong to an image."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeGuard
@@ -34,6 +35,10 @@ _N_AXES = 4
 _TAIL_BYTES = 256
 _LARGEST_NUMBER = 1e6  # of seconds or Hz: beyond it the sidecar is not to be believed
 _T_R_TOLERANCE_S = 1e-3
+_LONGEST_T_R_S = 30.0
+_MS_PER_S = 1e3
+_SHOWN = 60
+"""Characters of a value that are shown."""
 _AFFINE_TOLERANCE_MM = 1e-3
 _STANDARD_GRIDS: dict[tuple[tuple[int, ...], tuple[float, ...]], str] = {
     ((193, 229, 193), (-96.0, -132.0, -78.0)): "MNI152NLin2009cAsym",
@@ -277,9 +282,8 @@ def _with_repetition_time(found: _Found, file: FileName, tree: Tree, raw: Tree) 
         acquired(file.entities), "bold", ignore=("echo", "part")
     )
     problems = problems + raw_problems
-    t_r = _seconds(own)
-    if t_r is None:
-        t_r = _seconds(theirs)
+    t_r, source, faults = _of_sidecars(((tree, own, own_paths), (raw, theirs, their_paths)))
+    problems += faults
     if not own_paths and not their_paths:
         problems.append(
             Problem(
@@ -297,6 +301,17 @@ def _with_repetition_time(found: _Found, file: FileName, tree: Tree, raw: Tree) 
                 expected="a number of seconds in the sidecar, or in the header with its unit",
             )
         )
+    final = found.t_r if t_r is None else t_r
+    if final is not None and final > _LONGEST_T_R_S:
+        problems.append(
+            Problem(
+                what=f"a repetition time above {_LONGEST_T_R_S:g} s: is it in milliseconds?",
+                file=str(source or file.path),
+                field="RepetitionTime",
+                found=f"{final:g} s",
+                expected=f"seconds, such as {final / _MS_PER_S:g}",
+            )
+        )
     elif t_r is not None and found.t_r is not None and abs(t_r - found.t_r) > _T_R_TOLERANCE_S:
         problems.append(
             Problem(
@@ -307,19 +322,30 @@ def _with_repetition_time(found: _Found, file: FileName, tree: Tree, raw: Tree) 
                 expected=f"{t_r:g} s as in the sidecar",
             )
         )
-    return replace(
-        found,
-        t_r=t_r if t_r is not None else found.t_r,
-        problems=(*found.problems, *problems),
-    )
+    return replace(found, t_r=final, problems=(*found.problems, *problems))
 
 
-def _seconds(sidecar: dict[str, object]) -> float | None:
-    value = sidecar.get("RepetitionTime")
-    if _is_positive(value):
-        return float(value)
-    frequency = sidecar.get("SamplingFrequency")
-    return 1.0 / float(frequency) if _is_positive(frequency) else None
+def _of_sidecars(
+    places: tuple[tuple[Tree, dict[str, object], list[Path]], ...],
+) -> tuple[float | None, Path | None, list[Problem]]:
+    """Take the first repetition time and its file; one that is no number is not passed over."""
+    for tree, sidecar, paths in places:
+        if "RepetitionTime" in sidecar:
+            value, source = sidecar["RepetitionTime"], tree.source(paths, "RepetitionTime")
+            if _is_positive(value):
+                return float(value), source, []
+            problem = Problem(
+                what="not a number of seconds",
+                file=str(source),
+                field="RepetitionTime",
+                found=json.dumps(value, ensure_ascii=False)[:_SHOWN],
+                expected="a number above 0",
+            )
+            return None, source, [problem]
+        frequency = sidecar.get("SamplingFrequency")
+        if _is_positive(frequency):
+            return 1.0 / float(frequency), tree.source(paths, "SamplingFrequency"), []
+    return None, None, []
 
 
 def _is_positive(value: object) -> TypeGuard[float]:

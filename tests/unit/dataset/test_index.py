@@ -113,6 +113,60 @@ def test_repetition_time_of_nowhere(trial) -> None:
     assert _faults(index_dataset(trial.root)) == ["the repetition time is unknown"]
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ('"2.0"', '"2.0"'),
+        ("NaN", "NaN"),
+        ("null", "null"),
+        ("-2", "-2"),
+        ("0", "0"),
+        ("[2.0]", "[2.0]"),
+        ("1e400", "Infinity"),
+        ("true", "true"),
+    ],
+)
+def test_repetition_time_that_is_no_number_is_told(trial, written: str, found: str) -> None:
+    sidecar = trial.bold().with_name(trial.bold().name.replace(".nii.gz", ".json"))
+    sidecar.write_text(f'{{"RepetitionTime": {written}, "SamplingFrequency": 0.5}}')
+    (problem,) = _run(index_dataset(trial.root)).problems
+    assert (problem.file, problem.field) == (str(sidecar), "RepetitionTime")
+    assert (problem.what, problem.found) == ("not a number of seconds", found)
+
+
+def test_repetition_time_of_an_inherited_sidecar_names_that_file(trial) -> None:
+    for path in trial.fmriprep.rglob("*_bold.json"):
+        path.unlink()
+    inherited = trial.root / "task-nback_bold.json"
+    write_json(inherited, {"RepetitionTime": "2"})
+    own = trial.events().with_name("sub-01_ses-infusion_task-nback_bold.json")
+    write_json(own, {"TaskName": "nback"})
+    problems = [problem for run in index_dataset(trial.root).runs for problem in run.problems]
+    assert [(p.file, p.found) for p in problems] == [(str(inherited), '"2"')] * 8
+
+
+def test_repetition_time_in_milliseconds_is_asked_about(trial) -> None:
+    sidecar = trial.bold().with_name(trial.bold().name.replace(".nii.gz", ".json"))
+    write_json(sidecar, {"RepetitionTime": 2000})
+    (problem,) = _run(index_dataset(trial.root)).problems
+    assert problem.what == "a repetition time above 30 s: is it in milliseconds?"
+    assert (problem.file, problem.field) == (str(sidecar), "RepetitionTime")
+    assert (problem.found, problem.expected) == ("2000 s", "seconds, such as 2")
+    write_json(sidecar, {"SamplingFrequency": 0.0005})
+    (problem,) = _run(index_dataset(trial.root)).problems
+    assert (problem.file, problem.found) == (str(sidecar), "2000 s")
+
+
+def test_header_in_milliseconds_without_their_unit_is_asked_about(trial) -> None:
+    sidecar = trial.bold().with_name(trial.bold().name.replace(".nii.gz", ".json"))
+    write_json(sidecar, {})
+    (trial.root / "task-nback_bold.json").unlink()
+    _patch(trial.bold(), 92, np.float32(2000).tobytes())  # pixdim[4]; the unit says seconds
+    (problem,) = _run(index_dataset(trial.root)).problems
+    assert "is it in milliseconds?" in problem.what
+    assert (problem.file, problem.found) == (str(trial.bold()), "2000 s")
+
+
 def _empty(trial) -> None:
     trial.bold().write_bytes(b"")
 
