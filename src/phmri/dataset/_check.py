@@ -202,9 +202,10 @@ def _subjects(
 def _groups(
     protocol: Protocol, index: DatasetIndex, subjects: Sequence[str]
 ) -> tuple[dict[str, str | None], dict[str, str], list[Problem]]:
-    """Look up arm or sequence; who has none that the protocol knows is excluded."""
+    """Look up arm or sequence; who has none that the protocol knows, or two, is excluded."""
     design = protocol.design
-    excluded = dict(protocol.exclusions.participants)
+    unclear = dict.fromkeys(sorted(index.contradicted), "the rows in participants.tsv differ")
+    excluded = {**unclear, **protocol.exclusions.participants}
     groups: dict[str, str | None] = dict.fromkeys(subjects)
     if isinstance(design, Crossover) and design.order == "unknown":
         return groups, excluded, []

@@ -172,6 +172,26 @@ def test_a_last_block_may_outlast_the_run(trial, protocol, row) -> None:
     assert (check.problems, check.remarks) == ((), ())
 
 
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("placebo\t20", "arm ketamine in line 2; arm placebo in line 6"),
+        ("n/a\t20", "arm ketamine in line 2; arm n/a in line 6"),
+        ("ketamine\t31", "age 20 in line 2; age 31 in line 6"),
+    ],
+)
+def test_participant_of_two_rows_that_differ_is_not_analysed(trial, parallel, row, found) -> None:
+    path = trial.root / "participants.tsv"
+    path.write_text(path.read_text() + f"sub-01\t{row}\n")
+    parallel["exclusions"] = {"broken_run": "exclude"}
+    check = _check(trial, parallel)
+    (problem,) = check.problems
+    assert (problem.subject, problem.line, problem.found) == ("01", 6, found)
+    assert (_cell(check).status, _cell(check).run) == ("excluded", None)
+    assert _cell(check).reason == "the rows in participants.tsv differ"
+    assert check.questions[0].n_per_group == {"ketamine": 1, "placebo": 2}
+
+
 def test_excluded_by_the_protocol(trial, parallel) -> None:
     parallel["exclusions"] = {"participants": {"01": "claustrophobia", "77": "typing slip"}}
     check = _check(trial, parallel)

@@ -442,15 +442,30 @@ def test_people(trial) -> None:
     sessions.write_text("session_id\tacq_time\nses-baseline\tn/a\n")
     index = index_dataset(trial.root)
     assert [(p.what, p.subject, p.line) for p in index.problems] == [
-        ("the participant stands in the table twice", "01", 3),
+        ("the participant stands in the table twice, and the rows differ", "01", 3),
         ("a row without participant", None, 6),
         ("the session has no date", "01", 2),
         ("the participant has a folder but no row in the table", "03", None),
         ("the participant has a folder but no row in the table", "04", None),
     ]
-    assert index.problems[0].found == "a row in line 2 already"
+    assert index.problems[0].field == "arm, age"
+    assert (
+        index.problems[0].found == "arm ketamine, age 20 in line 2; arm placebo, age 21 in line 3"
+    )
     assert list(index.participants.index) == ["01", "02", "09"]
-    assert index.participants.loc["01", "arm"] == "ketamine"
+    assert index.contradicted == {"01"}
+    assert index.participants.loc["01"].isna().all()
+
+
+def test_rows_that_do_not_differ_leave_the_first(trial) -> None:
+    path = trial.root / "participants.tsv"
+    path.write_text(path.read_text() + "sub-02\tketamine\t21\n")
+    index = index_dataset(trial.root)
+    (problem,) = index.problems
+    assert problem.what == "the participant stands in the table twice"
+    assert (problem.line, problem.field, problem.found) == (6, None, "a row in line 3 already")
+    assert index.contradicted == frozenset()
+    assert index.participants.loc["02", "arm"] == "ketamine"
 
 
 def test_no_table_of_participants(trial) -> None:
