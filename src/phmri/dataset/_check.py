@@ -11,7 +11,7 @@ import numpy as np
 from phmri.dataset._associated import check_association
 from phmri.dataset._choose import Choice, Wanted, choose_run, wanted_runs
 from phmri.dataset._event_tables import read_event_tables
-from phmri.dataset._people import find_strangers
+from phmri.dataset._people import find_strangers, label_meant
 from phmri.dataset._questions import OTHER_SESSIONS, check_question
 from phmri.dataset._rating_cells import asked_scales, rating_cells
 from phmri.dataset._records import Cell, DatasetCheck, DatasetIndex, Run
@@ -176,6 +176,7 @@ def _subjects(
             what="the protocol excludes a participant who is not in the data set",
             field=f"exclusions.participants.{subject}",
             subject=subject,
+            expected=label_meant(subject, known) or f"one of {len(known)} participants",
         )
         for subject in protocol.exclusions.participants
         if subject not in known
@@ -191,7 +192,7 @@ def _subjects(
             what="no such participant",
             file=str(index.root / "participants.tsv"),
             subject=subject,
-            expected=f"one of {len(known)} participants",
+            expected=label_meant(subject, known) or f"one of {len(known)} participants",
         )
         for subject in asked
         if subject not in known
@@ -214,7 +215,10 @@ def _groups(
     path = str(index.root / "participants.tsv")
     table = index.participants
     problems = []
-    if design.column not in table.columns:
+    # A table that cannot be read has no columns, and its own problem says why.
+    nothing = not len(table.index) and not len(table.columns)
+    unread = nothing and any(problem.file == path for problem in index.problems)
+    if design.column not in table.columns and not unread:
         found = ", ".join(map(str, table.columns)) or "no column"
         what = f"the table has no column for the {word}"
         problems.append(

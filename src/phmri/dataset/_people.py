@@ -12,7 +12,14 @@ from phmri.dataset._records import DatasetIndex
 from phmri.dataset._tree import Tree
 from phmri.exceptions import DatasetError, Problem
 
-__all__ = ["find_strangers", "read_participants", "read_phenotype", "read_sessions", "row_meant"]
+__all__ = [
+    "find_strangers",
+    "label_meant",
+    "read_participants",
+    "read_phenotype",
+    "read_sessions",
+    "row_meant",
+]
 
 
 def read_participants(root: Path) -> tuple[pd.DataFrame, list[Problem], frozenset[str]]:
@@ -220,7 +227,7 @@ def find_strangers(index: DatasetIndex, stems: Iterable[str]) -> list[Problem]:
                     subject=subject,
                     field="participant_id",
                     found=f"sub-{subject}",
-                    expected=row_meant(subject, known) or f"one of {len(known)} participants",
+                    expected=label_meant(subject, known) or f"one of {len(known)} participants",
                 )
                 problems.setdefault((stem, subject), problem)
     return list(problems.values())
@@ -240,10 +247,33 @@ def row_meant(subject: str, known: Iterable[str]) -> str | None:
     -------
     str or None
     """
-    meant = [label for label in sorted(known) if same_number(label, subject)]
-    if not meant:
+    meant = _same(subject, known)
+    if meant is None:
         return None
-    return f"a row sub-{subject}; there is one for sub-{meant[0]}, whose leading zeros differ"
+    return f"a row sub-{subject}; there is one for sub-{meant}, whose leading zeros differ"
+
+
+def label_meant(subject: str, known: Iterable[str]) -> str | None:
+    """Name the participant whose leading zeros a spreadsheet program may have taken.
+
+    Parameters
+    ----------
+    subject : str
+        Not a participant.
+    known : iterable of str
+        Participants.
+
+    Returns
+    -------
+    str or None
+        What should be written.
+    """
+    meant = _same(subject, known)
+    return None if meant is None else f"sub-{meant}, whose leading zeros differ"
+
+
+def _same(subject: str, known: Iterable[str]) -> str | None:
+    return next((label for label in sorted(known) if same_number(label, subject)), None)
 
 
 def _stack(
