@@ -12,7 +12,7 @@ from phmri.dataset._associated import check_association
 from phmri.dataset._choose import Choice, Wanted, choose_run, wanted_runs
 from phmri.dataset._event_tables import read_event_tables
 from phmri.dataset._odd_doses import odd_doses
-from phmri.dataset._people import find_strangers
+from phmri.dataset._people import find_strangers, label_meant
 from phmri.dataset._questions import OTHER_SESSIONS, check_question
 from phmri.dataset._rating_cells import asked_scales, rating_cells
 from phmri.dataset._records import Cell, DatasetCheck, DatasetIndex, Run
@@ -54,6 +54,7 @@ def check_dataset(
         runs.setdefault((run.subject, run.session, run.task), []).append(run)
     wanted = wanted_runs(protocol)
     cells: list[Cell] = []
+    remarks: list[Problem] = []
     for subject in subjects:
         for session in protocol.sessions:
             for scan in protocol.scans:
@@ -69,6 +70,7 @@ def check_dataset(
                 )
                 choice = _choice(empty, protocol, runs, wanted[scan], excluded)
                 problems += choice.problems
+                remarks += choice.remarks
                 cells.append(
                     replace(empty, status=choice.status, reason=choice.reason, run=choice.run)
                 )
@@ -90,6 +92,7 @@ def check_dataset(
                 *read_event_tables(protocol, index).remarks,
                 *odd_doses(protocol),
                 *swapped_blockades(protocol),
+                *dict.fromkeys(remarks),
             ),
         ),
     )
@@ -175,6 +178,7 @@ def _subjects(
             what="the protocol excludes a participant who is not in the data set",
             field=f"exclusions.participants.{subject}",
             subject=subject,
+            expected=label_meant(subject, known) or f"one of {len(known)} participants",
         )
         for subject in protocol.exclusions.participants
         if subject not in known
@@ -190,7 +194,7 @@ def _subjects(
             what="no such participant",
             file=str(index.root / "participants.tsv"),
             subject=subject,
-            expected=f"one of {len(known)} participants",
+            expected=label_meant(subject, known) or f"one of {len(known)} participants",
         )
         for subject in asked
         if subject not in known
@@ -201,9 +205,10 @@ def _subjects(
 def _groups(
     protocol: Protocol, index: DatasetIndex, subjects: Sequence[str]
 ) -> tuple[dict[str, str | None], dict[str, str], list[Problem]]:
-    """Look up arm or sequence; who has none that the protocol knows is excluded."""
+    """Look up arm or sequence; who has none that the protocol knows, or two, is excluded."""
     design = protocol.design
-    excluded = dict(protocol.exclusions.participants)
+    unclear = dict.fromkeys(sorted(index.contradicted), "the rows in participants.tsv differ")
+    excluded = {**unclear, **protocol.exclusions.participants}
     groups: dict[str, str | None] = dict.fromkeys(subjects)
     if isinstance(design, Crossover) and design.order == "unknown":
         return groups, excluded, []
@@ -212,7 +217,10 @@ def _groups(
     path = str(index.root / "participants.tsv")
     table = index.participants
     problems = []
-    if design.column not in table.columns:
+    # A table that cannot be read has no columns, and its own problem says why.
+    nothing = not len(table.index) and not len(table.columns)
+    unread = nothing and any(problem.file == path for problem in index.problems)
+    if design.column not in table.columns and not unread:
         found = ", ".join(map(str, table.columns)) or "no column"
         what = f"the table has no column for the {word}"
         problems.append(

@@ -6,6 +6,7 @@ from typing import Literal
 
 from phmri.dataset._names import same_number
 from phmri.dataset._records import Run, Status
+from phmri.dataset._run_events import event_problems, event_remarks
 from phmri.exceptions import Problem
 from phmri.protocol import Protocol, Scan, SeriesRegion
 
@@ -42,12 +43,15 @@ class Choice:
         Only when ``ok``.
     problems : tuple of Problem
         What is wrong.
+    remarks : tuple of Problem
+        What may be a slip in the run.
     """
 
     status: Status
     reason: str = ""
     run: Run | None = None
     problems: tuple[Problem, ...] = ()
+    remarks: tuple[Problem, ...] = ()
 
 
 def wanted_runs(protocol: Protocol) -> dict[str, Wanted]:
@@ -194,10 +198,13 @@ def _judge(run: Run, scan: Scan) -> Choice:
                 expected=f"an _events.tsv with {', '.join(scan.conditions)}",
             ),
         )
+    if scan.conditions and not problems:
+        problems = event_problems(run, scan.conditions)
     if problems:
         reason = "; ".join(dict.fromkeys(problem.what for problem in problems))
         return Choice(status="broken", reason=reason, problems=problems)
     if scan.min_volumes is not None and (run.n_volumes or 0) < scan.min_volumes:
         reason = f"{run.n_volumes} volumes, fewer than {scan.min_volumes}"
         return Choice(status="short", reason=reason)
-    return Choice(status="ok", run=run)
+    remarks = event_remarks(run, scan.conditions) if scan.conditions else ()
+    return Choice(status="ok", run=run, remarks=remarks)

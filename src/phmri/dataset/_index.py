@@ -56,7 +56,7 @@ def index_dataset(root: Path, derivatives: Sequence[Path] = ()) -> DatasetIndex:
     runs: list[Run] = []
     for tree in trees:
         runs += find_runs(tree, raw, tuple(other for other in trees if other is not tree))
-    participants, people_problems = read_participants(root)
+    participants, people_problems, contradicted = read_participants(root)
     sessions, session_problems = read_sessions(raw)
     phenotype, phenotype_problems = read_phenotype(root)
     problems = [
@@ -75,6 +75,7 @@ def index_dataset(root: Path, derivatives: Sequence[Path] = ()) -> DatasetIndex:
         sessions=sessions,
         phenotype=phenotype,
         problems=tuple(problems),
+        contradicted=contradicted,
     )
 
 

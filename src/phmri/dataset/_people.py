@@ -12,10 +12,17 @@ from phmri.dataset._records import DatasetIndex
 from phmri.dataset._tree import Tree
 from phmri.exceptions import DatasetError, Problem
 
-__all__ = ["find_strangers", "read_participants", "read_phenotype", "read_sessions", "row_meant"]
+__all__ = [
+    "find_strangers",
+    "label_meant",
+    "read_participants",
+    "read_phenotype",
+    "read_sessions",
+    "row_meant",
+]
 
 
-def read_participants(root: Path) -> tuple[pd.DataFrame, list[Problem]]:
+def read_participants(root: Path) -> tuple[pd.DataFrame, list[Problem], frozenset[str]]:
     """Read ``participants.tsv``.
 
     Parameters
@@ -27,44 +34,77 @@ def read_participants(root: Path) -> tuple[pd.DataFrame, list[Problem]]:
     -------
     table : DataFrame
         Index ``participant_id`` without ``sub-``; empty when the file cannot be used. Of a
-        participant who stands there twice, the first row is kept.
+        participant who stands there twice, ``n/a`` stands where the rows differ.
     problems : list of Problem
+    contradicted : frozenset of str
+        Participants whose rows differ.
     """
     path = root / "participants.tsv"
     empty = pd.DataFrame(index=pd.Index([], dtype="str", name="participant_id"))
     if not path.is_file():
         what = "the table of participants is missing"
-        return empty, [Problem(what=what, file=str(path))]
+        return empty, [Problem(what=what, file=str(path))], frozenset()
     try:
         names, rows = table_rows(path)
     except DatasetError as error:
-        return empty, list(error.problems)
+        return empty, list(error.problems), frozenset()
     if "participant_id" not in names:
-        return empty, [_no_column(path, "participant_id", names)]
+        return empty, [_no_column(path, "participant_id", names)], frozenset()
     column = names.index("participant_id")
-    kept: dict[str, list[str]] = {}
-    first: dict[str, int] = {}
+    first: dict[str, tuple[int, list[str]]] = {}
     problems = []
+    unlike: dict[str, set[int]] = {}
     for line, row in enumerate(rows, start=2):
         subject = row[column] = row[column].removeprefix("sub-")
         if subject in MISSING:
             what = "a row without participant"
             problems.append(Problem(what=what, file=str(path), line=line))
-        elif subject in kept:
-            problems.append(
-                Problem(
-                    what="the participant stands in the table twice",
-                    file=str(path),
-                    line=line,
-                    subject=subject,
-                    found=f"a row in line {first[subject]} already",
-                    expected="one row per participant",
-                )
-            )
+        elif subject in first:
+            problem, columns = _twice(path, subject, names, first[subject], (line, row))
+            problems.append(problem)
+            unlike.setdefault(subject, set()).update(columns)
         else:
-            kept[subject], first[subject] = row, line
-    table = make_frame(names, list(kept.values()), ("participant_id",))
-    return table.set_index("participant_id"), problems
+            first[subject] = (line, row)
+    kept = [
+        ["n/a" if i in unlike.get(subject, ()) else entry for i, entry in enumerate(row)]
+        for subject, (_, row) in first.items()
+    ]
+    table = make_frame(names, kept, ("participant_id",)).set_index("participant_id")
+    return table, problems, frozenset(subject for subject, columns in unlike.items() if columns)
+
+
+def _twice(
+    path: Path,
+    subject: str,
+    names: tuple[str, ...],
+    first: tuple[int, list[str]],
+    again: tuple[int, list[str]],
+) -> tuple[Problem, list[int]]:
+    """Tell of a second row, and of the columns in which it is not like the first."""
+    (line, row), (here, other) = first, again
+    columns = [
+        i
+        for i, (one, two) in enumerate(zip(row, other, strict=True))
+        if one != two and not MISSING.issuperset({one, two})
+    ]
+    what, found = "the participant stands in the table twice", f"a row in line {line} already"
+    if columns:
+        what += ", and the rows differ"
+        values = ", ".join(f"{names[i]} {row[i] or 'n/a'}" for i in columns)
+        others = ", ".join(f"{names[i]} {other[i] or 'n/a'}" for i in columns)
+        found = f"{values} in line {line}; {others} in line {here}"
+    return (
+        Problem(
+            what=what,
+            file=str(path),
+            line=here,
+            subject=subject,
+            field=", ".join(names[i] for i in columns) or None,
+            found=found,
+            expected="one row per participant",
+        ),
+        columns,
+    )
 
 
 def read_sessions(tree: Tree) -> tuple[pd.DataFrame, list[Problem]]:
@@ -187,7 +227,7 @@ def find_strangers(index: DatasetIndex, stems: Iterable[str]) -> list[Problem]:
                     subject=subject,
                     field="participant_id",
                     found=f"sub-{subject}",
-                    expected=row_meant(subject, known) or f"one of {len(known)} participants",
+                    expected=label_meant(subject, known) or f"one of {len(known)} participants",
                 )
                 problems.setdefault((stem, subject), problem)
     return list(problems.values())
@@ -207,10 +247,33 @@ def row_meant(subject: str, known: Iterable[str]) -> str | None:
     -------
     str or None
     """
-    meant = [label for label in sorted(known) if same_number(label, subject)]
-    if not meant:
+    meant = _same(subject, known)
+    if meant is None:
         return None
-    return f"a row sub-{subject}; there is one for sub-{meant[0]}, whose leading zeros differ"
+    return f"a row sub-{subject}; there is one for sub-{meant}, whose leading zeros differ"
+
+
+def label_meant(subject: str, known: Iterable[str]) -> str | None:
+    """Name the participant whose leading zeros a spreadsheet program may have taken.
+
+    Parameters
+    ----------
+    subject : str
+        Not a participant.
+    known : iterable of str
+        Participants.
+
+    Returns
+    -------
+    str or None
+        What should be written.
+    """
+    meant = _same(subject, known)
+    return None if meant is None else f"sub-{meant}, whose leading zeros differ"
+
+
+def _same(subject: str, known: Iterable[str]) -> str | None:
+    return next((label for label in sorted(known) if same_number(label, subject)), None)
 
 
 def _stack(

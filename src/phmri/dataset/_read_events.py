@@ -1,5 +1,6 @@
 """The events of a run: when each begins, how long it lasts, what it is, and what was measured."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def read_events(path: Path) -> Events:
     Raises
     ------
     DatasetError
-        A column is missing, an onset is no number, a duration is negative.
+        A column is missing, an onset is no number, a duration is negative, an event stands there
+        twice.
     """
     path = Path(path)
     names, rows = table_rows(path)
@@ -69,15 +71,43 @@ def read_events(path: Path) -> Events:
         )
         for i in np.flatnonzero(times[:, 1] < 0)
     ]
+    kind = names.index("trial_type") if "trial_type" in names else None
+    problems += _doubled(path, rows, times[:, 0], kind)
     if problems:
         raise DatasetError(*problems[:MAX_PROBLEMS])
-    kind = names.index("trial_type") if "trial_type" in names else None
     return Events(
         onset=times[:, 0].copy(),
         duration=times[:, 1].copy(),
         trial_type=tuple("event" if kind is None else (row[kind] or "n/a") for row in rows),
         columns=_measured(path, names, rows),
     )
+
+
+def _doubled(
+    path: Path, rows: list[list[str]], onset: Float[np.ndarray, " n_events"], kind: int | None
+) -> list[Problem]:
+    """Find events that stand there twice: a model would take them for one of twice the height."""
+    first: dict[tuple[float, str], int] = {}
+    problems = []
+    for line, (row, start) in enumerate(zip(rows, onset.tolist(), strict=True), start=2):
+        # Rows that do not say what they are may tell of different things, unless they are equal.
+        type_ = "\t".join(row) if kind is None else row[kind]
+        if type_ in MISSING or not math.isfinite(start):
+            continue
+        before = first.setdefault((start, type_), line)
+        if before != line:
+            name = "an event" if kind is None else f"'{type_}'"
+            problems.append(
+                Problem(
+                    what="the event stands in the table twice",
+                    file=str(path),
+                    line=line,
+                    field="onset" if kind is None else "onset, trial_type",
+                    found=f"{name} at {start:g} s, as in line {before}",
+                    expected="one row per event",
+                )
+            )
+    return problems
 
 
 def _measured(

@@ -108,6 +108,8 @@ class DatasetIndex:
         ``phenotype/<stem>.tsv``: columns ``subject``, ``session`` (if there) and the rest.
     problems : tuple of Problem
         Problems of the tree as a whole, not of one run.
+    contradicted : frozenset of str
+        Participants with rows in ``participants.tsv`` that differ: nobody knows which is right.
     """
 
     root: Path
@@ -117,6 +119,7 @@ class DatasetIndex:
     sessions: pd.DataFrame
     phenotype: dict[str, pd.DataFrame]
     problems: tuple[Problem, ...] = ()
+    contradicted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

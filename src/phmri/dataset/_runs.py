@@ -1,5 +1,6 @@
 """Runs made of files: which mask, confounds, events and repetition time belong to an image."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeGuard
@@ -16,10 +17,10 @@ from phmri.dataset._headers import (
 )
 from phmri.dataset._names import FileName, acquired
 from phmri.dataset._physio import find_physio
-from phmri.dataset._read_events import read_events
 from phmri.dataset._read_files import unreadable
 from phmri.dataset._read_series import lacks_names
 from phmri.dataset._records import Run
+from phmri.dataset._run_events import find_events, onset_problems
 from phmri.dataset._tree import Tree
 from phmri.exceptions import DatasetError, Problem
 
@@ -34,6 +35,10 @@ _N_AXES = 4
 _TAIL_BYTES = 256
 _LARGEST_NUMBER = 1e6  # of seconds or Hz: beyond it the sidecar is not to be believed
 _T_R_TOLERANCE_S = 1e-3
+_LONGEST_T_R_S = 30.0
+_MS_PER_S = 1e3
+_SHOWN = 60
+"""Characters of a value that are shown."""
 _AFFINE_TOLERANCE_MM = 1e-3
 _STANDARD_GRIDS: dict[tuple[tuple[int, ...], tuple[float, ...]], str] = {
     ((193, 229, 193), (-96.0, -132.0, -78.0)): "MNI152NLin2009cAsym",
@@ -113,7 +118,8 @@ def _make_run(
     found = _inspect_image(file, tree, others) if kind == "volume" else _inspect_series(file)
     found = _with_repetition_time(found, file, tree, raw)
     found = _with_confounds(found, file, tree)
-    events, event_problems = _find_events(found, file, (raw, tree))
+    events = find_events(file, (raw, tree))
+    event_problems = onset_problems(events, found.t_r, found.n_volumes) if events else ()
     return Run(
         subject=names["sub"],
         session=names.get("ses"),
@@ -276,9 +282,8 @@ def _with_repetition_time(found: _Found, file: FileName, tree: Tree, raw: Tree) 
         acquired(file.entities), "bold", ignore=("echo", "part")
     )
     problems = problems + raw_problems
-    t_r = _seconds(own)
-    if t_r is None:
-        t_r = _seconds(theirs)
+    t_r, source, faults = _of_sidecars(((tree, own, own_paths), (raw, theirs, their_paths)))
+    problems += faults
     if not own_paths and not their_paths:
         problems.append(
             Problem(
@@ -296,6 +301,17 @@ def _with_repetition_time(found: _Found, file: FileName, tree: Tree, raw: Tree) 
                 expected="a number of seconds in the sidecar, or in the header with its unit",
             )
         )
+    final = found.t_r if t_r is None else t_r
+    if final is not None and final > _LONGEST_T_R_S:
+        problems.append(
+            Problem(
+                what=f"a repetition time above {_LONGEST_T_R_S:g} s: is it in milliseconds?",
+                file=str(source or file.path),
+                field="RepetitionTime",
+                found=f"{final:g} s",
+                expected=f"seconds, such as {final / _MS_PER_S:g}",
+            )
+        )
     elif t_r is not None and found.t_r is not None and abs(t_r - found.t_r) > _T_R_TOLERANCE_S:
         problems.append(
             Problem(
@@ -306,19 +322,30 @@ def _with_repetition_time(found: _Found, file: FileName, tree: Tree, raw: Tree) 
                 expected=f"{t_r:g} s as in the sidecar",
             )
         )
-    return replace(
-        found,
-        t_r=t_r if t_r is not None else found.t_r,
-        problems=(*found.problems, *problems),
-    )
+    return replace(found, t_r=final, problems=(*found.problems, *problems))
 
 
-def _seconds(sidecar: dict[str, object]) -> float | None:
-    value = sidecar.get("RepetitionTime")
-    if _is_positive(value):
-        return float(value)
-    frequency = sidecar.get("SamplingFrequency")
-    return 1.0 / float(frequency) if _is_positive(frequency) else None
+def _of_sidecars(
+    places: tuple[tuple[Tree, dict[str, object], list[Path]], ...],
+) -> tuple[float | None, Path | None, list[Problem]]:
+    """Take the first repetition time and its file; one that is no number is not passed over."""
+    for tree, sidecar, paths in places:
+        if "RepetitionTime" in sidecar:
+            value, source = sidecar["RepetitionTime"], tree.source(paths, "RepetitionTime")
+            if _is_positive(value):
+                return float(value), source, []
+            problem = Problem(
+                what="not a number of seconds",
+                file=str(source),
+                field="RepetitionTime",
+                found=json.dumps(value, ensure_ascii=False)[:_SHOWN],
+                expected="a number above 0",
+            )
+            return None, source, [problem]
+        frequency = sidecar.get("SamplingFrequency")
+        if _is_positive(frequency):
+            return 1.0 / float(frequency), tree.source(paths, "SamplingFrequency"), []
+    return None, None, []
 
 
 def _is_positive(value: object) -> TypeGuard[float]:
@@ -360,36 +387,3 @@ def _with_confounds(found: _Found, file: FileName, tree: Tree) -> _Found:
                 ),
             )
     return replace(found, confounds=path, problems=(*found.problems, *problems))
-
-
-def _find_events(
-    found: _Found, file: FileName, places: tuple[Tree, ...]
-) -> tuple[Path | None, tuple[Problem, ...]]:
-    names = acquired(file.entities)
-    for place in places:
-        candidates = place.inherited(names, "events", ".tsv")
-        if candidates:
-            return candidates[-1].path, _check_events(candidates[-1].path, found)
-    return None, ()
-
-
-def _check_events(path: Path, found: _Found) -> tuple[Problem, ...]:
-    try:
-        events = read_events(path)
-    except DatasetError as error:
-        return error.problems
-    if found.t_r is None or found.n_volumes is None or not len(events.onset):
-        return ()
-    end, last = found.t_r * found.n_volumes, float(events.onset.max())
-    if last < end:
-        return ()
-    n_beyond = int((events.onset >= end).sum())
-    return (
-        Problem(
-            what="events start after the end of the scan",
-            file=str(path),
-            field="onset",
-            found=f"{n_beyond} events, the last at {last:g} s",
-            expected=f"onsets before {end:g} s ({found.n_volumes} volumes of {found.t_r:g} s)",
-        ),
-    )

@@ -77,6 +77,13 @@ class Tree:
                 merged.update(content)
         return merged, paths, problems
 
+    def source(self, paths: list[Path], key: str) -> Path | None:  # numpydoc ignore=PR01,RT01
+        """Find the sidecar, of those that `metadata` merged, whose value of a key counts."""
+        naming = [
+            path for path in paths if isinstance(c := self._content(path), dict) and key in c
+        ]
+        return naming[-1] if naming else None
+
     def _content(self, path: Path) -> dict[str, object] | PhmriError:
         if path not in self.contents:
             try:

@@ -152,11 +152,60 @@ def test_conditions_need_events(trial, protocol) -> None:
     assert "no events" in cell.reason
 
 
+def test_durations_in_milliseconds_are_told(trial, protocol) -> None:
+    rows = "0\t4000\tinfusion\n0\t4000\ttwo\n8\t4000\ttwo\n"
+    trial.events().write_text("onset\tduration\ttrial_type\n" + rows)
+    check = _check(trial, protocol)
+    (problem,) = check.problems
+    assert "is its duration in milliseconds?" in problem.what
+    assert (problem.file, problem.line) == (str(trial.events()), 3)
+    assert (problem.subject, problem.session, problem.field) == ("01", "infusion", "duration")
+    assert problem.found == "4000 s from 0 s on, and 1 more"
+    assert problem.expected == "seconds; the run lasts 24 s (12 volumes of 2 s)"
+    assert _cell(check).status == "broken"
+
+
+@pytest.mark.parametrize("row", ["20\t15\ttwo", "20\tn/a\ttwo", "0\t4000\tinfusion"])
+def test_a_last_block_may_outlast_the_run(trial, protocol, row) -> None:
+    trial.events().write_text(f"onset\tduration\ttrial_type\n{row}\n")
+    check = _check(trial, protocol)
+    assert (check.problems, check.remarks) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("placebo\t20", "arm ketamine in line 2; arm placebo in line 6"),
+        ("n/a\t20", "arm ketamine in line 2; arm n/a in line 6"),
+        ("ketamine\t31", "age 20 in line 2; age 31 in line 6"),
+    ],
+)
+def test_participant_of_two_rows_that_differ_is_not_analysed(trial, parallel, row, found) -> None:
+    path = trial.root / "participants.tsv"
+    path.write_text(path.read_text() + f"sub-01\t{row}\n")
+    parallel["exclusions"] = {"broken_run": "exclude"}
+    check = _check(trial, parallel)
+    (problem,) = check.problems
+    assert (problem.subject, problem.line, problem.found) == ("01", 6, found)
+    assert (_cell(check).status, _cell(check).run) == ("excluded", None)
+    assert _cell(check).reason == "the rows in participants.tsv differ"
+    assert check.questions[0].n_per_group == {"ketamine": 1, "placebo": 2}
+
+
 def test_excluded_by_the_protocol(trial, parallel) -> None:
     parallel["exclusions"] = {"participants": {"01": "claustrophobia", "77": "typing slip"}}
     check = _check(trial, parallel)
     assert (_cell(check).status, _cell(check).reason) == ("excluded", "claustrophobia")
-    assert [problem.field for problem in check.problems] == ["exclusions.participants.77"]
+    (problem,) = check.problems
+    assert problem.field == "exclusions.participants.77"
+    assert problem.expected == "one of 4 participants"
+
+
+def test_exclusion_that_lost_its_zeros_names_who_is_meant(trial, parallel) -> None:
+    parallel["exclusions"] = {"participants": {"1": "claustrophobia"}}
+    (problem,) = _check(trial, parallel).problems
+    assert problem.field == "exclusions.participants.1"
+    assert problem.expected == "sub-01, whose leading zeros differ"
 
 
 def test_a_question_names_what_left_participants_out(trial, parallel) -> None:
@@ -200,6 +249,35 @@ def test_no_column_of_arms(trial, protocol) -> None:
     assert [problem.field for problem in check.problems] == ["arm"]
     assert {cell.status for cell in check.cells} == {"excluded"}
     assert not check.questions[0].answerable
+    # Another problem of the table does not hide that it has no such column.
+    people = ("participant_id", *(f"sub-0{i}" for i in (1, 2, 3, 4, 4)))
+    (trial.root / "participants.tsv").write_text("\n".join(people) + "\n")
+    told = [problem.what for problem in _check(trial, protocol).problems]
+    assert told == [
+        "the participant stands in the table twice",
+        "the table has no column for the arm",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        (b"participant_id\tarm\nsub-01\tket\xe4mine\n", "not UTF-8 text"),
+        (b"", "the table is empty"),
+        (b"participant_id\tarm\nsub-01\n", "another number of fields than names"),
+        (b"id\tarm\nsub-01\tketamine\n", "the table lacks a column"),
+        (None, "the table of participants is missing"),
+    ],
+)
+def test_table_that_cannot_be_read_is_told_once(trial, protocol, content, what) -> None:
+    path = trial.root / "participants.tsv"
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    check = _check(trial, protocol)
+    assert [problem.what for problem in check.problems] == [what]
+    assert {cell.status for cell in check.cells} == {"excluded"}
 
 
 def test_one_participant_in_an_arm(trial, protocol) -> None:
@@ -219,6 +297,8 @@ def test_restricted_to_participants(trial, protocol) -> None:
     assert [(problem.what, problem.subject) for problem in check.problems] == [
         ("no such participant", "88")
     ]
+    (problem,) = check_dataset(protocol, index, ["2"]).problems
+    assert problem.expected == "sub-02, whose leading zeros differ"
 
 
 def test_another_grid_is_broken(trial, protocol) -> None:

@@ -113,6 +113,60 @@ def test_repetition_time_of_nowhere(trial) -> None:
     assert _faults(index_dataset(trial.root)) == ["the repetition time is unknown"]
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ('"2.0"', '"2.0"'),
+        ("NaN", "NaN"),
+        ("null", "null"),
+        ("-2", "-2"),
+        ("0", "0"),
+        ("[2.0]", "[2.0]"),
+        ("1e400", "Infinity"),
+        ("true", "true"),
+    ],
+)
+def test_repetition_time_that_is_no_number_is_told(trial, written: str, found: str) -> None:
+    sidecar = trial.bold().with_name(trial.bold().name.replace(".nii.gz", ".json"))
+    sidecar.write_text(f'{{"RepetitionTime": {written}, "SamplingFrequency": 0.5}}')
+    (problem,) = _run(index_dataset(trial.root)).problems
+    assert (problem.file, problem.field) == (str(sidecar), "RepetitionTime")
+    assert (problem.what, problem.found) == ("not a number of seconds", found)
+
+
+def test_repetition_time_of_an_inherited_sidecar_names_that_file(trial) -> None:
+    for path in trial.fmriprep.rglob("*_bold.json"):
+        path.unlink()
+    inherited = trial.root / "task-nback_bold.json"
+    write_json(inherited, {"RepetitionTime": "2"})
+    own = trial.events().with_name("sub-01_ses-infusion_task-nback_bold.json")
+    write_json(own, {"TaskName": "nback"})
+    problems = [problem for run in index_dataset(trial.root).runs for problem in run.problems]
+    assert [(p.file, p.found) for p in problems] == [(str(inherited), '"2"')] * 8
+
+
+def test_repetition_time_in_milliseconds_is_asked_about(trial) -> None:
+    sidecar = trial.bold().with_name(trial.bold().name.replace(".nii.gz", ".json"))
+    write_json(sidecar, {"RepetitionTime": 2000})
+    (problem,) = _run(index_dataset(trial.root)).problems
+    assert problem.what == "a repetition time above 30 s: is it in milliseconds?"
+    assert (problem.file, problem.field) == (str(sidecar), "RepetitionTime")
+    assert (problem.found, problem.expected) == ("2000 s", "seconds, such as 2")
+    write_json(sidecar, {"SamplingFrequency": 0.0005})
+    (problem,) = _run(index_dataset(trial.root)).problems
+    assert (problem.file, problem.found) == (str(sidecar), "2000 s")
+
+
+def test_header_in_milliseconds_without_their_unit_is_asked_about(trial) -> None:
+    sidecar = trial.bold().with_name(trial.bold().name.replace(".nii.gz", ".json"))
+    write_json(sidecar, {})
+    (trial.root / "task-nback_bold.json").unlink()
+    _patch(trial.bold(), 92, np.float32(2000).tobytes())  # pixdim[4]; the unit says seconds
+    (problem,) = _run(index_dataset(trial.root)).problems
+    assert "is it in milliseconds?" in problem.what
+    assert (problem.file, problem.found) == (str(trial.bold()), "2000 s")
+
+
 def _empty(trial) -> None:
     trial.bold().write_bytes(b"")
 
@@ -174,6 +228,10 @@ def _late_events(trial) -> None:
     trial.events().write_text("onset\tduration\ttrial_type\n0\t2\ttwo\n24\t2\ttwo\n")
 
 
+def _doubled_events(trial) -> None:
+    trial.events().write_text("onset\tduration\ttrial_type\n0\t4\ttwo\n0\t4\ttwo\n")
+
+
 def _wrong_events(trial) -> None:
     trial.events().write_text("begin\n0\n")
 
@@ -215,6 +273,7 @@ def _dangling_link(trial) -> None:
         (_no_confounds, ["no confounds belong to this image"]),
         (_short_confounds, ["the confounds have another number of rows than the run has volumes"]),
         (_late_events, ["events start after the end of the scan"]),
+        (_doubled_events, ["the event stands in the table twice"]),
         (_wrong_events, ["the events have no such column", "the events have no such column"]),
         (_broken_sidecar, ["not valid JSON"]),
         (_dangling_link, ["cannot be opened"]),
@@ -383,15 +442,30 @@ def test_people(trial) -> None:
     sessions.write_text("session_id\tacq_time\nses-baseline\tn/a\n")
     index = index_dataset(trial.root)
     assert [(p.what, p.subject, p.line) for p in index.problems] == [
-        ("the participant stands in the table twice", "01", 3),
+        ("the participant stands in the table twice, and the rows differ", "01", 3),
         ("a row without participant", None, 6),
         ("the session has no date", "01", 2),
         ("the participant has a folder but no row in the table", "03", None),
         ("the participant has a folder but no row in the table", "04", None),
     ]
-    assert index.problems[0].found == "a row in line 2 already"
+    assert index.problems[0].field == "arm, age"
+    assert (
+        index.problems[0].found == "arm ketamine, age 20 in line 2; arm placebo, age 21 in line 3"
+    )
     assert list(index.participants.index) == ["01", "02", "09"]
-    assert index.participants.loc["01", "arm"] == "ketamine"
+    assert index.contradicted == {"01"}
+    assert index.participants.loc["01"].isna().all()
+
+
+def test_rows_that_do_not_differ_leave_the_first(trial) -> None:
+    path = trial.root / "participants.tsv"
+    path.write_text(path.read_text() + "sub-02\tketamine\t21\n")
+    index = index_dataset(trial.root)
+    (problem,) = index.problems
+    assert problem.what == "the participant stands in the table twice"
+    assert (problem.line, problem.field, problem.found) == (6, None, "a row in line 3 already")
+    assert index.contradicted == frozenset()
+    assert index.participants.loc["02", "arm"] == "ketamine"
 
 
 def test_no_table_of_participants(trial) -> None:

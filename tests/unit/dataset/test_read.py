@@ -20,6 +20,8 @@ from phmri.dataset import (
 )
 from phmri.exceptions import DatasetError
 
+TWICE = "the event stands in the table twice"
+
 
 def _file(folder: Path, text: str, name: str = "x.tsv") -> Path:
     path = folder / name
@@ -92,6 +94,25 @@ def test_events(tmp_path: Path) -> None:
 def test_wrong_events(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         read_events(_file(tmp_path, text))
+
+
+def test_events_that_stand_there_twice_are_told_with_both_lines(tmp_path: Path) -> None:
+    rows = "0\t4\ttwo\n8\t4\ttwo\n0.0\t5\ttwo\n8\t4\tone\n9\t1\tn/a\n9\t1\tn/a\n8\t4\ttwo\n"
+    with pytest.raises(DatasetError) as caught:
+        read_events(_file(tmp_path, "onset\tduration\ttrial_type\n" + rows))
+    assert [(p.what, p.line, p.field, p.found) for p in caught.value.problems] == [
+        (TWICE, 4, "onset, trial_type", "'two' at 0 s, as in line 2"),
+        (TWICE, 8, "onset, trial_type", "'two' at 8 s, as in line 3"),
+    ]
+    with pytest.raises(DatasetError, match=r":3, onset: .*an event at 0 s, as in line 2"):
+        read_events(_file(tmp_path, "onset\tduration\n0\t1\n0\t1\n"))
+
+
+def test_events_of_one_onset_may_be_different_ones(tmp_path: Path) -> None:
+    typed = "onset\tduration\ttrial_type\n0\t1\tsound\n0\t1\tpicture\n"
+    assert read_events(_file(tmp_path, typed)).trial_type == ("sound", "picture")
+    untyped = "onset\tduration\tstimulus\n0\t1\tsound\n0\t1\tpicture\n"
+    assert read_events(_file(tmp_path, untyped)).trial_type == ("event", "event")
 
 
 def test_series_with_and_without_names(tmp_path: Path) -> None:

@@ -72,3 +72,39 @@ def test_doses_that_hardly_belong_together_may_be_a_slip(trial, parallel, other,
     for remark in found:
         assert words[0] == remark.what
         assert words[1] in remark.found
+
+
+def remarks_on_events(trial, protocol, *rows):
+    trial.events().write_text("\n".join(["onset\tduration\ttrial_type", *rows]) + "\n")
+    found = check_dataset(protocol, index_dataset(trial.root))
+    assert found.problems == ()
+    assert {cell.status for cell in found.cells} == {"ok"}
+    return found.remarks
+
+
+def test_overlapping_events_of_one_condition_may_be_a_slip(trial, protocol) -> None:
+    rows = ["16\t8\ttwo", "0\t16\ttwo", "8\t16\ttwo"]
+    (remark,) = remarks_on_events(trial, protocol, *rows)
+    assert "overlap" in remark.what
+    assert (remark.file, remark.line) == (str(trial.events()), 4)
+    assert (remark.subject, remark.session, remark.field) == ("01", "infusion", "onset")
+    assert remark.found == ("'two' at 8 s, before the event of line 3 ends at 16 s; 2 such pairs")
+
+
+def test_events_that_touch_or_differ_need_no_remark(trial, protocol) -> None:
+    rows = ["0\t8.1\ttwo", "8\t8\ttwo", "4\t10\tpress", "5\t10\tpress", "18\tn/a\ttwo"]
+    assert remarks_on_events(trial, protocol, *rows) == ()
+
+
+def test_trial_types_that_are_almost_a_condition_may_be_a_slip(trial, parallel) -> None:
+    parallel["scans"] = {"memory": {"task": "nback", "conditions": ["two", "0back", "0-back"]}}
+    rows = ["0\t4\tTwo", "4\t4\ttwo", "8\t4\tt-wo", "12\t4\tt wo", "16\t4\tTwo"]
+    rows += ["18\t2\t0back", "20\t2\t0-back", "22\t2\ttoo"]
+    found = remarks_on_events(trial, Protocol.model_validate(parallel), *rows)
+    assert {(remark.field, remark.expected) for remark in found} == {("trial_type", "two")}
+    assert [(remark.line, remark.found) for remark in found] == [
+        (2, "Two in 2 of 8 rows"),
+        (4, "t-wo in 1 of 8 rows"),
+        (5, "t wo in 1 of 8 rows"),
+    ]
+    assert "almost the name of a condition" in found[0].what

@@ -119,7 +119,7 @@ def test_strangers_in_tables_are_named_once_each(trial, parallel) -> None:
             "1",
             "participant_id",
             "sub-1",
-            "a row sub-1; there is one for sub-01, whose leading zeros differ",
+            "sub-01, whose leading zeros differ",
         ),
         (2, "77", "participant_id", "sub-77", "one of 4 participants"),
     ]
