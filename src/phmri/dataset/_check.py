@@ -16,7 +16,7 @@ from phmri.dataset._people import find_strangers, label_meant
 from phmri.dataset._questions import OTHER_SESSIONS, check_question
 from phmri.dataset._rating_cells import asked_scales, rating_cells
 from phmri.dataset._records import Cell, DatasetCheck, DatasetIndex, Run
-from phmri.dataset._remarks import swapped_blockades
+from phmri.dataset._remarks import idle_limits, swapped_blockades
 from phmri.dataset._table_columns import check_columns
 from phmri.exceptions import Problem
 from phmri.protocol import Crossover, Parallel, Protocol, treatment_of
@@ -92,6 +92,7 @@ def check_dataset(
                 *read_event_tables(protocol, index).remarks,
                 *odd_doses(protocol),
                 *swapped_blockades(protocol),
+                *idle_limits(protocol),
                 *dict.fromkeys(remarks),
             ),
         ),

@@ -3,7 +3,7 @@
 from phmri.exceptions import Problem
 from phmri.protocol import Parallel, Protocol
 
-__all__ = ["swapped_blockades"]
+__all__ = ["idle_limits", "swapped_blockades"]
 
 
 def swapped_blockades(protocol: Protocol) -> tuple[Problem, ...]:
@@ -41,3 +41,30 @@ def swapped_blockades(protocol: Protocol) -> tuple[Problem, ...]:
                 )
             )
     return tuple(remarks)
+
+
+def idle_limits(protocol: Protocol) -> tuple[Problem, ...]:
+    """Find a limit of censored volumes where nothing is censored.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        The trial as declared.
+
+    Returns
+    -------
+    tuple of Problem
+        At most one.
+    """
+    limit = protocol.exclusions.max_censored_fraction
+    censors = (item.censor for item in protocol.denoising.values())
+    if limit is None or any(item.fd_mm or item.std_dvars for item in censors):
+        return ()
+    return (
+        Problem(
+            what="no denoising censors volumes: the limit will leave no run out",
+            field="exclusions.max_censored_fraction",
+            found=f"{limit:g}",
+            expected="censor (fd_mm, std_dvars) in a denoising, or no such limit",
+        ),
+    )

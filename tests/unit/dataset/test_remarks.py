@@ -15,7 +15,7 @@ TREATMENTS = {
 }
 
 
-def remarks(trial, parallel, contrast, treatments=TREATMENTS, **blockade):
+def remarks(trial, parallel, contrast, treatments=TREATMENTS, exclusions=None, **blockade):
     arms = {name: {"treatment": name} for name in TREATMENTS}
     question = {**parallel["questions"]["acute"], "contrast": contrast}
     if blockade:
@@ -26,6 +26,7 @@ def remarks(trial, parallel, contrast, treatments=TREATMENTS, **blockade):
         "treatments": treatments,
         "design": {**parallel["design"], "arms": arms},
         "questions": {"acute": question},
+        "exclusions": exclusions or {},
     }
     found = check_dataset(Protocol.model_validate(document), index_dataset(trial.root))
     assert found.problems == ()
@@ -108,3 +109,13 @@ def test_trial_types_that_are_almost_a_condition_may_be_a_slip(trial, parallel) 
         (5, "t wo in 1 of 8 rows"),
     ]
     assert "almost the name of a condition" in found[0].what
+
+
+def test_a_limit_of_censoring_without_censoring_may_be_a_slip(trial, parallel) -> None:
+    limit = {"max_censored_fraction": 0.3}
+    (remark,) = remarks(trial, parallel, ["ketamine", "placebo"], exclusions=limit)
+    assert remark.field == "exclusions.max_censored_fraction"
+    censoring = {name: {**item, "censor": {"fd_mm": 0.5}}
+                 for name, item in parallel["denoising"].items()}  # fmt: skip
+    parallel = {**parallel, "denoising": censoring}
+    assert remarks(trial, parallel, ["ketamine", "placebo"], exclusions=limit) == ()
