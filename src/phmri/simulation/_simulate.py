@@ -224,7 +224,7 @@ def simulate_trial(
     else:
         anatomy = anatomy or template_anatomy(plan.truth.voxel_mm, plan.protocol.space)
         shapes = place_effects(
-            anatomy, plan.protocol, plan.truth, protocol_dir=protocol_path.parent, atlas=atlas
+            anatomy, plan.protocol, plan.truth, protocol_path=protocol_path, atlas=atlas
         )
         real_runs = find_real_runs(plan.truth, anatomy, truth_path.parent)
         scene = make_scene(anatomy, plan.truth, shapes, real_runs=real_runs)
