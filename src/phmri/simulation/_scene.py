@@ -176,7 +176,8 @@ def place_effects(
         if isinstance(effect, Response | Activation)
     )
     used |= dict.fromkeys(truth.background.dropout)
-    found, problems = {}, []
+    found: dict[str, np.ndarray] = {}
+    problems: list[Problem] = []
     # Of a voxel: a small sphere may lie between centres, and its soft edge still reaches them.
     half = 0.5 * float(np.sqrt((anatomy.affine[:3, :3] ** 2).sum()))
     for name in used:

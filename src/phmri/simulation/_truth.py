@@ -129,7 +129,7 @@ class _Carried(Record):
     treatments: dict[Name, Annotated[float, Field(ge=-5, le=5)]] = Field(min_length=1)
     """Treatment -> share of the full size: 1 for all of it, 0.5 for half blocked. Treatments
     that are not named have none."""
-    sessions: tuple[Name, ...] | None = None
+    sessions: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """Sessions that carry it; all under such a treatment when left out."""
 
 

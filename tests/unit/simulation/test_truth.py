@@ -173,6 +173,55 @@ def test_what_would_plant_nothing_or_nonsense_is_refused(
     assert [problem.field for problem in caught.value.problems] == [field]
 
 
+CARRIED = """
+phmri_truth: 1
+participants: {placebo: 2, ketamine: 2}
+scans:
+  rest: {n_volumes: 40, t_r: 2}
+  nback: {n_volumes: 40, t_r: 2, conditions: {0back: 1, 2back: 1}}
+effects:
+  on:
+    kind: activation
+    scan: nback
+    sessions: [infusion]
+    treatments: {ketamine: 1}
+    region: dmpfc
+    percent: 1
+    conditions: {0back: 0, 2back: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "words"),
+    [
+        ("sessions: [infusion]", "sessions: []", "sessions", "at least 1"),
+        ("ketamine: 2}", "lamotrigine_ketamine: 2}", "", "no run of the trial carries"),
+        ("{0back: 0, 2back: 1}", "{0back: 0, 2back: 0}", "conditions", "every height is 0"),
+        (
+            "[infusion]", "[baseline, infusion]", "sessions.baseline",
+            r"in this session; .*expected sessions: \[infusion\]",
+        ),
+        (
+            "{ketamine: 1}", "{ketamine: 1, lamotrigine_ketamine: 0.5}",
+            "treatments.lamotrigine_ketamine", "under this treatment; found nobody",
+        ),
+    ],
+)  # fmt: skip
+def test_an_effect_that_nobody_carries_is_refused(
+    tmp_path: Path, old: str, new: str, field: str, words: str
+) -> None:
+    protocol = read_protocol(write_template("weigner2025", tmp_path / "protocol"))
+    read_truth(write(tmp_path, CARRIED), protocol)
+    none = CARRIED.replace("{ketamine: 1}", "{ketamine: 1, lamotrigine_ketamine: 0}")
+    read_truth(write(tmp_path, none), protocol)  # a share of 0 says that nobody has it
+    text = CARRIED.replace(old, new)
+    with pytest.raises(ProtocolError, match=words) as caught:
+        read_truth(write(tmp_path, text), protocol)
+    told = [problem.field for problem in caught.value.problems]
+    assert told == [f"effects.on.{field}".rstrip(".")]
+    assert all(problem.line for problem in caught.value.problems)
+
+
 @pytest.mark.parametrize(
     "line",
     [
