@@ -1,6 +1,5 @@
 """From a protocol and a truth to a simulated trial on disk."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from phmri.exceptions import Problem, SimulationError
 from phmri.protocol import Protocol, protocol_sha256, read_protocol, read_record
 from phmri.simulation._anatomy import Anatomy, template_anatomy
 from phmri.simulation._check_truth import check_against
+from phmri.simulation._earlier import COPY_HEAD, folder_problems, is_same_file
 from phmri.simulation._plan import TrialPlan, make_plan, sizes_in_words
 from phmri.simulation._real_runs import find_real_runs
 from phmri.simulation._scene import Scene, make_scene, place_effects
@@ -28,9 +28,6 @@ __all__ = [
 
 _BYTES_PER_VALUE = {Scene: 1.15, Table: 9.0}  # of a compressed run, as measured; of digits
 _SPARE = 1.1
-_HEAD = """\
-# What was planted in this SIMULATED trial. The analysis never reads this file.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +143,8 @@ def simulate(
         Protocol or truth cannot be used; every mistake by its line.
     SimulationError
         A number is out of its range, a curve is nothing in its runs, runs whose noise is asked for
-        do not fit, the folder holds other data, or the disk is too small. Nothing is written then.
+        do not fit, regions lie outside the brain, the folder holds other data or another truth, or
+        the disk is too small. Nothing is written then.
 
     Notes
     -----
@@ -213,11 +211,13 @@ def simulate_trial(
     Raises
     ------
     SimulationError
-        Runs whose noise is asked for do not fit, the folder holds other data, or the disk is too
-        small. Nothing is written then.
-    """  # noqa: DOC502 - raised below
+        Runs whose noise is asked for do not fit, regions lie outside the brain, the folder holds
+        other data or another truth, or the disk is too small. Nothing is written then.
+    """
     bids_dir = directory / "bids"
-    _refuse_other_data(bids_dir)
+    problems = folder_problems(directory, truth_path)
+    if problems:
+        raise SimulationError(*problems)
     scene: Scene | Table
     if plan.truth.tables is not None:
         scene = make_table(plan.protocol, plan.truth, plan.truth.tables)
@@ -230,8 +230,8 @@ def simulate_trial(
         scene = make_scene(anatomy, plan.truth, shapes, real_runs=real_runs)
     refuse_small_disk(directory, plan, type(scene), scene.mean.size)
     truth = directory / "truth.yaml"
-    if truth.absolute() != truth_path.absolute():
-        write_text(truth, _HEAD + truth_path.read_text(encoding="utf-8"))
+    if not is_same_file(truth, truth_path):
+        write_text(truth, COPY_HEAD + truth_path.read_text(encoding="utf-8"))
     write_json(
         directory / "drawn.json",
         {
@@ -248,22 +248,6 @@ def simulate_trial(
         protocol=protocol_path,
         truth=truth,
     )
-
-
-def _refuse_other_data(bids_dir: Path) -> None:
-    try:
-        description = json.loads((bids_dir / "dataset_description.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        description = {}
-    ours = isinstance(description, dict) and description.get("Simulated") is True
-    if bids_dir.is_dir() and any(bids_dir.iterdir()) and not ours:
-        raise SimulationError(
-            Problem(
-                what="this folder holds data that were not simulated by phmri",
-                file=str(bids_dir),
-                expected="no such folder, or an earlier simulation",
-            )
-        )
 
 
 def refuse_small_disk(

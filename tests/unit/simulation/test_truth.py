@@ -317,6 +317,26 @@ def test_data_that_were_not_simulated_are_left_alone(protocol_path: Path, tmp_pa
     assert [path.name for path in (tmp_path / "sim").rglob("*")] == ["bids", real.name]
 
 
+def test_a_truth_of_somebody_else_is_left_alone(protocol_path: Path, tmp_path: Path) -> None:
+    """A protocol beside it is no reason to refuse: it is not written."""
+    planned = write(tmp_path, GOOD.replace("n_volumes: 80", "n_volumes: 40"))
+    folder = protocol_path.parent
+    (folder / "truth.yaml").write_text("# by hand\nphmri_truth: 1\n", encoding="utf-8")
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(SimulationError, match="would overwrite") as caught:
+        simulate(protocol_path, folder, truth_path=planned)
+    assert caught.value.problems[0].file == str(folder / "truth.yaml")
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert (folder / "truth.yaml").read_text(encoding="utf-8").startswith("# by hand")
+    (folder / "truth.yaml").unlink()
+    copied = simulate(protocol_path, folder, truth_path=planned).truth.read_text(encoding="utf-8")
+    assert copied.endswith(planned.read_text(encoding="utf-8"))
+    simulate(protocol_path, folder, truth_path=planned)  # over our own copy
+    (folder / "link.yaml").symlink_to("truth.yaml")
+    simulate(protocol_path, folder, truth_path=folder / "link.yaml")
+    assert (folder / "truth.yaml").read_text(encoding="utf-8") == copied
+
+
 def test_nothing_is_written_before_all_is_right(
     protocol_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
