@@ -48,7 +48,8 @@ class ScanTruth(Record):
     block_s: Annotated[float, Field(ge=1)] = 24.0
     gap_s: NotNegative = 12.0
     first_s: NotNegative = 8.0
-    """Seconds before the first block."""
+    """Seconds before the first block. Blocks of all conditions must fit the run; where none of
+    the three lengths is told, they are shortened for a very short run."""
 
 
 class RegionSignal(Record):

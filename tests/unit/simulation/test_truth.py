@@ -223,6 +223,28 @@ def test_an_effect_that_nobody_carries_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("lengths", "field"),
+    [
+        ("block_s: 1000", "block_s"),
+        ("gap_s: 13", "gap_s"),
+        ("first_s: 1000, block_s: 5", "first_s"),
+    ],
+)
+def test_blocks_that_do_not_fit_the_run_are_refused(
+    tmp_path: Path, lengths: str, field: str
+) -> None:
+    protocol = read_protocol(write_template("weigner2025", tmp_path / "protocol"))
+    whole = CARRIED.replace("2back: 1}}", "2back: 1}, first_s: 8, block_s: 24, gap_s: 12}")
+    read_truth(write(tmp_path, whole), protocol)  # 80 s in 80 s
+    short = CARRIED.replace("n_volumes: 40", "n_volumes: 24")
+    read_truth(write(tmp_path, short), protocol)  # nobody told how long
+    text = CARRIED.replace("2back: 1}}", f"2back: 1}}, {lengths}}}")
+    with pytest.raises(ProtocolError, match=r"do not fit the run.*at most 80 s") as caught:
+        read_truth(write(tmp_path, text), protocol)
+    assert [problem.field for problem in caught.value.problems] == [f"scans.nback.{field}"]
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "region: [thalamus]",
