@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from phmri.protocol import Crossover, Finding, Protocol, listed, mapping, number
+from phmri.protocol import Crossover, Finding, Protocol, listed, mapping, number, one_of
 from phmri.simulation._check_effects import check_effect, known
 from phmri.simulation._table import columns_of, is_tabular, segs_of
 from phmri.simulation._truth import ScanTruth
@@ -55,10 +55,7 @@ def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Fin
             yield from check_effect(value, protocol, name, mapping(effect))
         for name, scale in mapping(value.get("scales")).items():
             yield from _scale(protocol, effects, name, mapping(scale))
-        for name, item in mapping(value.get("expected")).items():
-            told = dict.fromkeys(name for _, name in listed(mapping(item).get("planted")))
-            both = (*effects, *mapping(value.get("scales")))
-            yield from known(told, ("expected", name, "planted"), both, "effect or scale")
+        yield from _expected(value, protocol)
         for name, group in groups.items():
             if group.n_planned is None and not value.get("participants"):
                 yield Finding(
@@ -69,6 +66,24 @@ def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Fin
                 )
 
     return check
+
+
+def _expected(value: dict[str, Any], protocol: Protocol) -> Iterator[Finding]:
+    both = (*mapping(value.get("effects")), *mapping(value.get("scales")))
+    for name, item in mapping(value.get("expected")).items():
+        told = dict.fromkeys(effect for _, effect in listed(mapping(item).get("planted")))
+        yield from known(told, ("expected", name, "planted"), both, "effect or scale")
+        verdict = mapping(item).get("verdict")
+        asked = protocol.questions.get(name)
+        there = asked is not None or name in protocol.associations
+        if verdict is not None and there and (asked is None or asked.blockade is None):
+            blockades = [key for key, one in protocol.questions.items() if one.blockade]
+            yield Finding(
+                path=("expected", name, "verdict"),
+                what="nothing is asked of a blockade here, so there is no verdict on one",
+                found=str(verdict),
+                expected=f"a verdict of {one_of(blockades)}" if blockades else "no verdict",
+            )
 
 
 def _scale(

@@ -1,12 +1,14 @@
 """From a protocol and a truth to a simulated trial on disk."""
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from phmri.dataset import AtlasStore, write_json, write_text
-from phmri.exceptions import Problem, SimulationError
-from phmri.protocol import Protocol, protocol_sha256, read_protocol, read_record
+from phmri.exceptions import PhmriError, Problem, SimulationError
+from phmri.protocol import Finding, Protocol, protocol_sha256, read_protocol, read_record
 from phmri.simulation._anatomy import Anatomy, template_anatomy
 from phmri.simulation._check_truth import check_against
 from phmri.simulation._earlier import COPY_HEAD, folder_problems, is_same_file
@@ -72,7 +74,11 @@ def read_truth(path: Path, protocol: Protocol) -> Truth:
     ProtocolError
         The file cannot be read, or names what the protocol does not have; all at once, by line.
     """  # noqa: DOC502 - raised by read_record
-    return read_record(path, Truth, check_against(protocol))
+    return _read_truth(path, check_against(protocol))
+
+
+def _read_truth(path: Path, check: Callable[[dict[str, Any]], Iterable[Finding]]) -> Truth:
+    return read_record(path, Truth, check, name="truth file", usual="truth.yaml")
 
 
 def number_problems(seed: int, n_workers: int) -> list[Problem]:
@@ -223,11 +229,7 @@ def simulate_trial(
         scene = make_table(plan.protocol, plan.truth, plan.truth.tables)
     else:
         anatomy = anatomy or template_anatomy(plan.truth.voxel_mm, plan.protocol.space)
-        shapes = place_effects(
-            anatomy, plan.protocol, plan.truth, protocol_path=protocol_path, atlas=atlas
-        )
-        real_runs = find_real_runs(plan.truth, anatomy, truth_path.parent)
-        scene = make_scene(anatomy, plan.truth, shapes, real_runs=real_runs)
+        scene = _lay_out(protocol_path, truth_path, plan, anatomy, atlas)
     refuse_small_disk(directory, plan, type(scene), scene.mean.size)
     truth = directory / "truth.yaml"
     if not is_same_file(truth, truth_path):
@@ -248,6 +250,41 @@ def simulate_trial(
         protocol=protocol_path,
         truth=truth,
     )
+
+
+def _lay_out(
+    protocol_path: Path,
+    truth_path: Path,
+    plan: TrialPlan,
+    anatomy: Anatomy,
+    atlas: AtlasStore | None,
+) -> Scene:
+    """Place regions and find the runs whose noise is asked for.
+
+    Raises
+    ------
+    SimulationError
+        Either cannot be done; both are told at once.
+    """
+    problems: list[Problem] = []
+    try:
+        shapes = place_effects(
+            anatomy, plan.protocol, plan.truth, protocol_path=protocol_path, atlas=atlas
+        )
+    except SimulationError as error:
+        problems.extend(error.problems)
+    try:
+        real_runs = find_real_runs(plan.truth, anatomy, truth_path.parent)
+    except SimulationError as error:
+        problems.extend(_in_file(truth_path, error))
+    if problems:
+        raise SimulationError(*problems)
+    return make_scene(anatomy, plan.truth, shapes, real_runs=real_runs)
+
+
+def _in_file(path: Path, error: PhmriError) -> list[Problem]:
+    """Name the file of problems that have none."""
+    return [replace(problem, file=problem.file or str(path)) for problem in error.problems]
 
 
 def refuse_small_disk(

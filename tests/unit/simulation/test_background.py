@@ -146,6 +146,8 @@ def test_all_misfits_are_told_at_once_and_nothing_is_written(tmp_path: Path) -> 
         simulate_with(tmp_path, "{from_runs: {files: [., none, absent.nii.gz]}}")
     told = [problem.what for problem in caught.value.problems]
     assert told.count("there is no run to take noise from") == 2
+    missing = [problem for problem in caught.value.problems if "no run to take" in problem.what]
+    assert {problem.file for problem in missing} == {str(tmp_path / "planned.yaml")}
     for scan in ("rest", "nback"):
         assert f"the run is shorter than scan {scan}" in told
         assert f"the run has another repetition time than scan {scan}" in told

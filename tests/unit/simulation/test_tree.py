@@ -223,14 +223,16 @@ def test_regions_outside_the_brain_are_told_at_once_and_nothing_is_written(tmp_p
     # Wide edges reach the brain from anywhere: what counts is where the region is.
     truth = tmp_path / "truth.yaml"
     planted = trial.truth.read_text(encoding="utf-8").replace("edge_mm: 8", "edge_mm: 1000")
+    planted += "background: {from_runs: {files: [absent.nii.gz]}}\n"
     truth.write_text(planted, encoding="utf-8")
     protocol = read_protocol(path)
     plan = make_plan(protocol, read_truth(truth, protocol), 4)
     with pytest.raises(SimulationError, match="outside the simulated brain") as caught:
         simulate_trial(path, truth, tmp_path / "sim", plan, box_anatomy((6, 6, 6)))
     told = [problem.field for problem in caught.value.problems]
-    assert told == ["regions.dmPFC", "regions.left_insula"]
-    assert {problem.file for problem in caught.value.problems} == {str(path)}
+    assert told == ["regions.dmPFC", "regions.left_insula", "background.from_runs.files"]
+    files = [problem.file for problem in caught.value.problems]
+    assert files == [str(path), str(path), str(truth)]
     assert not (tmp_path / "sim").exists()
 
 

@@ -339,6 +339,42 @@ def test_data_that_were_not_simulated_are_left_alone(protocol_path: Path, tmp_pa
     assert [path.name for path in (tmp_path / "sim").rglob("*")] == ["bids", real.name]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "starting with 'phmri_truth: 1'"),
+        ("- a\n", "starting with 'phmri_truth: 1'"),
+        (None, "a truth file (truth.yaml)"),
+        ("folder", "a truth file, e.g. truth.yaml in it"),
+    ],
+)
+def test_what_is_no_truth_file_is_not_called_a_protocol(
+    protocol_path: Path, tmp_path: Path, text: str | None, expected: str
+) -> None:
+    path = tmp_path / "planned.yaml"
+    if text == "folder":
+        path.mkdir()
+    elif text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(ProtocolError) as caught:
+        read_truth(path, read_protocol(protocol_path))
+    (problem,) = caught.value.problems
+    assert problem.file == str(path)
+    assert problem.expected.endswith(expected)
+
+
+def test_a_verdict_needs_a_question_of_a_blockade(tmp_path: Path) -> None:
+    protocol = read_protocol(write_template("weigner2025", tmp_path / "protocol"))
+    asked = {name: question.blockade for name, question in protocol.questions.items()}
+    text = f"{CARRIED}expected:\n"
+    text += "".join(f"  {name}: {{planted: [on], verdict: blocked}}\n" for name in asked)
+    with pytest.raises(ProtocolError, match="nothing is asked of a blockade") as caught:
+        read_truth(write(tmp_path, text), protocol)
+    assert {problem.field for problem in caught.value.problems} == {
+        f"expected.{name}.verdict" for name, blockade in asked.items() if blockade is None
+    }
+
+
 def test_a_truth_of_somebody_else_is_left_alone(protocol_path: Path, tmp_path: Path) -> None:
     """A protocol beside it is no reason to refuse: it is not written."""
     planned = write(tmp_path, GOOD.replace("n_volumes: 80", "n_volumes: 40"))
