@@ -14,7 +14,7 @@ from phmri.dataset import AtlasStore, write_text
 from phmri.exceptions import Problem, SimulationError
 from phmri.protocol import read_protocol
 from phmri.simulation._anatomy import template_anatomy
-from phmri.simulation._earlier import is_foreign_tree, is_our_truth
+from phmri.simulation._earlier import folder_problems, is_foreign_tree, is_our_truth
 from phmri.simulation._plan import make_plan
 from phmri.simulation._scene import Scene
 from phmri.simulation._simulate import (
@@ -267,15 +267,17 @@ def simulate_demo(
     Raises
     ------
     SimulationError
-        There is no such demo or scenario, a number is out of its range, the folders given do not
-        hold the atlas, or the disk is too small.
+        There is no such demo or scenario, a number is out of its range, the folder is a file or
+        holds other data, the folders given do not hold the atlas, or the disk is too small.
     """
     if name not in DEMOS:
         raise SimulationError(
             Problem(what="there is no such demo", found=name, expected=" or ".join(DEMOS))
         )
     seed = _SEEDS[name] if seed is None else seed
+    directory = Path(directory)
     problems = number_problems(seed, n_workers)
+    problems += folder_problems(directory, directory / "truth.yaml")
     known = list_scenarios(name)
     if scenario not in known:
         what = f"{name} has no such scenario"
@@ -292,7 +294,6 @@ def simulate_demo(
     if problems:
         raise SimulationError(*problems)
     settings = demo_settings(name, full=full, seed=seed, scenario=scenario, with_atlas=with_atlas)
-    directory = Path(directory)
     texts = {
         "trial.yaml": demo_text(name, settings),
         "truth.yaml": truth_text(name, settings, scenario),

@@ -72,6 +72,9 @@ def folder_problems(directory: Path, truth_path: Path) -> list[Problem]:
         Empty when it can.
     """
     problems = []
+    for path in (directory, *directory.absolute().parents):
+        if path.exists() and not path.is_dir():
+            return [Problem(what="this is a file", file=str(path), expected="a folder or nothing")]
     if is_foreign_tree(directory / "bids"):
         problems.append(
             Problem(

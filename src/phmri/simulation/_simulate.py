@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from phmri.dataset import AtlasStore, write_json, write_text
-from phmri.exceptions import PhmriError, Problem, SimulationError
+from phmri.exceptions import PhmriError, Problem, ProtocolError, SimulationError
 from phmri.protocol import Finding, Protocol, protocol_sha256, read_protocol, read_record
 from phmri.simulation._anatomy import Anatomy, template_anatomy
 from phmri.simulation._check_truth import check_against
@@ -146,11 +146,11 @@ def simulate(
     Raises
     ------
     ProtocolError
-        Protocol or truth cannot be used; every mistake by its line.
+        Protocol or truth cannot be used; every mistake of both by its line.
     SimulationError
-        A number is out of its range, a curve is nothing in its runs, runs whose noise is asked for
-        do not fit, regions lie outside the brain, the folder holds other data or another truth, or
-        the disk is too small. Nothing is written then.
+        As well, or instead: a number is out of its range, a curve is nothing in its runs, runs
+        whose noise is asked for do not fit, regions lie outside the brain, the folder is a file or
+        holds other data or another truth, or the disk is too small. Nothing is written then.
 
     Notes
     -----
@@ -161,22 +161,52 @@ def simulate(
     :math:`s_t + g_i s_s`, with the seed's own course :math:`s_s` and a gain :math:`g_i` of
     participant *i*; a response adds :math:`p_i c(t)` percent of the mean in its region, with a
     curve *c* of height 1.
-    """  # noqa: DOC502 - the first is raised by read_protocol
-    protocol = read_protocol(protocol_path)
-    truth = read_truth(truth_path, protocol)
-    problems = number_problems(seed, n_workers)
-    if problems:
-        raise SimulationError(*problems)
-    store = AtlasStore(local_dirs=atlas_dirs)
+    """  # noqa: DOC502 - raised below
+    problems = number_problems(seed, n_workers) + folder_problems(directory, truth_path)
+    protocol, truth = _read_both(protocol_path, truth_path, problems)
+    try:
+        plan = make_plan(protocol, truth, seed)
+    except SimulationError as error:
+        raise SimulationError(*_in_file(truth_path, error)) from None
     return simulate_trial(
         protocol_path,
         truth_path,
         directory,
-        make_plan(protocol, truth, seed),
-        atlas=store,
+        plan,
+        atlas=AtlasStore(local_dirs=atlas_dirs),
         n_workers=n_workers,
         on_run=on_run,
     )
+
+
+def _read_both(
+    protocol_path: Path, truth_path: Path, others: list[Problem]
+) -> tuple[Protocol, Truth]:
+    """Read protocol and truth; what is wrong with either is told together with the others.
+
+    Raises
+    ------
+    ProtocolError
+        Nothing but protocol or truth cannot be used.
+    SimulationError
+        There are others.
+    """
+    protocol, truth = None, None
+    problems: list[Problem] = []
+    try:
+        protocol = read_protocol(protocol_path)
+    except ProtocolError as error:
+        problems.extend(error.problems)
+    try:
+        # Without a protocol, a truth still shows what is wrong in itself.
+        truth = _read_truth(truth_path, check_against(protocol) if protocol else lambda _: ())
+    except ProtocolError as error:
+        problems.extend(error.problems)
+    if others:
+        raise SimulationError(*problems, *others)
+    if protocol is None or truth is None:
+        raise ProtocolError(*problems)
+    return protocol, truth
 
 
 def simulate_trial(

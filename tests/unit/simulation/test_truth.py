@@ -9,7 +9,7 @@ import pytest
 from phmri.exceptions import ProtocolError, SimulationError
 from phmri.protocol import read_protocol, write_template
 from phmri.simulation import _simulate as room
-from phmri.simulation import read_truth, simulate
+from phmri.simulation import read_truth, simulate, simulate_demo
 from phmri.simulation._demo import _SETTINGS, demo_settings, demo_text
 from phmri.simulation._people import write_people
 from phmri.simulation._plan import make_plan
@@ -284,6 +284,9 @@ def test_a_curve_that_is_nothing_within_its_runs_is_refused(
         make_plan(protocol, truth, 1)
     assert caught.value.problems[0].field == "effects.thalamus.curve"
     assert caught.value.problems[0].session == "period1"
+    with pytest.raises(SimulationError, match="0 all through a run") as told:
+        simulate(protocol_path, tmp_path / "sim", truth_path=tmp_path / "truth.yaml", seed=1)
+    assert told.value.problems[0].file == str(tmp_path / "truth.yaml")
 
 
 def test_an_effect_needs_to_know_when_its_sessions_begin(tmp_path: Path) -> None:
@@ -408,6 +411,45 @@ def test_nothing_is_written_before_all_is_right(
     with pytest.raises(SimulationError, match="disk is too small"):
         simulate(protocol_path, target, truth_path=truth)
     assert not target.exists()
+
+
+def test_folder_numbers_protocol_and_truth_are_told_together(
+    protocol_path: Path, tmp_path: Path
+) -> None:
+    truth = write(tmp_path, GOOD.replace("region: thalamus", "region: thalmus"))
+    with pytest.raises(SimulationError) as caught:
+        simulate(protocol_path, truth, truth_path=truth, seed=-1)
+    told = [(problem.file, problem.field) for problem in caught.value.problems]
+    assert told == [
+        (str(truth), "effects.thalamus.region.thalmus"),
+        (None, "seed"),
+        (str(truth), None),  # a file, not a folder
+    ]
+    text = protocol_path.read_text(encoding="utf-8")
+    protocol_path.write_text(f"{text}unknown: 1\n", encoding="utf-8")
+    truth = write(tmp_path, GOOD.replace("percent: 1.0", "percent: 100"))
+    with pytest.raises(ProtocolError) as broken:
+        simulate(protocol_path, tmp_path / "sim", truth_path=truth)
+    told = [(problem.file, problem.field) for problem in broken.value.problems]
+    assert told == [(str(protocol_path), "unknown"), (str(truth), "effects.thalamus.percent")]
+
+
+@pytest.mark.parametrize("below", ["", "further/down", "/bids"])
+def test_a_file_where_a_folder_should_be_is_found_before_any_work(
+    protocol_path: Path, tmp_path: Path, below: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "make_plan", None)
+    folder = tmp_path / "sim"
+    if below == "/bids":
+        folder.mkdir()
+        (folder / "bids").write_text("x", encoding="utf-8")
+    else:
+        folder.write_text("x", encoding="utf-8")
+        folder = folder / below
+    with pytest.raises(SimulationError, match=r"this is a file|not simulated by phmri"):
+        simulate(protocol_path, folder, truth_path=write(tmp_path, GOOD))
+    with pytest.raises(SimulationError, match=r"this is a file|not simulated by phmri"):
+        simulate_demo("deakin2008", folder)
 
 
 def test_scores_follow_the_effect_that_they_are_linked_to(
