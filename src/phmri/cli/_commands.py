@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 import psutil
 
 from phmri.cli._beside_tables import beside_tables, reliabilities_table
-from phmri.cli._guard import refuse_foreign_demo
 from phmri.cli._problems import problem_lines
 from phmri.cli._progress import ProgressBars
 from phmri.cli._screen import OUT, command_line, say, show_summary
@@ -222,7 +221,6 @@ def _simulate(arguments: argparse.Namespace) -> int:
     # Imported here: the other commands do not need a simulator.
     from phmri.simulation import simulate  # noqa: PLC0415
 
-    refuse_foreign_demo(arguments.directory)
     with ProgressBars() as progress:
         trial = simulate(
             arguments.protocol,

@@ -1,14 +1,15 @@
-"""What a demo must not be written over: a lab's own protocol and data."""
+"""What a demo must not be written over: a lab's own protocol, truth and data."""
 
 from pathlib import Path
 
 from phmri.exceptions import OutputError, Problem
+from phmri.simulation import is_earlier_demo
 
 __all__ = ["refuse_foreign_demo"]
 
 
 def refuse_foreign_demo(folder: Path) -> None:
-    """Refuse to simulate over a trial that is no simulation.
+    """Refuse to write a demo over a trial that is no demo.
 
     Parameters
     ----------
@@ -18,16 +19,15 @@ def refuse_foreign_demo(folder: Path) -> None:
     Raises
     ------
     OutputError
-        It holds a protocol or a data set, and nothing that says that it is a demo.
+        It holds a protocol, a truth or a data set that no demo has written.
     """
-    is_demo = (folder / "truth.yaml").is_file()  # simulate_demo writes it, nobody else does
-    own = [folder / name for name in ("trial.yaml", "bids") if (folder / name).exists()]
-    if own and not is_demo:
+    names = ("trial.yaml", "truth.yaml", "bids")
+    if not is_earlier_demo(folder):
         raise OutputError(
             Problem(
                 what="the demo would overwrite what is there",
                 file=str(folder),
-                found=", ".join(path.name for path in own),
+                found=", ".join(name for name in names if (folder / name).exists()),
                 expected="an empty or new folder, or an earlier demo",
             )
         )

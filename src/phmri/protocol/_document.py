@@ -68,13 +68,21 @@ class Document:
         return self.lines.get(path)
 
 
-def read_document(path: FilePath) -> Document:
+def read_document(
+    path: FilePath,
+    *,
+    name: str = "protocol file",
+    usual: str = "trial.yaml",
+    first: str = "phmri: 1",
+) -> Document:
     """Read a YAML file into plain values with their lines.
 
     Parameters
     ----------
     path : Path
         The file.
+    name, usual, first : str
+        What such a file is, how it is usually called and how it begins, for messages.
 
     Returns
     -------
@@ -86,7 +94,7 @@ def read_document(path: FilePath) -> Document:
     ProtocolError
         Not readable, not text, not YAML, empty, or not a mapping.
     """
-    text = _read_text(path)
+    text = _read_text(path, name, usual)
     events = _read_events(text, str(path))
     builder = _Builder(str(path), iter(events))
     value = builder.build_document()
@@ -98,7 +106,7 @@ def read_document(path: FilePath) -> Document:
                 file=str(path),
                 line=None if empty else 1,
                 found=None if empty else f"a {'list' if isinstance(value, list) else 'text'}",
-                expected="keys with values, starting with 'phmri: 1'",
+                expected=f"keys with values, starting with '{first}'",
             )
         )
     return Document(
@@ -106,7 +114,7 @@ def read_document(path: FilePath) -> Document:
     )
 
 
-def _read_text(path: FilePath) -> str:
+def _read_text(path: FilePath, name: str, usual: str) -> str:
     def refuse(
         what: str, *, line: int | None = None, expected: str | None = None
     ) -> ProtocolError:
@@ -114,10 +122,10 @@ def _read_text(path: FilePath) -> str:
 
     try:
         if path.is_dir():
-            raise refuse("this is a folder", expected="a protocol file, e.g. trial.yaml in it")
+            raise refuse("this is a folder", expected=f"a {name}, e.g. {usual} in it")
         content = path.read_bytes()
     except FileNotFoundError:
-        raise refuse("there is no such file", expected="a protocol file (trial.yaml)") from None
+        raise refuse("there is no such file", expected=f"a {name} ({usual})") from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise refuse(f"the file cannot be read ({reason})") from error

@@ -55,6 +55,9 @@ def read_record(
     path: str | Path,
     kind: type[AnyRecord],
     check: Callable[[dict[str, Any]], Iterable[Finding]],
+    *,
+    name: str = "protocol file",
+    usual: str = "trial.yaml",
 ) -> AnyRecord:
     """Read a file of the protocol's format as a record.
 
@@ -66,6 +69,8 @@ def read_record(
         Of the record.
     check : callable
         Finds what the fields alone do not show, in the file as written.
+    name, usual : str
+        What such a file is and how it is usually called, for messages.
 
     Returns
     -------
@@ -77,7 +82,8 @@ def read_record(
     ProtocolError
         The file cannot be read or used; every mistake is listed by its line.
     """
-    document = read_document(Path(path))
+    version = next(iter(kind.model_fields))  # the first field of every such file
+    document = read_document(Path(path), name=name, usual=usual, first=f"{version}: 1")
     record, findings = _validate(document, kind, check)
     problems = [*document.problems, *(_place(document, finding) for finding in findings)]
     if record is None or problems:

@@ -6,7 +6,7 @@ signal, drift, motion and rhythms on their maps, and noise that is smooth in spa
 autoregressive in time. What is not planted is null. All that is written says SIMULATED.
 """
 
-from phmri.simulation._demo import DEMOS, list_scenarios, simulate_demo
+from phmri.simulation._demo import DEMOS, is_earlier_demo, list_scenarios, simulate_demo
 from phmri.simulation._real_runs import resample
 from phmri.simulation._recovered import Recovered, compare, write_recovered
 from phmri.simulation._simulate import SimulatedTrial, read_truth, simulate
@@ -19,6 +19,7 @@ __all__ = [
     "SimulatedTrial",
     "Truth",
     "compare",
+    "is_earlier_demo",
     "list_scenarios",
     "make_small_tree",
     "read_truth",

@@ -87,7 +87,8 @@ def check_effect(value: Raw, protocol: Protocol, name: str, effect: Raw) -> Iter
         conditions = told if isinstance(told, dict) else [item for _, item in listed(told)]
         allowed = protocol.scans[scan].conditions
         yield from known(conditions, (*path, "conditions"), allowed, "condition of this scan")
-        yield from _runs(protocol, path, effect, scan)
+        yield from _runs(value, protocol, path, effect, scan)
+        yield from _heights(path, effect)
     yield from _gain(path, effect, shares)
     curve = mapping(effect.get("curve"))
     yield from check_course((*path, "curve"), curve)
@@ -137,8 +138,21 @@ def _gain(path: _Path, effect: Raw, shares: Raw) -> Iterator[Finding]:
         )
 
 
-def _runs(protocol: Protocol, path: _Path, effect: Raw, scan: str) -> Iterator[Finding]:
-    """Check that some run carries the effect, and that its minutes are known where it has any."""
+def _heights(path: _Path, effect: Raw) -> Iterator[Finding]:
+    heights = mapping(effect.get("conditions"))
+    if heights and all(number(height) == 0.0 for height in heights.values()):
+        yield Finding(
+            path=(*path, "conditions"),
+            what="every height is 0, so no block carries this effect",
+            found=", ".join(f"{name}: 0" for name in heights),
+            expected="a height other than 0",
+        )
+
+
+def _runs(
+    value: Raw, protocol: Protocol, path: _Path, effect: Raw, scan: str
+) -> Iterator[Finding]:
+    """Check that runs carry the effect, and that their minutes are known where it has any."""
     follows = effect.get("kind") in _FOLLOWS_INFUSION
     start_min = protocol.scans[scan].start_min
     if follows and not start_min:
@@ -154,15 +168,18 @@ def _runs(protocol: Protocol, path: _Path, effect: Raw, scan: str) -> Iterator[F
     told = [session for _, session in listed(effect.get("sessions"))]
     if not shares.keys() <= protocol.treatments.keys() or not set(told) <= set(protocol.sessions):
         return  # names that are not there are told elsewhere
-    carried = _sessions_of(protocol, scan, {name for name, share in shares.items() if share})
-    carried = [session for session in carried if not told or session in told]
-    if shares and not carried:
+    places = _places_of(value, protocol, scan, {name for name, share in shares.items() if share})
+    places = [place for place in places if not told or place[0] in told]
+    carried = list(dict.fromkeys(session for session, _ in places))
+    if places:
+        yield from _idle(path, scan, shares, told, places)
+    elif shares:
         yield Finding(
             path=path,
             what="no run of the trial carries this effect",
             found=f"scan {scan}, treatments {', '.join(shares)}"
             + (f", sessions {', '.join(told)}" if told else ""),
-            expected="a session after treatment in which the scan is made",
+            expected="a session after treatment in which the scan is made, and people in it",
         )
     unknown = [session for session in carried if session not in start_min]
     if follows and unknown:
@@ -175,14 +192,46 @@ def _runs(protocol: Protocol, path: _Path, effect: Raw, scan: str) -> Iterator[F
         )
 
 
-def _sessions_of(protocol: Protocol, scan: str, treatments: set[str]) -> list[str]:
-    """List sessions in which somebody is scanned under one of these treatments."""
+def _idle(
+    path: _Path, scan: str, shares: Raw, told: list[str], places: list[tuple[str, str]]
+) -> Iterator[Finding]:
+    """Find treatments and sessions that are named although no run in them carries the effect."""
+    sessions, treatments = ({place[k] for place in places} for k in range(2))
+    for session in dict.fromkeys(told):
+        if session not in sessions:
+            yield Finding(
+                path=(*path, "sessions", session),
+                what=f"no run of {scan} carries this effect in this session",
+                found=f"treatments {', '.join(shares)}",
+                expected=f"sessions: [{', '.join(s for s in told if s in sessions)}]",
+            )
+    for name, share in shares.items():
+        if share and name not in treatments:
+            yield Finding(
+                path=(*path, "treatments", name),
+                what=f"no run of {scan} carries this effect under this treatment",
+                found="nobody who has it" + (f" in sessions {', '.join(told)}" if told else ""),
+                expected="people in an arm or sequence with it, or only "
+                f"{', '.join(t for t in shares if t in treatments)}",
+            )
+
+
+def _places_of(
+    value: Raw, protocol: Protocol, scan: str, treatments: set[str]
+) -> list[tuple[str, str]]:
+    """List sessions, each with a treatment under which somebody is scanned in it."""
     design = protocol.design
     groups = design.sequences if isinstance(design, Crossover) else design.arms
+    counts = mapping(value.get("participants"))
+    # Misspelt groups are told as such; what they carry is not known.
+    filled = counts if counts and counts.keys() <= groups.keys() else groups
     made = protocol.scans[scan].sessions
-    return [
-        session
-        for session in protocol.sessions
-        if (made is None or session in made)
-        and any(treatment_of(protocol, group, session) in treatments for group in groups)
-    ]
+    return list(
+        dict.fromkeys(
+            (session, treatment)
+            for session in protocol.sessions
+            if made is None or session in made
+            for group in filled
+            if (treatment := treatment_of(protocol, group, session)) in treatments
+        )
+    )

@@ -3,15 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from phmri.protocol import Crossover, Finding, Protocol, listed, mapping, number
+from phmri.protocol import Crossover, Finding, Protocol, listed, mapping, number, one_of
 from phmri.simulation._check_effects import check_effect, known
 from phmri.simulation._table import columns_of, is_tabular, segs_of
+from phmri.simulation._truth import ScanTruth
 
 __all__ = ["check_against"]
 
 _DRAWN = ("grey_percent", "white_percent", "csf_percent", "grey_ar", "white_ar", "csf_ar")
 _OF_IMAGES = ("voxel_mm", "background")
 _EFFECTS_OF_IMAGES = ("physiology", "movement")
+_LENGTHS = {
+    field: ScanTruth.model_fields[field].default for field in ("first_s", "block_s", "gap_s")
+}
+_ROUNDING = 1e-9
 
 
 def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Finding]]:
@@ -50,10 +55,7 @@ def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Fin
             yield from check_effect(value, protocol, name, mapping(effect))
         for name, scale in mapping(value.get("scales")).items():
             yield from _scale(protocol, effects, name, mapping(scale))
-        for name, item in mapping(value.get("expected")).items():
-            told = dict.fromkeys(name for _, name in listed(mapping(item).get("planted")))
-            both = (*effects, *mapping(value.get("scales")))
-            yield from known(told, ("expected", name, "planted"), both, "effect or scale")
+        yield from _expected(value, protocol)
         for name, group in groups.items():
             if group.n_planned is None and not value.get("participants"):
                 yield Finding(
@@ -64,6 +66,24 @@ def check_against(protocol: Protocol) -> Callable[[dict[str, Any]], Iterable[Fin
                 )
 
     return check
+
+
+def _expected(value: dict[str, Any], protocol: Protocol) -> Iterator[Finding]:
+    both = (*mapping(value.get("effects")), *mapping(value.get("scales")))
+    for name, item in mapping(value.get("expected")).items():
+        told = dict.fromkeys(effect for _, effect in listed(mapping(item).get("planted")))
+        yield from known(told, ("expected", name, "planted"), both, "effect or scale")
+        verdict = mapping(item).get("verdict")
+        asked = protocol.questions.get(name)
+        there = asked is not None or name in protocol.associations
+        if verdict is not None and there and (asked is None or asked.blockade is None):
+            blockades = [key for key, one in protocol.questions.items() if one.blockade]
+            yield Finding(
+                path=("expected", name, "verdict"),
+                what="nothing is asked of a blockade here, so there is no verdict on one",
+                found=str(verdict),
+                expected=f"a verdict of {one_of(blockades)}" if blockades else "no verdict",
+            )
 
 
 def _scale(
@@ -205,6 +225,7 @@ def _missing_scans(value: dict[str, Any], protocol: Protocol) -> Iterator[Findin
                 expected=f"{name}: {{n_volumes: ..., t_r: ...}}",
             )
             continue
+        yield from _blocks(name, mapping(scans[name]))
         told = set(mapping(mapping(scans[name]).get("conditions")))
         if told != set(scan.conditions):
             yield Finding(
@@ -213,3 +234,22 @@ def _missing_scans(value: dict[str, Any], protocol: Protocol) -> Iterator[Findin
                 found=", ".join(sorted(told)) or "none",
                 expected=", ".join(scan.conditions) or "none",
             )
+
+
+def _blocks(name: str, scan: dict[str, Any]) -> Iterator[Finding]:
+    """Lengths that are left out give way in a very short run; those that are told do not."""
+    lengths = {field: number(scan.get(field, usual)) for field, usual in _LENGTHS.items()}
+    first, block, gap = lengths.values()
+    n_volumes, t_r = number(scan.get("n_volumes")), number(scan.get("t_r"))
+    told = [field for field in scan if field in lengths]
+    n = len(mapping(scan.get("conditions")))
+    if first is None or block is None or gap is None or n_volumes is None or t_r is None:
+        return  # told as fields of another type
+    needed, total = first + n * (block + gap), n_volumes * t_r
+    if n and told and needed > total * (1 + _ROUNDING):
+        yield Finding(
+            path=("scans", name, told[0]),
+            what="blocks of all conditions do not fit the run",
+            found=f"first_s {first:g} + {n} x (block_s {block:g} + gap_s {gap:g}) = {needed:g} s",
+            expected=f"at most {total:g} s, as long as the run",
+        )

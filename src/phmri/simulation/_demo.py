@@ -14,6 +14,7 @@ from phmri.dataset import AtlasStore, write_text
 from phmri.exceptions import Problem, SimulationError
 from phmri.protocol import read_protocol
 from phmri.simulation._anatomy import template_anatomy
+from phmri.simulation._earlier import folder_problems, is_foreign_tree, is_our_truth
 from phmri.simulation._plan import make_plan
 from phmri.simulation._scene import Scene
 from phmri.simulation._simulate import (
@@ -30,6 +31,7 @@ __all__ = [
     "PUBLISHED",
     "demo_settings",
     "demo_text",
+    "is_earlier_demo",
     "list_scenarios",
     "simulate_demo",
     "truth_text",
@@ -132,6 +134,41 @@ def demo_text(name: str, settings: Mapping[str, object]) -> str:
     return Template(text).substitute(settings)
 
 
+def is_earlier_demo(directory: Path) -> bool:
+    """Tell whether all that a demo would write over was written by a demo.
+
+    Parameters
+    ----------
+    directory : Path
+        Where the demo would go.
+
+    Returns
+    -------
+    bool
+        True for a folder in which nothing is.
+    """
+    trial, truth, bids_dir = (directory / name for name in ("trial.yaml", "truth.yaml", "bids"))
+    if trial.exists():
+        titles = {_title_line(name) for name in DEMOS}
+        try:
+            lines = set(trial.read_text(encoding="utf-8").splitlines())
+        except (OSError, ValueError):
+            return False
+        if not titles & lines:
+            return False
+    if truth.exists() and not is_our_truth(truth):
+        return False
+    # A tree is written after what was drawn: without it, somebody has put the tree there.
+    made = (directory / "drawn.json").is_file() and not is_foreign_tree(bids_dir)
+    return made or not bids_dir.exists()
+
+
+def _title_line(name: str) -> str:
+    """Give the line of a demo's protocol that no other protocol has."""
+    text = (files("phmri.simulation") / "demos" / f"{name}.yaml").read_text(encoding="utf-8")
+    return next(line for line in text.splitlines() if line.startswith("title:"))
+
+
 def list_scenarios(name: str) -> tuple[str, ...]:
     """List the truths that a demo can plant.
 
@@ -230,15 +267,17 @@ def simulate_demo(
     Raises
     ------
     SimulationError
-        There is no such demo or scenario, a number is out of its range, the folders given do not
-        hold the atlas, or the disk is too small.
+        There is no such demo or scenario, a number is out of its range, the folder is a file or
+        holds other data, the folders given do not hold the atlas, or the disk is too small.
     """
     if name not in DEMOS:
         raise SimulationError(
             Problem(what="there is no such demo", found=name, expected=" or ".join(DEMOS))
         )
     seed = _SEEDS[name] if seed is None else seed
+    directory = Path(directory)
     problems = number_problems(seed, n_workers)
+    problems += folder_problems(directory, directory / "truth.yaml")
     known = list_scenarios(name)
     if scenario not in known:
         what = f"{name} has no such scenario"
@@ -255,7 +294,6 @@ def simulate_demo(
     if problems:
         raise SimulationError(*problems)
     settings = demo_settings(name, full=full, seed=seed, scenario=scenario, with_atlas=with_atlas)
-    directory = Path(directory)
     texts = {
         "trial.yaml": demo_text(name, settings),
         "truth.yaml": truth_text(name, settings, scenario),

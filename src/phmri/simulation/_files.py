@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Float, Float32, Int16
 
 from phmri.dataset import write_image, write_text, write_volumes
+from phmri.exceptions import Problem, SimulationError
 from phmri.simulation._anatomy import Anatomy
 
 __all__ = ["write_bold", "write_columns", "write_mask"]
 
 _STEP = 8.0  # image units per stored integer: noise of 2 to 3 steps, and files that shrink
+_LARGEST = float(np.iinfo(np.int16).max) * _STEP
 
 
 def write_columns(
@@ -57,7 +59,23 @@ def write_bold(
         Image units, not negative.
     t_r : float
         Seconds.
+
+    Raises
+    ------
+    SimulationError
+        Values are not finite, or larger than the format holds.
     """
+    largest = float(max(data.max(), -data.min()))
+    if not largest <= _LARGEST:  # NaN too
+        raise SimulationError(
+            Problem(
+                what="the simulated values cannot be stored",
+                file=str(path),
+                found=f"a value of {largest:.4g}; the mean of grey matter is 1000",
+                expected=f"at most {_LARGEST:.4g}: smaller effects, or runs whose noise is small "
+                "beside their mean",
+            )
+        )
     x, y, z = anatomy.mask.shape
     write_volumes(
         path,

@@ -18,7 +18,7 @@ __all__ = ["LABEL", "RealRun", "find_real_runs", "real_noise", "resample"]
 
 LABEL = "acq-simulated"
 """In the names of all runs that are made here."""
-_MOST_BORROWED = 0.2  # of the brain
+_MOST_BORROWED = 0.2  # of the brain may be without signal, mean or noise of its own
 _SIZE_TOLERANCE = 0.1  # of a voxel's edge: neither smoothed nor copied noise
 _T_R_TOLERANCE_S = 1e-3
 _LEAST_SIGNAL = 0.1  # of the bright end of an image: below it is air
@@ -132,8 +132,9 @@ def find_real_runs(truth: Truth, anatomy: Anatomy, folder: Path) -> tuple[RealRu
     Raises
     ------
     SimulationError
-        Files are missing or unreadable to their end, hold values that are not finite, or their
-        space, voxels, field of view, length or repetition time do not fit; all at once.
+        Files are missing or unreadable to their end, hold values that are not finite, have no mean
+        or no noise, or their space, voxels, field of view, length or repetition time do not fit;
+        all at once.
     """
     wanted = truth.background.from_runs
     if wanted is None:
@@ -148,28 +149,12 @@ def find_real_runs(truth: Truth, anatomy: Anatomy, folder: Path) -> tuple[RealRu
                     problems.extend(told)
                     continue
                 voxels, borrowed = _nearest_voxels(reader, anatomy)
-            broken = _first_broken(path, voxels)
+            problem = _unusable(path, voxels, borrowed)
         except DatasetError as error:
             problems.extend(error.problems)
             continue
-        if borrowed > _MOST_BORROWED:
-            problems.append(
-                Problem(
-                    what="the run has no signal in a large part of the brain",
-                    file=str(path),
-                    found=f"none in {borrowed:.0%} of the voxels",
-                    expected=f"at most {_MOST_BORROWED:.0%}, in an image that has its mean",
-                )
-            )
-            continue
-        if broken is not None:
-            problems.append(
-                Problem(
-                    what="the run holds NaN or infinity",
-                    file=str(path),
-                    found=f"in volume {broken} (counted from 0)",
-                )
-            )
+        if problem is not None:
+            problems.append(problem)
             continue
         found.append(
             RealRun(
@@ -305,12 +290,48 @@ def _nearest_voxels(
     return np.asarray(voxels, dtype=np.intp), float(1 - there.mean())
 
 
-def _first_broken(path: Path, voxels: Int[np.ndarray, " n_voxels"]) -> int | None:
-    """Read a run to its end and give the first volume with values that are not finite."""
+def _unusable(path: Path, voxels: Int[np.ndarray, " n_voxels"], borrowed: float) -> Problem | None:
+    """Read a run to its end and say why its noise cannot be told in percent of its mean."""
+    file = str(path)
+    if borrowed > _MOST_BORROWED:
+        return Problem(
+            what="the run has no signal in a large part of the brain",
+            file=file,
+            found=f"none in {borrowed:.0%} of the voxels",
+            expected=f"at most {_MOST_BORROWED:.0%}, in an image that has its mean",
+        )
     with open_volumes(path) as reader:
+        # From the first volume on: sums of differences are exactly 0 where nothing changes.
+        first, total, squares = (np.zeros(voxels.size) for _ in range(3))
         for t, volume in enumerate(reader):
-            if not np.isfinite(_values(reader, volume)[voxels]).all():
-                return t
+            values = _values(reader, volume)[voxels].astype(np.float64)
+            if not np.isfinite(values).all():
+                return Problem(
+                    what="the run holds NaN or infinity",
+                    file=file,
+                    found=f"in volume {t} (counted from 0)",
+                )
+            if t == 0:
+                first = values
+            total += values - first
+            squares += (values - first) ** 2
+        shift = total / reader.n_volumes
+        sd = np.sqrt(np.maximum(squares / reader.n_volumes - shift**2, 0.0))
+    constant, centred = (float(some.mean()) for some in (squares == 0.0, first + shift <= sd))
+    if constant > _MOST_BORROWED:
+        return Problem(
+            what="the run has no noise: values do not change in a large part of the brain",
+            file=file,
+            found=f"constant in {constant:.0%} of the voxels",
+            expected=f"at most {_MOST_BORROWED:.0%}",
+        )
+    if centred > _MOST_BORROWED:
+        return Problem(
+            what="the run has lost its mean in time, so its noise is no percentage of it",
+            file=file,
+            found=f"mean not above the standard deviation in {centred:.0%} of the voxels",
+            expected=f"at most {_MOST_BORROWED:.0%}, in a run of which no mean was removed",
+        )
     return None
 
 

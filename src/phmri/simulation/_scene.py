@@ -4,7 +4,7 @@ One run is ``data = mean + courses @ maps + noise`` with one row of ``maps`` per
 are in image units; grey matter has a mean of 1000, so 10 units are 1 %.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,8 @@ from jaxtyping import Float32
 from scipy import ndimage
 
 from phmri.dataset import AtlasStore
-from phmri.protocol import Protocol, SphereRegion
+from phmri.exceptions import Problem, RegionError, SimulationError
+from phmri.protocol import Protocol, Region, SphereRegion
 from phmri.signals import Grid, place_region
 from phmri.simulation._anatomy import Anatomy
 from phmri.simulation._real_runs import RealRun
@@ -140,7 +141,7 @@ def place_effects(
     protocol: Protocol,
     truth: Truth,
     *,
-    protocol_dir: Path,
+    protocol_path: Path,
     atlas: AtlasStore | None,
 ) -> dict[str, np.ndarray]:
     """Place the regions that a truth names.
@@ -153,8 +154,8 @@ def place_effects(
         Declares the regions.
     truth : Truth
         Names them, and how wide their edges are.
-    protocol_dir : Path
-        Folder that files of regions are relative to.
+    protocol_path : Path
+        Its file; files of regions are relative to its folder.
     atlas : AtlasStore or None
         Needed by atlas regions.
 
@@ -162,6 +163,11 @@ def place_effects(
     -------
     dict of str to ndarray of shape (n_voxels,)
         Region -> 1 inside, a cosine edge, 0 outside.
+
+    Raises
+    ------
+    SimulationError
+        Regions cannot be placed, or lie outside the brain; all at once.
     """
     used = dict.fromkeys(truth.regions)
     used |= dict.fromkeys(
@@ -170,26 +176,55 @@ def place_effects(
         if isinstance(effect, Response | Activation)
     )
     used |= dict.fromkeys(truth.background.dropout)
-    found = {}
+    found: dict[str, np.ndarray] = {}
+    problems: list[Problem] = []
+    # Of a voxel: a small sphere may lie between centres, and its soft edge still reaches them.
+    half = 0.5 * float(np.sqrt((anatomy.affine[:3, :3] ** 2).sum()))
     for name in used:
         region = protocol.regions[name]
+        try:
+            outside = _distance_outside(anatomy, name, region, protocol_path.parent, atlas)
+        except RegionError as error:
+            problems.extend(error.problems)
+            continue
+        if outside.min() > half:
+            problems.append(_away(name, region, float(outside.min())))
         edge_mm = truth.regions[name].edge_mm if name in truth.regions else 8.0
-        if isinstance(region, SphereRegion):
-            offset = anatomy.position_mm - np.asarray(region.center_mm, dtype=np.float32)
-            outside = np.sqrt((offset**2).sum(axis=1)) - region.radius_mm
-        else:
-            grid = Grid(
-                shape=anatomy.mask.shape, affine=anatomy.affine, space=anatomy.space
-            )  # fmt: skip
-            placed = place_region(name, region, grid, atlas=atlas, protocol_dir=protocol_dir)
-            away = np.ones(anatomy.mask.shape, bool)
-            away.ravel()[placed.voxels] = False
-            steps = np.sqrt((anatomy.affine[:3, :3] ** 2).sum(axis=0))
-            distance = ndimage.distance_transform_edt(away, sampling=steps)
-            outside = distance.ravel(order="F")[anatomy.mask.ravel(order="F")]
         edge = np.clip(outside / edge_mm, 0.0, 1.0)
         found[name] = np.asarray(0.5 * (1 + np.cos(np.pi * edge)), dtype=np.float32)
+    if problems:
+        file = str(protocol_path)
+        raise SimulationError(*(replace(item, file=item.file or file) for item in problems))
     return found
+
+
+def _distance_outside(
+    anatomy: Anatomy, name: str, region: Region, protocol_dir: Path, atlas: AtlasStore | None
+) -> np.ndarray:
+    """Give for each voxel of the brain how far it lies from a region, 0 or less inside."""
+    if isinstance(region, SphereRegion):
+        offset = anatomy.position_mm - np.asarray(region.center_mm, dtype=np.float32)
+        return np.asarray(np.sqrt((offset**2).sum(axis=1)) - region.radius_mm)
+    grid = Grid(shape=anatomy.mask.shape, affine=anatomy.affine, space=anatomy.space)
+    placed = place_region(name, region, grid, atlas=atlas, protocol_dir=protocol_dir)
+    away = np.ones(anatomy.mask.shape, bool)
+    away.ravel()[placed.voxels] = False
+    steps = np.sqrt((anatomy.affine[:3, :3] ** 2).sum(axis=0))
+    distance = ndimage.distance_transform_edt(away, sampling=steps)
+    return np.asarray(distance.ravel(order="F")[anatomy.mask.ravel(order="F")])
+
+
+def _away(name: str, region: Region, distance_mm: float) -> Problem:
+    place = "the region"
+    if isinstance(region, SphereRegion):
+        center = ", ".join(f"{x:g}" for x in region.center_mm)
+        place = f"a sphere of {region.radius_mm:g} mm around [{center}]"
+    return Problem(
+        what="the region lies outside the simulated brain, so nothing can be planted there",
+        field=f"regions.{name}",
+        found=f"{place}, {distance_mm:.0f} mm from the nearest voxel",
+        expected="a region of the protocol that reaches into the brain",
+    )
 
 
 def _mixture(

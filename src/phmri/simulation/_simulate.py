@@ -1,15 +1,17 @@
 """From a protocol and a truth to a simulated trial on disk."""
 
-import json
 import shutil
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from phmri.dataset import AtlasStore, write_json, write_text
-from phmri.exceptions import Problem, SimulationError
-from phmri.protocol import Protocol, protocol_sha256, read_protocol, read_record
+from phmri.exceptions import PhmriError, Problem, ProtocolError, SimulationError
+from phmri.protocol import Finding, Protocol, protocol_sha256, read_protocol, read_record
 from phmri.simulation._anatomy import Anatomy, template_anatomy
 from phmri.simulation._check_truth import check_against
+from phmri.simulation._earlier import COPY_HEAD, folder_problems, is_same_file
 from phmri.simulation._plan import TrialPlan, make_plan, sizes_in_words
 from phmri.simulation._real_runs import find_real_runs
 from phmri.simulation._scene import Scene, make_scene, place_effects
@@ -28,9 +30,6 @@ __all__ = [
 
 _BYTES_PER_VALUE = {Scene: 1.15, Table: 9.0}  # of a compressed run, as measured; of digits
 _SPARE = 1.1
-_HEAD = """\
-# What was planted in this SIMULATED trial. The analysis never reads this file.
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +74,11 @@ def read_truth(path: Path, protocol: Protocol) -> Truth:
     ProtocolError
         The file cannot be read, or names what the protocol does not have; all at once, by line.
     """  # noqa: DOC502 - raised by read_record
-    return read_record(path, Truth, check_against(protocol))
+    return _read_truth(path, check_against(protocol))
+
+
+def _read_truth(path: Path, check: Callable[[dict[str, Any]], Iterable[Finding]]) -> Truth:
+    return read_record(path, Truth, check, name="truth file", usual="truth.yaml")
 
 
 def number_problems(seed: int, n_workers: int) -> list[Problem]:
@@ -143,10 +146,11 @@ def simulate(
     Raises
     ------
     ProtocolError
-        Protocol or truth cannot be used; every mistake by its line.
+        Protocol or truth cannot be used; every mistake of both by its line.
     SimulationError
-        A number is out of its range, a curve is nothing in its runs, runs whose noise is asked for
-        do not fit, the folder holds other data, or the disk is too small. Nothing is written then.
+        As well, or instead: a number is out of its range, a curve is nothing in its runs, runs
+        whose noise is asked for do not fit, regions lie outside the brain, the folder is a file or
+        holds other data or another truth, or the disk is too small. Nothing is written then.
 
     Notes
     -----
@@ -157,22 +161,52 @@ def simulate(
     :math:`s_t + g_i s_s`, with the seed's own course :math:`s_s` and a gain :math:`g_i` of
     participant *i*; a response adds :math:`p_i c(t)` percent of the mean in its region, with a
     curve *c* of height 1.
-    """  # noqa: DOC502 - the first is raised by read_protocol
-    protocol = read_protocol(protocol_path)
-    truth = read_truth(truth_path, protocol)
-    problems = number_problems(seed, n_workers)
-    if problems:
-        raise SimulationError(*problems)
-    store = AtlasStore(local_dirs=atlas_dirs)
+    """  # noqa: DOC502 - raised below
+    problems = number_problems(seed, n_workers) + folder_problems(directory, truth_path)
+    protocol, truth = _read_both(protocol_path, truth_path, problems)
+    try:
+        plan = make_plan(protocol, truth, seed)
+    except SimulationError as error:
+        raise SimulationError(*_in_file(truth_path, error)) from None
     return simulate_trial(
         protocol_path,
         truth_path,
         directory,
-        make_plan(protocol, truth, seed),
-        atlas=store,
+        plan,
+        atlas=AtlasStore(local_dirs=atlas_dirs),
         n_workers=n_workers,
         on_run=on_run,
     )
+
+
+def _read_both(
+    protocol_path: Path, truth_path: Path, others: list[Problem]
+) -> tuple[Protocol, Truth]:
+    """Read protocol and truth; what is wrong with either is told together with the others.
+
+    Raises
+    ------
+    ProtocolError
+        Nothing but protocol or truth cannot be used.
+    SimulationError
+        There are others.
+    """
+    protocol, truth = None, None
+    problems: list[Problem] = []
+    try:
+        protocol = read_protocol(protocol_path)
+    except ProtocolError as error:
+        problems.extend(error.problems)
+    try:
+        # Without a protocol, a truth still shows what is wrong in itself.
+        truth = _read_truth(truth_path, check_against(protocol) if protocol else lambda _: ())
+    except ProtocolError as error:
+        problems.extend(error.problems)
+    if others:
+        raise SimulationError(*problems, *others)
+    if protocol is None or truth is None:
+        raise ProtocolError(*problems)
+    return protocol, truth
 
 
 def simulate_trial(
@@ -213,25 +247,23 @@ def simulate_trial(
     Raises
     ------
     SimulationError
-        Runs whose noise is asked for do not fit, the folder holds other data, or the disk is too
-        small. Nothing is written then.
-    """  # noqa: DOC502 - raised below
+        Runs whose noise is asked for do not fit, regions lie outside the brain, the folder holds
+        other data or another truth, or the disk is too small. Nothing is written then.
+    """
     bids_dir = directory / "bids"
-    _refuse_other_data(bids_dir)
+    problems = folder_problems(directory, truth_path)
+    if problems:
+        raise SimulationError(*problems)
     scene: Scene | Table
     if plan.truth.tables is not None:
         scene = make_table(plan.protocol, plan.truth, plan.truth.tables)
     else:
         anatomy = anatomy or template_anatomy(plan.truth.voxel_mm, plan.protocol.space)
-        shapes = place_effects(
-            anatomy, plan.protocol, plan.truth, protocol_dir=protocol_path.parent, atlas=atlas
-        )
-        real_runs = find_real_runs(plan.truth, anatomy, truth_path.parent)
-        scene = make_scene(anatomy, plan.truth, shapes, real_runs=real_runs)
+        scene = _lay_out(protocol_path, truth_path, plan, anatomy, atlas)
     refuse_small_disk(directory, plan, type(scene), scene.mean.size)
     truth = directory / "truth.yaml"
-    if truth.absolute() != truth_path.absolute():
-        write_text(truth, _HEAD + truth_path.read_text(encoding="utf-8"))
+    if not is_same_file(truth, truth_path):
+        write_text(truth, COPY_HEAD + truth_path.read_text(encoding="utf-8"))
     write_json(
         directory / "drawn.json",
         {
@@ -250,20 +282,39 @@ def simulate_trial(
     )
 
 
-def _refuse_other_data(bids_dir: Path) -> None:
+def _lay_out(
+    protocol_path: Path,
+    truth_path: Path,
+    plan: TrialPlan,
+    anatomy: Anatomy,
+    atlas: AtlasStore | None,
+) -> Scene:
+    """Place regions and find the runs whose noise is asked for.
+
+    Raises
+    ------
+    SimulationError
+        Either cannot be done; both are told at once.
+    """
+    problems: list[Problem] = []
     try:
-        description = json.loads((bids_dir / "dataset_description.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        description = {}
-    ours = isinstance(description, dict) and description.get("Simulated") is True
-    if bids_dir.is_dir() and any(bids_dir.iterdir()) and not ours:
-        raise SimulationError(
-            Problem(
-                what="this folder holds data that were not simulated by phmri",
-                file=str(bids_dir),
-                expected="no such folder, or an earlier simulation",
-            )
+        shapes = place_effects(
+            anatomy, plan.protocol, plan.truth, protocol_path=protocol_path, atlas=atlas
         )
+    except SimulationError as error:
+        problems.extend(error.problems)
+    try:
+        real_runs = find_real_runs(plan.truth, anatomy, truth_path.parent)
+    except SimulationError as error:
+        problems.extend(_in_file(truth_path, error))
+    if problems:
+        raise SimulationError(*problems)
+    return make_scene(anatomy, plan.truth, shapes, real_runs=real_runs)
+
+
+def _in_file(path: Path, error: PhmriError) -> list[Problem]:
+    """Name the file of problems that have none."""
+    return [replace(problem, file=problem.file or str(path)) for problem in error.problems]
 
 
 def refuse_small_disk(

@@ -48,7 +48,8 @@ class ScanTruth(Record):
     block_s: Annotated[float, Field(ge=1)] = 24.0
     gap_s: NotNegative = 12.0
     first_s: NotNegative = 8.0
-    """Seconds before the first block."""
+    """Seconds before the first block. Blocks of all conditions must fit the run; where none of
+    the three lengths is told, they are shortened for a very short run."""
 
 
 class RegionSignal(Record):
@@ -129,7 +130,7 @@ class _Carried(Record):
     treatments: dict[Name, Annotated[float, Field(ge=-5, le=5)]] = Field(min_length=1)
     """Treatment -> share of the full size: 1 for all of it, 0.5 for half blocked. Treatments
     that are not named have none."""
-    sessions: tuple[Name, ...] | None = None
+    sessions: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """Sessions that carry it; all under such a treatment when left out."""
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel as nib
@@ -14,6 +15,7 @@ from phmri.protocol import read_protocol
 from phmri.simulation import SimulatedTrial, Truth, read_truth, resample
 from phmri.simulation._anatomy import Anatomy, box_anatomy
 from phmri.simulation._demo import demo_text
+from phmri.simulation._files import write_bold
 from phmri.simulation._plan import make_plan
 from phmri.simulation._real_runs import find_real_runs
 from phmri.simulation._simulate import simulate_trial
@@ -144,6 +146,8 @@ def test_all_misfits_are_told_at_once_and_nothing_is_written(tmp_path: Path) -> 
         simulate_with(tmp_path, "{from_runs: {files: [., none, absent.nii.gz]}}")
     told = [problem.what for problem in caught.value.problems]
     assert told.count("there is no run to take noise from") == 2
+    missing = [problem for problem in caught.value.problems if "no run to take" in problem.what]
+    assert {problem.file for problem in missing} == {str(tmp_path / "planned.yaml")}
     for scan in ("rest", "nback"):
         assert f"the run is shorter than scan {scan}" in told
         assert f"the run has another repetition time than scan {scan}" in told
@@ -161,11 +165,53 @@ def test_a_run_with_nan_is_refused(tmp_path: Path) -> None:
     data = np.asarray(image.dataobj).copy()
     data[3, 3, 3, 30] = np.nan
     nib.save(nib.Nifti1Image(data, image.affine, image.header), path)
+    with pytest.raises(SimulationError, match="NaN or infinity; found in volume 30"):
+        find_real_runs(truth_from(path), BOX, tmp_path)
+
+
+def truth_from(path: Path) -> Truth:
     text = {"phmri_truth": 1, "scans": {"rest": {"n_volumes": 60, "t_r": 2.0}}}
     from_runs = {"files": [path.name]}
-    truth = Truth.model_validate(text | {"background": {"from_runs": from_runs}})
-    with pytest.raises(SimulationError, match="NaN or infinity; found in volume 30"):
-        find_real_runs(truth, BOX, tmp_path)
+    return Truth.model_validate(text | {"background": {"from_runs": from_runs}})
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        # A bright first volume, as runs have it: that one alone looks like an image with its mean.
+        (lambda data: data - data.mean(-1, keepdims=True) + 500 * (np.arange(60) == 0),
+         "lost its mean in time"),
+        (lambda data: data - 2 * data.mean(-1, keepdims=True) + 2000 * (np.arange(60) == 0),
+         "lost its mean in time"),
+        (lambda data: np.zeros_like(data) + np.float32(100.1), "no noise.*constant in 100%"),
+    ],
+    ids=["centred", "negative", "constant"],
+)  # fmt: skip
+def test_a_run_without_mean_or_noise_is_one_clear_error(
+    tmp_path: Path, damage: Callable[[np.ndarray], np.ndarray], words: str
+) -> None:
+    path = write_run(tmp_path / "a_bold.nii.gz")
+    image = nib.load(path)
+    find_real_runs(truth_from(path), BOX, tmp_path)
+    data = damage(np.asarray(image.dataobj)).astype(np.float32)
+    nib.save(nib.Nifti1Image(data, image.affine, image.header), path)
+    with pytest.raises(SimulationError, match=words) as caught:
+        find_real_runs(truth_from(path), BOX, tmp_path)
+    assert [problem.file for problem in caught.value.problems] == [str(path)]
+
+
+@pytest.mark.parametrize("value", [8.0 * 32768, -8.0 * 32769, np.nan, np.inf])
+def test_values_that_the_format_does_not_hold_are_not_written(
+    tmp_path: Path, value: float
+) -> None:
+    data = np.full((3, BOX.grey.size), 8.0 * 32767, dtype=np.float32)
+    write_bold(tmp_path / "whole_bold.nii.gz", BOX, data, 2.0)
+    stored = np.asarray(nib.load(tmp_path / "whole_bold.nii.gz").dataobj)
+    assert stored[BOX.mask].min() == 8.0 * 32767
+    data[1, 5] = value
+    with pytest.raises(SimulationError, match="cannot be stored"):
+        write_bold(tmp_path / "a_bold.nii.gz", BOX, data, 2.0)
+    assert not (tmp_path / "a_bold.nii.gz").exists()
 
 
 def test_dropout_takes_signal_and_leaves_noise(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from phmri.cli import main
+from phmri.cli._guard import refuse_foreign_demo
 from phmri.cli._parser import make_parser
 from phmri.exceptions import SimulationError
 from phmri.protocol import JulichRegion, Protocol, SphereRegion, read_protocol
@@ -73,6 +75,52 @@ def test_folder_without_the_atlas_is_one_clear_error(tmp_path: Path) -> None:
         simulate_demo("weigner2025", tmp_path / "demo", atlas_dirs=(tmp_path,))
     assert str(tmp_path) in str(raised.value)
     assert not (tmp_path / "demo").exists()
+
+
+def write_demo(folder: Path, name: str, scenario: str) -> None:
+    folder.mkdir()
+    for file, text in (
+        ("trial.yaml", demo_text(name, SETTINGS[name])),
+        ("truth.yaml", truth_text(name, SETTINGS[name], scenario)),
+    ):
+        (folder / file).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize(("name", "scenario"), SCENARIOS)
+def test_an_earlier_demo_is_known_by_what_it_wrote(
+    tmp_path: Path, name: str, scenario: str
+) -> None:
+    folder = tmp_path / "demo"
+    refuse_foreign_demo(folder)
+    write_demo(folder, name, scenario)
+    refuse_foreign_demo(folder)  # stopped before the first run
+    (folder / "drawn.json").write_text("{}")
+    (folder / "bids").mkdir()
+    (folder / "bids" / "dataset_description.json").write_text('{"Simulated": true}')
+    refuse_foreign_demo(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("trial.yaml", "phmri: 1\ntitle: A trial of our own\n"),
+        ("truth.yaml", "# Ours, SIMULATED for planning\nphmri_truth: 1\n"),
+        ("bids/dataset_description.json", '{"Name": "a real study"}'),
+    ],
+)
+def test_a_demo_overwrites_nothing_of_a_lab(
+    tmp_path: Path, file: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "lab"
+    write_demo(folder, "weigner2025", "published")
+    (folder / "drawn.json").write_text("{}")
+    (folder / "bids").mkdir()
+    (folder / "bids" / "dataset_description.json").write_text('{"Simulated": true}')
+    (folder / file).write_text(text, encoding="utf-8")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert main(["demo", "weigner2025", str(folder)]) == 1
+    assert "found trial.yaml, truth.yaml, bids" in " ".join(capsys.readouterr().err.split())
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("name", DEMOS)

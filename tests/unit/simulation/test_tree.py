@@ -213,6 +213,29 @@ def test_runs_are_made_again_when_a_region_has_moved(tmp_path: Path) -> None:
     assert any(moved[name] != before[name] for name in images)
 
 
+def test_regions_outside_the_brain_are_told_at_once_and_nothing_is_written(tmp_path: Path) -> None:
+    trial = small_trial(tmp_path / "used")
+    text = trial.protocol.read_text(encoding="utf-8")
+    text = text.replace("[0.0, 38.0, 42.0]", "[0.0, 38.0, 420.0]")
+    text = text.replace("[-38.0, 6.0, 0.0]", "[-380.0, 6.0, 0.0]")
+    path = tmp_path / "trial.yaml"
+    path.write_text(text, encoding="utf-8")
+    # Wide edges reach the brain from anywhere: what counts is where the region is.
+    truth = tmp_path / "truth.yaml"
+    planted = trial.truth.read_text(encoding="utf-8").replace("edge_mm: 8", "edge_mm: 1000")
+    planted += "background: {from_runs: {files: [absent.nii.gz]}}\n"
+    truth.write_text(planted, encoding="utf-8")
+    protocol = read_protocol(path)
+    plan = make_plan(protocol, read_truth(truth, protocol), 4)
+    with pytest.raises(SimulationError, match="outside the simulated brain") as caught:
+        simulate_trial(path, truth, tmp_path / "sim", plan, box_anatomy((6, 6, 6)))
+    told = [problem.field for problem in caught.value.problems]
+    assert told == ["regions.dmPFC", "regions.left_insula", "background.from_runs.files"]
+    files = [problem.file for problem in caught.value.problems]
+    assert files == [str(path), str(path), str(truth)]
+    assert not (tmp_path / "sim").exists()
+
+
 def test_refuses_trials_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(SimulationError, match="at least 3 participants"):
         make_small_tree(tmp_path, n_subjects=2)

@@ -9,7 +9,7 @@ import pytest
 from phmri.exceptions import ProtocolError, SimulationError
 from phmri.protocol import read_protocol, write_template
 from phmri.simulation import _simulate as room
-from phmri.simulation import read_truth, simulate
+from phmri.simulation import read_truth, simulate, simulate_demo
 from phmri.simulation._demo import _SETTINGS, demo_settings, demo_text
 from phmri.simulation._people import write_people
 from phmri.simulation._plan import make_plan
@@ -173,6 +173,77 @@ def test_what_would_plant_nothing_or_nonsense_is_refused(
     assert [problem.field for problem in caught.value.problems] == [field]
 
 
+CARRIED = """
+phmri_truth: 1
+participants: {placebo: 2, ketamine: 2}
+scans:
+  rest: {n_volumes: 40, t_r: 2}
+  nback: {n_volumes: 40, t_r: 2, conditions: {0back: 1, 2back: 1}}
+effects:
+  on:
+    kind: activation
+    scan: nback
+    sessions: [infusion]
+    treatments: {ketamine: 1}
+    region: dmpfc
+    percent: 1
+    conditions: {0back: 0, 2back: 1}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "words"),
+    [
+        ("sessions: [infusion]", "sessions: []", "sessions", "at least 1"),
+        ("ketamine: 2}", "lamotrigine_ketamine: 2}", "", "no run of the trial carries"),
+        ("{0back: 0, 2back: 1}", "{0back: 0, 2back: 0}", "conditions", "every height is 0"),
+        (
+            "[infusion]", "[baseline, infusion]", "sessions.baseline",
+            r"in this session; .*expected sessions: \[infusion\]",
+        ),
+        (
+            "{ketamine: 1}", "{ketamine: 1, lamotrigine_ketamine: 0.5}",
+            "treatments.lamotrigine_ketamine", "under this treatment; found nobody",
+        ),
+    ],
+)  # fmt: skip
+def test_an_effect_that_nobody_carries_is_refused(
+    tmp_path: Path, old: str, new: str, field: str, words: str
+) -> None:
+    protocol = read_protocol(write_template("weigner2025", tmp_path / "protocol"))
+    read_truth(write(tmp_path, CARRIED), protocol)
+    none = CARRIED.replace("{ketamine: 1}", "{ketamine: 1, lamotrigine_ketamine: 0}")
+    read_truth(write(tmp_path, none), protocol)  # a share of 0 says that nobody has it
+    text = CARRIED.replace(old, new)
+    with pytest.raises(ProtocolError, match=words) as caught:
+        read_truth(write(tmp_path, text), protocol)
+    told = [problem.field for problem in caught.value.problems]
+    assert told == [f"effects.on.{field}".rstrip(".")]
+    assert all(problem.line for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "field"),
+    [
+        ("block_s: 1000", "block_s"),
+        ("gap_s: 13", "gap_s"),
+        ("first_s: 1000, block_s: 5", "first_s"),
+    ],
+)
+def test_blocks_that_do_not_fit_the_run_are_refused(
+    tmp_path: Path, lengths: str, field: str
+) -> None:
+    protocol = read_protocol(write_template("weigner2025", tmp_path / "protocol"))
+    whole = CARRIED.replace("2back: 1}}", "2back: 1}, first_s: 8, block_s: 24, gap_s: 12}")
+    read_truth(write(tmp_path, whole), protocol)  # 80 s in 80 s
+    short = CARRIED.replace("n_volumes: 40", "n_volumes: 24")
+    read_truth(write(tmp_path, short), protocol)  # nobody told how long
+    text = CARRIED.replace("2back: 1}}", f"2back: 1}}, {lengths}}}")
+    with pytest.raises(ProtocolError, match=r"do not fit the run.*at most 80 s") as caught:
+        read_truth(write(tmp_path, text), protocol)
+    assert [problem.field for problem in caught.value.problems] == [f"scans.nback.{field}"]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -213,6 +284,9 @@ def test_a_curve_that_is_nothing_within_its_runs_is_refused(
         make_plan(protocol, truth, 1)
     assert caught.value.problems[0].field == "effects.thalamus.curve"
     assert caught.value.problems[0].session == "period1"
+    with pytest.raises(SimulationError, match="0 all through a run") as told:
+        simulate(protocol_path, tmp_path / "sim", truth_path=tmp_path / "truth.yaml", seed=1)
+    assert told.value.problems[0].file == str(tmp_path / "truth.yaml")
 
 
 def test_an_effect_needs_to_know_when_its_sessions_begin(tmp_path: Path) -> None:
@@ -268,6 +342,62 @@ def test_data_that_were_not_simulated_are_left_alone(protocol_path: Path, tmp_pa
     assert [path.name for path in (tmp_path / "sim").rglob("*")] == ["bids", real.name]
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "starting with 'phmri_truth: 1'"),
+        ("- a\n", "starting with 'phmri_truth: 1'"),
+        (None, "a truth file (truth.yaml)"),
+        ("folder", "a truth file, e.g. truth.yaml in it"),
+    ],
+)
+def test_what_is_no_truth_file_is_not_called_a_protocol(
+    protocol_path: Path, tmp_path: Path, text: str | None, expected: str
+) -> None:
+    path = tmp_path / "planned.yaml"
+    if text == "folder":
+        path.mkdir()
+    elif text is not None:
+        path.write_text(text, encoding="utf-8")
+    with pytest.raises(ProtocolError) as caught:
+        read_truth(path, read_protocol(protocol_path))
+    (problem,) = caught.value.problems
+    assert problem.file == str(path)
+    assert problem.expected.endswith(expected)
+
+
+def test_a_verdict_needs_a_question_of_a_blockade(tmp_path: Path) -> None:
+    protocol = read_protocol(write_template("weigner2025", tmp_path / "protocol"))
+    asked = {name: question.blockade for name, question in protocol.questions.items()}
+    text = f"{CARRIED}expected:\n"
+    text += "".join(f"  {name}: {{planted: [on], verdict: blocked}}\n" for name in asked)
+    with pytest.raises(ProtocolError, match="nothing is asked of a blockade") as caught:
+        read_truth(write(tmp_path, text), protocol)
+    assert {problem.field for problem in caught.value.problems} == {
+        f"expected.{name}.verdict" for name, blockade in asked.items() if blockade is None
+    }
+
+
+def test_a_truth_of_somebody_else_is_left_alone(protocol_path: Path, tmp_path: Path) -> None:
+    """A protocol beside it is no reason to refuse: it is not written."""
+    planned = write(tmp_path, GOOD.replace("n_volumes: 80", "n_volumes: 40"))
+    folder = protocol_path.parent
+    (folder / "truth.yaml").write_text("# by hand\nphmri_truth: 1\n", encoding="utf-8")
+    before = sorted(path.name for path in folder.iterdir())
+    with pytest.raises(SimulationError, match="would overwrite") as caught:
+        simulate(protocol_path, folder, truth_path=planned)
+    assert caught.value.problems[0].file == str(folder / "truth.yaml")
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert (folder / "truth.yaml").read_text(encoding="utf-8").startswith("# by hand")
+    (folder / "truth.yaml").unlink()
+    copied = simulate(protocol_path, folder, truth_path=planned).truth.read_text(encoding="utf-8")
+    assert copied.endswith(planned.read_text(encoding="utf-8"))
+    simulate(protocol_path, folder, truth_path=planned)  # over our own copy
+    (folder / "link.yaml").symlink_to("truth.yaml")
+    simulate(protocol_path, folder, truth_path=folder / "link.yaml")
+    assert (folder / "truth.yaml").read_text(encoding="utf-8") == copied
+
+
 def test_nothing_is_written_before_all_is_right(
     protocol_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +411,45 @@ def test_nothing_is_written_before_all_is_right(
     with pytest.raises(SimulationError, match="disk is too small"):
         simulate(protocol_path, target, truth_path=truth)
     assert not target.exists()
+
+
+def test_folder_numbers_protocol_and_truth_are_told_together(
+    protocol_path: Path, tmp_path: Path
+) -> None:
+    truth = write(tmp_path, GOOD.replace("region: thalamus", "region: thalmus"))
+    with pytest.raises(SimulationError) as caught:
+        simulate(protocol_path, truth, truth_path=truth, seed=-1)
+    told = [(problem.file, problem.field) for problem in caught.value.problems]
+    assert told == [
+        (str(truth), "effects.thalamus.region.thalmus"),
+        (None, "seed"),
+        (str(truth), None),  # a file, not a folder
+    ]
+    text = protocol_path.read_text(encoding="utf-8")
+    protocol_path.write_text(f"{text}unknown: 1\n", encoding="utf-8")
+    truth = write(tmp_path, GOOD.replace("percent: 1.0", "percent: 100"))
+    with pytest.raises(ProtocolError) as broken:
+        simulate(protocol_path, tmp_path / "sim", truth_path=truth)
+    told = [(problem.file, problem.field) for problem in broken.value.problems]
+    assert told == [(str(protocol_path), "unknown"), (str(truth), "effects.thalamus.percent")]
+
+
+@pytest.mark.parametrize("below", ["", "further/down", "/bids"])
+def test_a_file_where_a_folder_should_be_is_found_before_any_work(
+    protocol_path: Path, tmp_path: Path, below: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(room, "make_plan", None)
+    folder = tmp_path / "sim"
+    if below == "/bids":
+        folder.mkdir()
+        (folder / "bids").write_text("x", encoding="utf-8")
+    else:
+        folder.write_text("x", encoding="utf-8")
+        folder = folder / below
+    with pytest.raises(SimulationError, match=r"this is a file|not simulated by phmri"):
+        simulate(protocol_path, folder, truth_path=write(tmp_path, GOOD))
+    with pytest.raises(SimulationError, match=r"this is a file|not simulated by phmri"):
+        simulate_demo("deakin2008", folder)
 
 
 def test_scores_follow_the_effect_that_they_are_linked_to(
