@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
@@ -264,10 +265,16 @@ def recovered_table(rows: Iterable[Recovered]) -> Table:
     -------
     rich.table.Table
     """
-    table = Table(title="SIMULATED: planted and found", title_justify="left")
-    for name in (
-        "question", "role", "planted", "found", "estimate", "corrected p", "blockade", "right"
-    ):  # fmt: skip
+    # Seven columns in a terminal of 80: no rules between them.
+    table = Table(
+        title="SIMULATED: planted and found",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=0,
+        show_edge=False,
+    )
+    table.add_column("question", no_wrap=True)
+    for name in ("planted", "found", "estimate", "p, corr.", "blockade", "right"):
         table.add_column(name, overflow="fold")
     for row in rows:
         found = row.verdict
@@ -279,11 +286,10 @@ def recovered_table(rows: Iterable[Recovered]) -> Table:
         if row.blockade_planted:
             blockade += f" (planted: {row.blockade_planted})"
         table.add_row(
-            row.question,
-            row.role,
+            f"{row.question}\n[dim]{row.role}[/dim]",
             ", ".join(row.planted) or "nothing",
             found,
-            escape(row.estimate_text),
+            escape(row.estimate_text.replace(" % CI ", " % CI\n")),
             row.pvalue_text,
             blockade,
             "[green]yes[/green]" if row.right else "[red]no[/red]",
