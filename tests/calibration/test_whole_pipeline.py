@@ -1,18 +1,13 @@
-"""A few trials of `make calibrate`: from simulated trees to claims, by every method."""
+"""A few trials of `make calibrate` (`make calibrate-quick`): from simulated trees to claims."""
 
 import importlib
 import json
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
-
-minutes = pytest.mark.skipif(
-    "PHMRI_WHOLE_PIPELINE" not in os.environ, reason="minutes; run by `make calibrate-quick`"
-)
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MEASURES = ("coupling", "score")
@@ -36,7 +31,6 @@ def calibrate(calibration, monkeypatch):
     return importlib.import_module("calibrate")
 
 
-@minutes
 def test_drug_free_trials_are_not_found_too_often(calibration):
     found = dict.fromkeys(calibration.METHODS, 0)
     for design, n_trials in NULL.items():
@@ -51,7 +45,6 @@ def test_drug_free_trials_are_not_found_too_often(calibration):
     assert max(found.values()) <= most
 
 
-@minutes
 def test_a_planted_effect_is_found_where_it_is_by_every_method(calibration):
     rows = calibration.run_trial("crossover", 10, planted=True, measures=MEASURES)
     for method in calibration.METHODS:
