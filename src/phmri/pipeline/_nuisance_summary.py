@@ -93,7 +93,11 @@ def _responses(data: RunData) -> dict[str, float]:
     contrast = next(item for item in design.contrasts if item.name == design.primary)
     # The volumes that all of them have: those at the start may not be in steady state.
     n_used = min(column.size for column in series.values())
-    late = np.column_stack([column[-n_used:] for column in series.values()])
+    shared = {name: column[-n_used:] for name, column in series.items()}
+    shared = {name: column for name, column in shared.items() if np.ptp(column) > 0}
+    if not shared:
+        return {}
+    late = np.column_stack(list(shared.values()))
     fit = fit_glm(
         ((late - late.mean(axis=0)) / late.std(axis=0)).astype(np.float32),
         design.X[-n_used:],
@@ -103,7 +107,7 @@ def _responses(data: RunData) -> dict[str, float]:
     effect = fit.contrasts["response"].effect[0]
     return {
         f"{name}, response to the infusion (SD)": float(value)
-        for name, value in zip(series, effect, strict=True)
+        for name, value in zip(shared, effect, strict=True)
         if np.isfinite(value)
     }
 

@@ -309,3 +309,12 @@ def test_volumes_before_the_steady_state_are_no_response(tmp_path: Path) -> None
     for name in ("global signal, SD (% of its mean)", f"global_signal{RESPONSE}"):
         assert_allclose(found[name], steady[name], rtol=0.15)
     assert found["framewise displacement, mean (mm)"] < 0.2
+
+
+def test_a_confound_that_varies_only_before_the_steady_state_is_left_out(tmp_path: Path) -> None:
+    columns = motion(np.random.default_rng(4))
+    columns["csf"] = np.where(np.arange(N_VOLUMES) < 2, 7.0, 5.0)
+    late = {"motion": {"strategy": "6motion", "discard_volumes": 3}}
+    found = summarise_nuisance(data_of(tmp_path, columns, denoising=late))
+    assert f"csf{RESPONSE}" not in found
+    assert {f"{name}{RESPONSE}" for name in MOTION} <= found.keys()
